@@ -1,0 +1,189 @@
+//! What happens in a run, for reporters. The engine sends, reporters only read.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::Verdict;
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A run begins; nothing is known of its VMs yet.
+    RunStarted {
+        /// How many scenarios are selected.
+        selected: usize,
+        /// Where evidence goes.
+        report_dir: Utf8PathBuf,
+    },
+    /// A step before the scenarios (image, boot, provision, deploy) begins.
+    StepStarted {
+        /// The step's name, such as `layer booted`.
+        step: String,
+    },
+    /// Something worth a line during a step.
+    StepProgress {
+        /// The step's name.
+        step: String,
+        /// The line.
+        message: String,
+    },
+    /// A step ended.
+    StepFinished {
+        /// The step's name.
+        step: String,
+        /// How long it took.
+        took: Duration,
+        /// What came of it: `built`, `reused`, or the error.
+        result: Result<String, String>,
+    },
+    /// What the scenarios run on is known now.
+    EnvironmentKnown(Environment),
+    /// A scenario begins.
+    ScenarioStarted {
+        /// `area::name`, with `+saboteur` behind it under `prove`.
+        name: String,
+    },
+    /// A scenario ended.
+    ScenarioFinished(Box<Record>),
+    /// The user interrupted the run; scenarios that run are being stopped.
+    Interrupted,
+    /// The run ended.
+    RunFinished(Box<Summary>),
+}
+
+/// The head of every report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Image name and id.
+    pub image: String,
+    /// `kvm` or `tcg`, with the reason where the lab chose.
+    pub accelerator: String,
+    /// The deploy tool: path and what identifies it.
+    pub tool: String,
+    /// Versions by program: `systemd`, `nix`, `kernel`, `qemu`, `spawnlab`.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// One scenario's line in a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// `area::name`, with `+saboteur` behind it under `prove`.
+    pub name: String,
+    /// The sentence that the scenario proves.
+    pub claim: String,
+    /// What it came to.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// From the clone's start to the end of its teardown.
+    pub took_ms: u64,
+    /// The evidence folder, relative to the report's.
+    pub evidence: Utf8PathBuf,
+    /// The command that runs just this again.
+    pub again: String,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// How many of each verdict, by [`Verdict::word`].
+    pub counts: BTreeMap<String, usize>,
+    /// Whether everything came out as expected.
+    pub as_expected: bool,
+    /// Whether the user cut it short.
+    pub interrupted: bool,
+    /// From the first event to the last.
+    pub took_ms: u64,
+    /// What kept the scenarios from being run at all, such as an image that can't be built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Summary {
+    /// The sums of `records`.
+    #[must_use]
+    pub fn of(records: &[Record], interrupted: bool, took: Duration) -> Self {
+        let mut counts = BTreeMap::new();
+        for record in records {
+            *counts.entry(record.verdict.word().to_owned()).or_default() += 1;
+        }
+        Self {
+            counts,
+            as_expected: !interrupted && records.iter().all(|record| record.verdict.is_expected()),
+            interrupted,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            error: None,
+        }
+    }
+
+    /// The sums of a run that came to no scenario because of `error`.
+    #[must_use]
+    pub fn broken(error: impl std::fmt::Display, took: Duration) -> Self {
+        Self {
+            as_expected: false,
+            error: Some(error.to_string()),
+            ..Self::of(&[], false, took)
+        }
+    }
+}
+
+/// Where events go. Sending never blocks and never fails: a reporter that is gone misses out.
+#[derive(Debug, Clone)]
+pub struct Events(Option<tokio::sync::mpsc::UnboundedSender<Event>>);
+
+impl Events {
+    /// A sender with its receiver.
+    #[must_use]
+    pub fn channel() -> (Self, tokio::sync::mpsc::UnboundedReceiver<Event>) {
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        (Self(Some(sender)), receiver)
+    }
+
+    /// A sender that nobody listens to.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self(None)
+    }
+
+    /// Sends `event`.
+    pub fn send(&self, event: Event) {
+        if let Some(sender) = &self.0 {
+            let _ = sender.send(event);
+        }
+    }
+
+    /// A line about the step `step`.
+    pub fn progress(&self, step: &str, message: impl Into<String>) {
+        self.send(Event::StepProgress {
+            step: step.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    /// Runs `body` as the step `step`: started, finished, how long, and what came of it.
+    ///
+    /// # Errors
+    /// Those of `body`.
+    pub async fn step<T, E: std::fmt::Display>(
+        &self,
+        step: &str,
+        body: impl AsyncFnOnce() -> Result<(T, String), E>,
+    ) -> Result<T, E> {
+        self.send(Event::StepStarted {
+            step: step.to_owned(),
+        });
+        let begin = std::time::Instant::now();
+        let result = body().await;
+        self.send(Event::StepFinished {
+            step: step.to_owned(),
+            took: begin.elapsed(),
+            result: match &result {
+                Ok((_, how)) => Ok(how.clone()),
+                Err(error) => Err(error.to_string()),
+            },
+        });
+        result.map(|(value, _)| value)
+    }
+}

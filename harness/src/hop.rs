@@ -1,0 +1,68 @@
+//! The hops of the chain, in the order in which one depends on another.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One hop between "a person types deploy" and "the page answers by name".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hop {
+    /// The host boots and its agent answers.
+    Host,
+    /// The container is declared on the host: drop-in and `.nspawn` file.
+    Declaration,
+    /// The system profile of the container points to a closure.
+    Profile,
+    /// `systemd-nspawn@NAME.service` is active.
+    Unit,
+    /// The container is registered with systemd-machined.
+    Machine,
+    /// The container's own systemd is up.
+    Guest,
+    /// The `ve-` link exists and has a carrier.
+    Link,
+    /// The firewall lets the guest's DHCP request in.
+    Firewall,
+    /// The guest holds a lease from the host's DHCP server.
+    Lease,
+    /// The host resolves the container's name to the leased address.
+    Name,
+    /// The service in the guest answers by name.
+    Service,
+}
+
+impl Hop {
+    /// All hops, first to last.
+    pub const ALL: [Self; 11] = [
+        Self::Host,
+        Self::Declaration,
+        Self::Profile,
+        Self::Unit,
+        Self::Machine,
+        Self::Guest,
+        Self::Link,
+        Self::Firewall,
+        Self::Lease,
+        Self::Name,
+        Self::Service,
+    ];
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Host => "host",
+            Self::Declaration => "declaration",
+            Self::Profile => "profile",
+            Self::Unit => "unit",
+            Self::Machine => "machine",
+            Self::Guest => "guest",
+            Self::Link => "link",
+            Self::Firewall => "firewall",
+            Self::Lease => "lease",
+            Self::Name => "name",
+            Self::Service => "service",
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! The recipes that are part of the program, so that it works from any folder.
+
+/// The names that [`super::Recipe::embedded`] takes; the first is the default.
+pub const EMBEDDED_RECIPES: &[&str] = &["trixie"];
+
+macro_rules! embed {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../../vm-images/debian/", $path)))),*]
+    };
+}
+
+/// Every file of `vm-images/debian`, by its path there.
+const FILES: &[(&str, &str)] = embed![
+    "build/1-unpack.sh",
+    "build/2-host.sh",
+    "build/3-guest-base.sh",
+    "build/4-disk.sh",
+    "build/init",
+    "build/record.sh",
+    "files/agent",
+    "files/spawnlab-agent.service",
+    "files/uplink.network",
+    "trixie.toml",
+];
+
+/// The text of `path`.
+pub(crate) fn text(path: &str) -> Option<&'static str> {
+    FILES
+        .iter()
+        .find(|(name, _)| *name == path)
+        .map(|(_, text)| *text)
+}
+
+/// The builder's own scripts, which every recipe shares.
+pub(crate) mod script {
+    macro_rules! script {
+        ($path:literal) => {
+            include_str!(concat!("../../../vm-images/debian/build/", $path))
+        };
+    }
+    pub(crate) const RECORD: &str = script!("record.sh");
+    pub(crate) const UNPACK: &str = script!("1-unpack.sh");
+    pub(crate) const HOST: &str = script!("2-host.sh");
+    pub(crate) const GUEST_BASE: &str = script!("3-guest-base.sh");
+    pub(crate) const DISK: &str = script!("4-disk.sh");
+    pub(crate) const INIT: &str = script!("init");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_embedded() {
+        let root =
+            camino::Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../vm-images/debian"));
+        let mut found = Vec::new();
+        for folder in ["", "build/", "files/"] {
+            for entry in root
+                .join(folder)
+                .read_dir_utf8()
+                .expect("the folder is read")
+            {
+                let entry = entry.expect("an entry");
+                if entry.file_type().expect("a type").is_file() {
+                    found.push(format!("{folder}{}", entry.file_name()));
+                }
+            }
+        }
+        found.sort();
+        let embedded: Vec<_> = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(embedded, found);
+    }
+
+    #[test]
+    fn every_embedded_recipe_is_one() {
+        for name in EMBEDDED_RECIPES {
+            super::super::Recipe::embedded(name).expect("a recipe");
+        }
+    }
+}

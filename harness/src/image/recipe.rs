@@ -1,0 +1,251 @@
+//! What an image is to be made of: a TOML file and the files that it names.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    embedded,
+    error::{Doing as _, ImageError},
+    recipe_id, validate,
+};
+
+/// A recipe as it is written. Every key is explained in `vm-images/README.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecipeSpec {
+    /// The image's name: lower-case letters, digits, `-` and `.`.
+    pub name: String,
+    /// Debian's suite: `trixie`, `bookworm`, `sid`.
+    pub suite: String,
+    /// mmdebstrap's variant.
+    #[serde(default = "minbase")]
+    pub variant: String,
+    /// Archives, as mmdebstrap takes them; none means mmdebstrap's own default for the suite.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
+    /// Lines of apt configuration for the build.
+    #[serde(default)]
+    pub apt_options: Vec<String>,
+    /// Packages of the host.
+    pub packages: Vec<String>,
+    /// dpkg path patterns that are never unpacked.
+    #[serde(default)]
+    pub excludes: Vec<String>,
+    /// The root disk's size in MiB; the file is sparse.
+    pub disk_mib: u32,
+    /// Memory that a host needs, in MiB.
+    pub memory_mib: u32,
+    /// What provisions a booted host.
+    pub provision: Utf8PathBuf,
+    /// Kernel modules that the initrd loads, in this order; built-in ones are left out.
+    #[serde(default)]
+    pub modules: Vec<String>,
+    /// The kernel's command line, word by word.
+    #[serde(default)]
+    pub cmdline: Vec<String>,
+    /// What becomes of systemd's units.
+    #[serde(default)]
+    pub units: Units,
+    /// Files of the host, by absolute path.
+    #[serde(default)]
+    pub files: BTreeMap<Utf8PathBuf, FileSpec>,
+    /// Trees in the host's Nix store; the first is the default.
+    #[serde(default)]
+    pub guest_base: Vec<GuestBaseSpec>,
+}
+
+/// Units to enable, disable or mask in the image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Units {
+    /// `systemctl enable`.
+    #[serde(default)]
+    pub enable: Vec<String>,
+    /// `systemctl disable`.
+    #[serde(default)]
+    pub disable: Vec<String>,
+    /// `systemctl mask`.
+    #[serde(default)]
+    pub mask: Vec<String>,
+}
+
+/// One file of the host: exactly one of `text`, `from` and `link`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSpec {
+    /// Its content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The file with its content, relative to the recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Utf8PathBuf>,
+    /// What it is a symbolic link to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Utf8PathBuf>,
+    /// Its permissions, octal.
+    #[serde(default = "plain_mode")]
+    pub mode: String,
+}
+
+/// A small Debian that guests are made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuestBaseSpec {
+    /// Debian's suite.
+    pub suite: String,
+    /// mmdebstrap's variant.
+    #[serde(default = "minbase")]
+    pub variant: String,
+    /// As in the recipe.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
+    /// As in the recipe.
+    #[serde(default)]
+    pub apt_options: Vec<String>,
+    /// Packages.
+    pub packages: Vec<String>,
+    /// The static busybox, absolute in the base.
+    pub busybox: Utf8PathBuf,
+    /// dpkg path patterns that are never unpacked.
+    #[serde(default)]
+    pub excludes: Vec<String>,
+    /// Top-level names that are kept of the finished tree.
+    pub keep: Vec<String>,
+    /// Shell patterns that are removed of what is kept.
+    #[serde(default)]
+    pub remove: Vec<String>,
+}
+
+impl GuestBaseSpec {
+    /// `guest-base-SUITE`, its name in the store.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("guest-base-{}", self.suite)
+    }
+}
+
+/// A recipe that was read, with the files that it names, and found to make sense.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    pub(crate) spec: RecipeSpec,
+    pub(crate) files: BTreeMap<Utf8PathBuf, Content>,
+    id: String,
+}
+
+/// What becomes a file of the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) enum Content {
+    Bytes { mode: u32, bytes: Vec<u8> },
+    Link(Utf8PathBuf),
+}
+
+impl Recipe {
+    /// Reads the recipe at `path`.
+    ///
+    /// # Errors
+    /// [`ImageError::Io`] if it, or a file that it names, cannot be read; [`ImageError::Recipe`] if it does not make sense.
+    pub fn from_path(path: impl AsRef<Utf8Path>) -> Result<Self, ImageError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).doing("read", path)?;
+        let folder = path.parent().unwrap_or(Utf8Path::new("."));
+        Self::parse(path.as_str(), &text, &|name| {
+            let file = folder.join(name);
+            std::fs::read(&file).doing("read", file)
+        })
+    }
+
+    /// One of the recipes that are part of the program: [`super::EMBEDDED_RECIPES`].
+    ///
+    /// # Errors
+    /// [`ImageError::Recipe`] for any other name.
+    pub fn embedded(name: &str) -> Result<Self, ImageError> {
+        let unknown = |why: String| ImageError::Recipe {
+            origin: name.to_owned(),
+            why,
+        };
+        let text = super::EMBEDDED_RECIPES
+            .contains(&name)
+            .then(|| embedded::text(&format!("{name}.toml")))
+            .flatten()
+            .ok_or_else(|| {
+                unknown(format!(
+                    "there is no such recipe; known are {}, anything else by the path of its .toml file",
+                    super::EMBEDDED_RECIPES.join(", ")
+                ))
+            })?;
+        Self::parse(name, text, &|file| {
+            embedded::text(file.as_str())
+                .map(|text| text.as_bytes().to_vec())
+                .ok_or_else(|| unknown(format!("{file} is not part of the program")))
+        })
+    }
+
+    /// `origin` is for messages; `read` gives the content of a file that the recipe names.
+    pub(crate) fn parse(
+        origin: &str,
+        text: &str,
+        read: &dyn Fn(&Utf8Path) -> Result<Vec<u8>, ImageError>,
+    ) -> Result<Self, ImageError> {
+        let bad = |why: String| ImageError::Recipe {
+            origin: origin.to_owned(),
+            why,
+        };
+        let spec: RecipeSpec =
+            toml::from_str(text).map_err(|error| bad(error.to_string().trim_end().to_owned()))?;
+        validate::recipe(&spec).map_err(bad)?;
+        let mut files = BTreeMap::new();
+        for (path, file) in &spec.files {
+            let content = match (&file.text, &file.from, &file.link) {
+                (Some(text), None, None) => Content::Bytes {
+                    mode: validate::mode(&file.mode).map_err(bad)?,
+                    bytes: text.clone().into_bytes(),
+                },
+                (None, Some(from), None) => Content::Bytes {
+                    mode: validate::mode(&file.mode).map_err(bad)?,
+                    bytes: read(from)?,
+                },
+                (None, None, Some(link)) => Content::Link(link.clone()),
+                _ => {
+                    return Err(bad(format!(
+                        "file {path} needs exactly one of text, from and link"
+                    )));
+                }
+            };
+            files.insert(path.clone(), content);
+        }
+        let id = recipe_id::of(&spec, &files);
+        Ok(Self { spec, files, id })
+    }
+
+    /// The recipe as it is written.
+    #[must_use]
+    pub fn spec(&self) -> &RecipeSpec {
+        &self.spec
+    }
+
+    /// The hash of everything that goes into the build: 64 hex digits.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The image's folder in a cache: its name and the first 16 digits of the hash.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!("{}-{}", self.spec.name, &self.id[..16])
+    }
+}
+
+fn minbase() -> String {
+    "minbase".to_owned()
+}
+
+fn plain_mode() -> String {
+    "0644".to_owned()
+}
+
+#[cfg(test)]
+#[path = "recipe_tests.rs"]
+mod tests;

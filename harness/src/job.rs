@@ -1,0 +1,41 @@
+//! One piece of work for the runner. The runner knows no VMs: a scenario on a clone, a scenario
+//! under a saboteur, and a fake in a unit test all look the same to it.
+
+use std::{fmt, future::Future, pin::Pin, time::Duration};
+
+use camino::Utf8PathBuf;
+
+use crate::verdict::Verdict;
+
+/// A future that can be sent between threads and owns what it uses.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The body of a [`Job`]: receives its evidence folder (absolute, exists, empty).
+pub type Body = Box<dyn FnOnce(Utf8PathBuf) -> BoxFuture<Verdict> + Send>;
+
+/// One piece of work with a name and a verdict.
+pub struct Job {
+    /// `area::name`, with `+saboteur` behind it under `prove`.
+    pub name: String,
+    /// The sentence that is proved.
+    pub claim: String,
+    /// The body keeps its own deadline and collects evidence when it passes; the runner's is this
+    /// one plus a grace period, for a body that does not keep it.
+    pub limit: Duration,
+    /// Set when the job is not to be run: the reason.
+    pub skip: Option<String>,
+    /// The command that runs just this again.
+    pub again: String,
+    /// What to do. Cancelled by being dropped: clean-up must not need a poll.
+    pub body: Body,
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("name", &self.name)
+            .field("limit", &self.limit)
+            .field("skip", &self.skip)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,14 @@
+//! Layers: running hosts saved whole, kept in the cache, named by the hash of what led to them.
+
+pub mod disk;
+mod evict;
+pub mod kept;
+pub mod key;
+pub mod labdisk;
+pub mod lock;
+pub mod platform;
+pub mod record;
+pub mod saved;
+mod space;
+pub mod sparse;
+pub mod stack;

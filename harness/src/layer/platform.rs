@@ -1,0 +1,168 @@
+//! What every layer stands on: the image, QEMU, and the machine that runs it.
+
+use camino::Utf8PathBuf;
+
+use super::{key::Key, record::VERSION};
+use crate::qemu::{
+    args::{Accel, Disk, MachineSpec, Memory, Writes, command_line},
+    identity::QemuVersion,
+};
+
+/// Size of the lab disk in MiB. Fixed, so that the device is the same machine part in the booted
+/// layer, where it is empty and not mounted, and in its children.
+pub const LAB_DISK_MIB: u64 = 64;
+
+/// An image on a QEMU on this machine.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    /// The image's id.
+    pub image_id: String,
+    /// The image's kernel.
+    pub kernel: Utf8PathBuf,
+    /// The image's initial RAM disk.
+    pub initrd: Utf8PathBuf,
+    /// The image's kernel command line.
+    pub cmdline: String,
+    /// The image's root disk; never written to.
+    pub root: Disk,
+    /// Name of the guest agent's virtio-serial port.
+    pub agent_port: String,
+    /// How processors are run.
+    pub accel: Accel,
+    /// The installed QEMU.
+    pub qemu: QemuVersion,
+    /// Virtual processors of a host.
+    pub vcpus: u32,
+    /// Memory of a host in MiB.
+    pub memory_mib: u32,
+}
+
+impl Platform {
+    /// The key of what boots on it. Everything that a saved state depends on goes in: the state
+    /// of a TSC clock, for one, belongs to the machine that it was saved on.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        let arguments = self.arguments();
+        Key::root([
+            ("format", VERSION.to_string().as_str()),
+            ("image", &self.image_id),
+            ("arguments", &arguments),
+            ("qemu", &self.qemu.line),
+            ("qemu files", &self.qemu.files),
+            ("processor", &processor()),
+            ("lab disk", &LAB_DISK_MIB.to_string()),
+        ])
+    }
+
+    /// The command line of a host with its folders left out: every device of a machine is part of
+    /// its state.
+    fn arguments(&self) -> String {
+        let mut portable = self.clone();
+        portable.kernel = "kernel".into();
+        portable.initrd = "initrd".into();
+        portable.root.file = "root".into();
+        let spec = portable.machine(Memory::Shared, false, portable.root.clone(), "lab".into());
+        command_line(&spec, "sockets".into(), "console".into()).join("\n")
+    }
+
+    /// The VM that has `root` and `lab` as its disks.
+    #[must_use]
+    pub fn machine(
+        &self,
+        memory: Memory,
+        incoming: bool,
+        root: Disk,
+        lab: Utf8PathBuf,
+    ) -> MachineSpec {
+        MachineSpec {
+            accel: self.accel,
+            vcpus: self.vcpus,
+            memory_mib: self.memory_mib,
+            memory,
+            kernel: self.kernel.clone(),
+            initrd: self.initrd.clone(),
+            cmdline: self.cmdline.clone(),
+            disks: vec![
+                root,
+                Disk {
+                    file: lab,
+                    format: "raw".into(),
+                    serial: "lab".into(),
+                    writes: Writes::Refused,
+                },
+            ],
+            agent_port: self.agent_port.clone(),
+            incoming,
+        }
+    }
+}
+
+/// The processor's model and its clock: `bogomips` is twice the TSC's frequency in MHz.
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    info.lines()
+        .take_while(|line| !line.is_empty())
+        .filter(|line| {
+            ["model name", "bogomips", "flags"]
+                .iter()
+                .any(|key| line.starts_with(key))
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn platform() -> Platform {
+        Platform {
+            image_id: "0123".into(),
+            kernel: "/cache/vmlinuz".into(),
+            initrd: "/cache/initrd".into(),
+            cmdline: "quiet".into(),
+            root: Disk {
+                file: "/cache/root.raw".into(),
+                format: "raw".into(),
+                serial: "root".into(),
+                writes: Writes::Refused,
+            },
+            agent_port: "org.qemu.guest_agent.0".into(),
+            accel: Accel::Tcg,
+            qemu: QemuVersion {
+                line: "QEMU 10.0.2".into(),
+                number: (10, 0),
+                files: "a 1 2".into(),
+            },
+            vcpus: 2,
+            memory_mib: 2048,
+        }
+    }
+
+    #[test]
+    fn everything_that_a_state_depends_on_is_in_the_key() {
+        let key = platform().key();
+        let changes: [fn(&mut Platform); 7] = [
+            |p| p.image_id = "4567".into(),
+            |p| p.cmdline = "debug".into(),
+            |p| p.accel = Accel::Kvm,
+            |p| p.qemu.line = "QEMU 10.0.3".into(),
+            |p| p.qemu.files = "a 1 3".into(),
+            |p| p.vcpus = 1,
+            |p| p.memory_mib = 1024,
+        ];
+        for change in changes {
+            let mut other = platform();
+            change(&mut other);
+            assert_ne!(other.key(), key, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn where_the_cache_is_does_not_matter() {
+        let mut moved = platform();
+        moved.kernel = "/elsewhere/vmlinuz".into();
+        moved.root.file = "/elsewhere/root.raw".into();
+        assert_eq!(moved.key(), platform().key());
+    }
+}

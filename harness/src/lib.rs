@@ -1,0 +1,31 @@
+//! spawnlab boots container hosts as VMs, keeps them as layers, and runs scenarios against clones.
+//!
+//! `README.md` in this folder is the plan of the house: floors, words and decisions.
+
+pub mod attach;
+pub mod container;
+pub mod digest;
+pub mod error;
+pub mod event;
+pub mod evidence;
+pub mod expect;
+pub mod hop;
+pub mod host;
+pub mod image;
+pub mod job;
+pub mod lab;
+pub mod layer;
+pub mod poll;
+pub mod prelude;
+pub mod qemu;
+pub mod report;
+pub mod runner;
+pub mod scan;
+pub mod scenario;
+pub mod scratch;
+pub mod tool;
+pub mod trial;
+pub mod verdict;
+pub mod walk;
+
+pub use error::{Error, Result};

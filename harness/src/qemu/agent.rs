@@ -1,0 +1,246 @@
+//! The guest agent: commands inside the VM, out of band of every network.
+//!
+//! Protocol: <https://qemu-project.gitlab.io/qemu/interop/qemu-ga-ref.html>.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::UnixStream;
+
+use super::channel::{Channel, ChannelError};
+use crate::{
+    error::{Error, Result},
+    poll::{self, Seen},
+};
+
+/// How long the agent may take for anything but a command's own run time.
+const QUICK: Duration = Duration::from_secs(20);
+
+/// The commands' environment: the tools of Debian and of NixOS, wherever they are.
+const ENVIRONMENT: [&str; 4] = [
+    "PATH=/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "LANG=C.UTF-8",
+    "SYSTEMD_COLORS=0",
+];
+
+/// A connection to the agent of one VM. Cloning it shares the connection.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    channel: Channel,
+    // Set after an unanswered request: the agent's parser may hold half of something.
+    out_of_step: Arc<AtomicBool>,
+}
+
+/// How a command in the VM ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Exit status, or the signal that ended it.
+    pub status: Status,
+    /// Standard output; bytes that are not UTF-8 are replaced.
+    pub stdout: String,
+    /// Standard error; bytes that are not UTF-8 are replaced.
+    pub stderr: String,
+}
+
+/// The end of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this code.
+    Exit(i32),
+    /// It was ended by this signal.
+    Signal(i32),
+}
+
+impl Status {
+    /// Whether it is exit status 0.
+    #[must_use]
+    pub fn success(self) -> bool {
+        self == Self::Exit(0)
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exit(code) => write!(f, "exit status {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct ExecStatus {
+    exited: bool,
+    exitcode: Option<i32>,
+    signal: Option<i32>,
+    #[serde(default)]
+    out_data: String,
+    #[serde(default)]
+    err_data: String,
+    #[serde(default)]
+    out_truncated: bool,
+    #[serde(default)]
+    err_truncated: bool,
+}
+
+fn trouble(error: &ChannelError) -> Error {
+    Error::Agent(error.to_string())
+}
+
+impl Agent {
+    /// Serves the socket of an agent that may not be up yet.
+    #[must_use]
+    pub fn new(stream: UnixStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        // An agent resumed from a layer may still answer its parent's last question.
+        let first_id = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(1, |since| since.subsec_nanos().into());
+        Self {
+            channel: Channel::serve(reader, writer, first_id << 20, None),
+            out_of_step: Arc::new(AtomicBool::new(true)),
+        }
+    }
+
+    /// Waits until the agent answers; `limit` covers the whole boot. After [`Self::forget`] it
+    /// waits for the agent of the next boot.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], or [`Error::Agent`] when the socket closes (QEMU ended).
+    pub async fn wait(&self, limit: Duration) -> Result<()> {
+        let pace = Duration::from_millis(50);
+        poll::until("the guest agent", limit, pace, || async {
+            match self.sync(Duration::from_millis(500)).await {
+                Ok(()) => Ok(Seen::Ready(())),
+                Err(ChannelError::Unanswered { .. }) => Ok(Seen::NotYet("no answer".into())),
+                Err(error) => Err(trouble(&error)),
+            }
+        })
+        .await
+    }
+
+    /// Forgets what is known of the agent, as before a reboot.
+    pub fn forget(&self) {
+        self.out_of_step.store(true, Ordering::Relaxed);
+    }
+
+    async fn sync(&self, limit: Duration) -> Result<(), ChannelError> {
+        let id = u32::from(std::process::id() as u16);
+        self.channel
+            .request_after(&[0xff], "guest-sync-delimited", json!({ "id": id }), limit)
+            .await?;
+        self.out_of_step.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Asks the agent for `command`, in step.
+    ///
+    /// # Errors
+    /// [`Error::Agent`] when it refuses, does not answer within 20 s, or is gone.
+    pub async fn request(&self, command: &str, arguments: Value) -> Result<Value> {
+        if self.out_of_step.load(Ordering::Relaxed) {
+            self.sync(QUICK).await.map_err(|error| trouble(&error))?;
+        }
+        self.channel
+            .request(command, arguments, QUICK)
+            .await
+            .map_err(|error| {
+                if matches!(error, ChannelError::Unanswered { .. }) {
+                    self.out_of_step.store(true, Ordering::Relaxed);
+                }
+                trouble(&error)
+            })
+    }
+
+    /// Runs `sh -c script` as root on the host with `stdin`, and waits for its end.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] after `limit` (the command is killed then), [`Error::Agent`].
+    pub async fn shell(&self, script: &str, stdin: &[u8], limit: Duration) -> Result<Output> {
+        let mut arguments = json!({
+            "path": "/bin/sh",
+            "arg": ["-c", script],
+            "env": ENVIRONMENT,
+            "capture-output": true,
+        });
+        if !stdin.is_empty() {
+            arguments["input-data"] = STANDARD.encode(stdin).into();
+        }
+        let started = self.request("guest-exec", arguments).await?;
+        let pid = started["pid"]
+            .as_i64()
+            .ok_or_else(|| Error::Agent("guest-exec returned no pid".into()))?;
+        let pace = Duration::from_millis(60);
+        let what = format!("`{}` to end", first_line(script));
+        let ended = poll::until(&what, limit, pace, || async {
+            let answer = self
+                .request("guest-exec-status", json!({ "pid": pid }))
+                .await?;
+            let status: ExecStatus =
+                serde_json::from_value(answer).map_err(|error| Error::answer("qemu-ga", error))?;
+            Ok(if status.exited {
+                Seen::Ready(status)
+            } else {
+                Seen::NotYet(format!("process {pid} still runs"))
+            })
+        })
+        .await;
+        match ended {
+            Ok(status) => output(status),
+            Err(error) => {
+                // Nobody waits for it any more; left alone it would disturb what comes next.
+                let kill = json!({ "path": "/bin/sh", "arg": ["-c", format!("kill -KILL {pid}")] });
+                let _ = self.request("guest-exec", kill).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A script's first line, shortened for messages.
+#[must_use]
+pub fn first_line(script: &str) -> String {
+    let line = script.trim().lines().next().unwrap_or_default();
+    let short: String = line.chars().take(100).collect();
+    if short.len() < script.trim().len() {
+        format!("{short} …")
+    } else {
+        short
+    }
+}
+
+fn output(status: ExecStatus) -> Result<Output> {
+    if status.out_truncated || status.err_truncated {
+        let why = "more than 16 MiB of output: filter it in the VM";
+        return Err(Error::answer("qemu-ga", why));
+    }
+    let decode = |data: &str| {
+        let bytes = STANDARD
+            .decode(data)
+            .map_err(|error| Error::answer("qemu-ga", error))?;
+        Ok::<_, Error>(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    Ok(Output {
+        status: match (status.exitcode, status.signal) {
+            (Some(code), _) => Status::Exit(code),
+            (None, Some(signal)) => Status::Signal(signal),
+            (None, None) => return Err(Error::answer("qemu-ga", "neither exit code nor signal")),
+        },
+        stdout: decode(&status.out_data)?,
+        stderr: decode(&status.err_data)?,
+    })
+}
+
+#[cfg(test)]
+#[path = "agent_tests.rs"]
+mod tests;

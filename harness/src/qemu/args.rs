@@ -1,0 +1,285 @@
+//! QEMU's command line as a pure function of a plain description.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+/// How the virtual processors are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accel {
+    /// The kernel's hypervisor.
+    Kvm,
+    /// Emulation, everywhere available.
+    Tcg,
+}
+
+impl Accel {
+    /// QEMU's name for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+
+    /// The processor model. Under TCG the choice is about speed: models with five-level paging
+    /// make every address translation slower (25 s instead of 17 s to boot with `max`).
+    #[must_use]
+    pub fn cpu(self) -> &'static str {
+        match self {
+            Self::Kvm => "host",
+            Self::Tcg => "Nehalem",
+        }
+    }
+
+    /// By how much limits grow against those of a machine with KVM.
+    #[must_use]
+    pub fn patience(self) -> u32 {
+        match self {
+            Self::Kvm => 1,
+            Self::Tcg => 4,
+        }
+    }
+}
+
+/// One virtio disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// Its file on the machine that runs the lab.
+    pub file: Utf8PathBuf,
+    /// `raw` or `qcow2`.
+    pub format: String,
+    /// Its serial number in the guest (`/dev/disk/by-id/virtio-SERIAL`).
+    pub serial: String,
+    /// What becomes of the guest's writes.
+    pub writes: Writes,
+}
+
+/// What becomes of what the guest writes to a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// It is in the file.
+    Kept,
+    /// It is in an unnamed temporary file of QEMU's own and gone with QEMU: nothing to clean up,
+    /// even after SIGKILL.
+    Dropped,
+    /// The guest can't write.
+    Refused,
+}
+
+/// Where the memory comes from. Descriptor 0 of QEMU is the memory file: given a path, QEMU would
+/// silently create a missing file, as zeroes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// Mapped shared: what the guest writes is in the file.
+    Shared,
+    /// Mapped privately: the file stays as it is.
+    Private,
+}
+
+/// What a VM is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineSpec {
+    /// How its processors are run.
+    pub accel: Accel,
+    /// Virtual processors.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+    /// How its memory is mapped.
+    pub memory: Memory,
+    /// The kernel.
+    pub kernel: Utf8PathBuf,
+    /// The initial RAM disk.
+    pub initrd: Utf8PathBuf,
+    /// The kernel's command line.
+    pub cmdline: String,
+    /// Its disks, in the guest's order.
+    pub disks: Vec<Disk>,
+    /// Name of the guest agent's virtio-serial port.
+    pub agent_port: String,
+    /// Whether it waits for a saved state instead of booting.
+    pub incoming: bool,
+}
+
+/// The one machine type. Its version is part of the saved state, so QEMU's identity is part of a layer's key.
+pub const MACHINE: &str = "q35";
+
+/// Name of the socket behind the guest's `/dev/hvc0`.
+pub const SHELL: &str = "shell";
+
+/// QEMU's arguments for `spec`, with its sockets in `sockets` and its console in `console`.
+#[must_use]
+pub fn command_line(spec: &MachineSpec, sockets: &Utf8Path, console: &Utf8Path) -> Vec<String> {
+    let mut args = Args::default();
+    args.flag("-nodefaults").flag("-no-user-config");
+    args.pair("-name", "spawnlab,debug-threads=on".to_owned());
+    args.pair("-display", "none".to_owned());
+    // QEMU parses devices and network packets of a guest that tests may break at will.
+    let sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+    args.pair("-sandbox", sandbox.to_owned());
+    let accel = spec.accel.name();
+    args.pair(
+        "-machine",
+        format!("{MACHINE},accel={accel},memory-backend=mem,vmport=off,smbus=off,graphics=off"),
+    );
+    args.pair("-cpu", spec.accel.cpu().to_owned());
+    args.pair("-smp", spec.vcpus.to_string());
+    args.pair("-m", format!("{}M", spec.memory_mib));
+    let mapping = match spec.memory {
+        Memory::Shared => "share=on",
+        Memory::Private => "share=off,readonly=on,rom=off",
+    };
+    args.pair(
+        "-object",
+        format!(
+            "memory-backend-file,id=mem,size={}M,mem-path=/proc/self/fd/0,{mapping}",
+            spec.memory_mib
+        ),
+    );
+    args.pair("-kernel", spec.kernel.to_string());
+    args.pair("-initrd", spec.initrd.to_string());
+    args.pair("-append", spec.cmdline.clone());
+    for (index, disk) in spec.disks.iter().enumerate() {
+        disk_args(&mut args, index, disk);
+    }
+    // Random numbers and a generation id: siblings resumed from one layer must not draw alike.
+    args.pair(
+        "-object",
+        "rng-random,id=rng,filename=/dev/urandom".to_owned(),
+    );
+    args.pair("-device", "virtio-rng-pci,rng=rng".to_owned());
+    args.pair("-device", "vmgenid,guid=auto".to_owned());
+    // Its state is part of a saved layer, so every VM has it; `restrict` keeps tests off the Internet.
+    args.pair("-netdev", "user,id=uplink,restrict=on".to_owned());
+    args.pair(
+        "-device",
+        "virtio-net-pci,netdev=uplink,romfile=".to_owned(),
+    );
+    args.pair(
+        "-chardev",
+        format!("file,id=console,path={}", quoted(console)),
+    );
+    args.pair("-serial", "chardev:console".to_owned());
+    let socket = |name: &str| format!("socket,id={name},path={}", quoted(&sockets.join(name)));
+    args.pair("-chardev", socket("qmp"));
+    args.pair("-mon", "chardev=qmp,mode=control".to_owned());
+    args.pair("-device", "virtio-serial-pci".to_owned());
+    args.pair("-chardev", socket("agent"));
+    args.pair(
+        "-device",
+        format!("virtserialport,chardev=agent,name={}", spec.agent_port),
+    );
+    // A terminal for people (`spawnlab shell`): nobody need be at its other end.
+    args.pair("-chardev", format!("{},server=on,wait=off", socket(SHELL)));
+    args.pair("-device", "virtconsole,chardev=shell".to_owned());
+    if spec.incoming {
+        args.pair("-incoming", "defer".to_owned());
+    }
+    args.0
+}
+
+fn disk_args(args: &mut Args, index: usize, disk: &Disk) {
+    let writes = match disk.writes {
+        Writes::Kept => "readonly=off",
+        Writes::Dropped => "snapshot=on",
+        Writes::Refused => "readonly=on",
+    };
+    // `unsafe` skips the guest's flushes: a host that crashes with its machine is not kept anyway,
+    // and what is kept is flushed by the lab when it is saved.
+    args.pair(
+        "-drive",
+        format!(
+            "if=none,id=disk{index},file={},format={},{writes},cache=unsafe,discard=unmap",
+            quoted(&disk.file),
+            disk.format
+        ),
+    );
+    args.pair(
+        "-device",
+        format!("virtio-blk-pci,drive=disk{index},serial={}", disk.serial),
+    );
+}
+
+/// A path in QEMU's option syntax, where a comma must be doubled.
+fn quoted(path: &Utf8Path) -> String {
+    path.as_str().replace(',', ",,")
+}
+
+#[derive(Default)]
+struct Args(Vec<String>);
+
+impl Args {
+    fn flag(&mut self, flag: &str) -> &mut Self {
+        self.0.push(flag.to_owned());
+        self
+    }
+
+    fn pair(&mut self, key: &str, value: String) {
+        self.0.push(key.to_owned());
+        self.0.push(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn spec() -> MachineSpec {
+        MachineSpec {
+            accel: Accel::Tcg,
+            vcpus: 2,
+            memory_mib: 2048,
+            memory: Memory::Shared,
+            kernel: "/images/a/vmlinuz".into(),
+            initrd: "/images/a/initrd".into(),
+            cmdline: "root=/dev/vda console=ttyS0".into(),
+            disks: vec![Disk {
+                file: "/tmp/o,ver.qcow2".into(),
+                format: "qcow2".into(),
+                serial: "root".into(),
+                writes: Writes::Kept,
+            }],
+            agent_port: "org.qemu.guest_agent.0".into(),
+            incoming: false,
+        }
+    }
+
+    fn shown(spec: &MachineSpec) -> String {
+        let args = command_line(spec, "/tmp/s".into(), "/evidence/console.log".into());
+        args.join("\n").replace("\n-", "\n\n-")
+    }
+
+    #[test]
+    fn a_host_that_boots() {
+        insta::assert_snapshot!(shown(&spec()));
+    }
+
+    #[test]
+    fn a_clone_that_resumes_under_kvm() {
+        let mut clone = spec();
+        clone.accel = Accel::Kvm;
+        clone.memory = Memory::Private;
+        clone.incoming = true;
+        clone.disks[0].writes = Writes::Dropped;
+        clone.disks.push(Disk {
+            file: "/tmp/lab.raw".into(),
+            format: "raw".into(),
+            serial: "lab".into(),
+            writes: Writes::Refused,
+        });
+        insta::assert_snapshot!(shown(&clone));
+    }
+
+    #[rstest]
+    #[case(Accel::Kvm, "-cpu\nhost")]
+    #[case(Accel::Tcg, "-cpu\nNehalem")]
+    fn the_processor_follows_the_accelerator(#[case] accel: Accel, #[case] expected: &str) {
+        let spec = MachineSpec { accel, ..spec() };
+        let args = command_line(&spec, "/s".into(), "/c".into()).join("\n");
+        assert!(args.contains(expected), "{args}");
+    }
+}

@@ -1,0 +1,11 @@
+//! One QEMU process: its arguments, its life, its monitor and its guest agent.
+
+pub mod accel;
+pub mod agent;
+pub mod args;
+pub mod channel;
+pub mod identity;
+pub mod machine;
+pub mod monitor;
+pub mod process;
+pub mod sockets;

@@ -1,0 +1,16 @@
+//! Pure consumers of [`crate::event::Event`]s: they read, and never touch a VM.
+//!
+//! [`run::Run`] folds the events into what is known of a run; [`json`] and [`junit`] render it.
+//! [`terminal::Terminal`] tells the same while it happens. [`dir::Dir`] is the folder that all of it
+//! goes to, and [`drive::drive`] feeds them.
+
+pub mod dir;
+pub mod drive;
+pub(crate) mod file;
+pub mod json;
+pub mod junit;
+pub mod run;
+#[cfg(test)]
+mod sample;
+pub mod terminal;
+pub mod text;

@@ -1,0 +1,211 @@
+//! The folder that a run leaves behind.
+
+use std::{fmt, io};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{file, json, junit, run::Run};
+
+const JSON: &str = "run.json";
+const JUNIT: &str = "junit.xml";
+const EVIDENCE: &str = "evidence";
+/// What the making of layers leaves behind.
+const LAYERS: &str = "layers";
+
+/// A report's folder: `run.json`, `junit.xml`, `evidence/<area>/<name>` and `layers/<name>`.
+#[derive(Debug, Clone)]
+pub struct Dir(Utf8PathBuf);
+
+/// Why a folder can't be a report's.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirError {
+    /// There is something else in it already.
+    #[error("{0}: it is not empty, and what is in it is no report")]
+    Foreign(Utf8PathBuf),
+    /// It could not be made or cleared; the path is in the message.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Dir {
+    /// Makes the folder `path` ready. An earlier report in it is replaced, anything else is refused:
+    /// clearing a folder that was named by mistake would be the end of somebody's files.
+    ///
+    /// # Errors
+    /// [`DirError::Foreign`], or the folder can't be made.
+    pub fn at(path: &Utf8Path) -> Result<Self, DirError> {
+        fs_err::create_dir_all(path)?;
+        let path = absolute(path)?;
+        let json = path.join(JSON);
+        if json.is_file() {
+            for name in [JUNIT, EVIDENCE, LAYERS, JSON] {
+                remove(&path.join(name))?;
+            }
+        } else if fs_err::read_dir(&path)?.next().is_some() {
+            return Err(DirError::Foreign(path));
+        }
+        let dir = Self(path);
+        // From now on it is known to be a report, even if the run is killed at once.
+        dir.write_json(&Run::new(jiff::Timestamp::now().to_string()))?;
+        Ok(dir)
+    }
+
+    /// Makes a folder named by the time below `runs`, and points `runs/latest` to it.
+    ///
+    /// # Errors
+    /// The folder or the link can't be made.
+    pub fn dated(runs: &Utf8Path) -> Result<Self, DirError> {
+        fs_err::create_dir_all(runs)?;
+        let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
+        let mut name = now.clone();
+        let mut count = 1_u32;
+        // Making the folder is what claims the name: two runs may begin in the same second.
+        while let Err(error) = fs_err::create_dir(runs.join(&name)) {
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                return Err(error.into());
+            }
+            count += 1;
+            name = format!("{now}.{count}");
+        }
+        let dir = Self::at(&runs.join(&name))?;
+        point_latest(runs, &name)?;
+        Ok(dir)
+    }
+
+    /// Its absolute path.
+    #[must_use]
+    pub fn path(&self) -> &Utf8Path {
+        &self.0
+    }
+
+    /// Replaces `run.json`.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn write_json(&self, run: &Run) -> io::Result<()> {
+        file::replace(&self.0.join(JSON), &json::render(run)?)
+    }
+
+    /// Replaces `junit.xml`.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn write_junit(&self, run: &Run) -> io::Result<()> {
+        let xml = junit::render(run).map_err(io::Error::other)?;
+        file::replace(&self.0.join(JUNIT), &xml)
+    }
+}
+
+impl fmt::Display for Dir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Points `runs/latest` to its sibling `name`; whoever follows it finds the old run or the new one.
+///
+/// # Errors
+/// The link can't be made, for example because `latest` is a folder.
+pub fn point_latest(runs: &Utf8Path, name: &str) -> io::Result<()> {
+    let part = runs.join(format!(".latest-{}", std::process::id()));
+    remove(&part)?;
+    fs_err::os::unix::fs::symlink(name, &part)?;
+    fs_err::rename(&part, runs.join("latest")).inspect_err(|_| drop(fs_err::remove_file(&part)))
+}
+
+fn remove(path: &Utf8Path) -> io::Result<()> {
+    let removed = match path.symlink_metadata() {
+        Ok(meta) if meta.is_dir() => fs_err::remove_dir_all(path),
+        _ => fs_err::remove_file(path),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn absolute(path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+    let path = fs_err::canonicalize(path)?;
+    Utf8PathBuf::from_path_buf(path)
+        .map_err(|path| io::Error::other(format!("{}: its path is not UTF-8", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = Utf8PathBuf::from_path_buf(folder.path().to_owned()).expect("UTF-8");
+        (folder, path)
+    }
+
+    fn read(dir: &Dir, name: &str) -> String {
+        fs_err::read_to_string(dir.path().join(name)).expect("readable")
+    }
+
+    #[test]
+    fn an_earlier_report_is_replaced() {
+        let (_folder, path) = folder();
+        let dir = Dir::at(&path.join("a/b")).expect("made");
+        dir.write_json(&sample::run()).expect("written");
+        dir.write_junit(&sample::run()).expect("written");
+        fs_err::create_dir_all(dir.path().join("evidence/names/old")).expect("made");
+        fs_err::write(dir.path().join("notes.txt"), "mine").expect("written");
+
+        let dir = Dir::at(&path.join("a/b")).expect("made again");
+        let run = json::read(&read(&dir, JSON)).expect("a run");
+        assert_eq!((run.records.len(), run.summary), (0, None));
+        assert!(!dir.path().join(JUNIT).exists());
+        assert!(!dir.path().join(EVIDENCE).exists());
+        assert_eq!(
+            read(&dir, "notes.txt"),
+            "mine",
+            "what is not of the report stays"
+        );
+    }
+
+    #[test]
+    fn somebody_elses_folder_is_refused_and_untouched() {
+        let (_folder, path) = folder();
+        fs_err::write(path.join("thesis.tex"), "mine").expect("written");
+        let error = Dir::at(&path).expect_err("refused");
+        assert!(matches!(error, DirError::Foreign(_)), "{error}");
+        assert_eq!(
+            fs_err::read_to_string(path.join("thesis.tex")).expect("still there"),
+            "mine"
+        );
+    }
+
+    #[test]
+    fn dated_folders_are_never_shared_and_latest_is_the_newest() {
+        let (_folder, path) = folder();
+        let dirs: Vec<_> = (0..4).map(|_| Dir::dated(&path).expect("made")).collect();
+        for pair in dirs.windows(2) {
+            assert_ne!(pair[0].path(), pair[1].path());
+        }
+        let latest =
+            fs_err::canonicalize(path.join("latest")).expect("a link that leads somewhere");
+        assert_eq!(latest, dirs[3].path().as_std_path());
+        assert!(
+            fs_err::read_link(path.join("latest"))
+                .expect("a link")
+                .is_relative()
+        );
+    }
+
+    #[test]
+    fn a_folder_called_latest_is_not_thrown_away() {
+        let (_folder, path) = folder();
+        fs_err::create_dir_all(path.join("latest/precious")).expect("made");
+        assert!(Dir::dated(&path).is_err());
+        assert!(path.join("latest/precious").is_dir());
+        let leftovers = fs_err::read_dir(&path).expect("readable").filter(|entry| {
+            let name = entry.as_ref().expect("readable").file_name();
+            name.to_string_lossy().starts_with(".latest")
+        });
+        assert_eq!(leftovers.count(), 0);
+    }
+}

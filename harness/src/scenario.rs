@@ -1,0 +1,173 @@
+//! A scenario as data: one claim, the layer it starts from, and the saboteurs that must turn it red.
+
+use std::{pin::Pin, time::Duration};
+
+use crate::{lab::Lab, verdict::Outcome};
+
+/// What a scenario finds when it starts. Each has a clone of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Base {
+    /// A host with its containers declared, and none deployed.
+    Host,
+    /// The same with `web` and `a-container-with-a-long-name` deployed and settled.
+    Deployed,
+}
+
+impl Base {
+    /// The layer's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Deployed => "deployed",
+        }
+    }
+}
+
+/// What only some deploy tools promise. A scenario that needs one is skipped for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Guarantee {
+    /// After a failed activation the profile and the running generation are the old ones again.
+    RestoresAfterFailure,
+    /// A container that the host does not declare is refused before anything is copied.
+    RefusesUndeclared,
+    /// Deploying what is deployed already changes nothing and reloads nothing.
+    Idempotent,
+    /// The closure that runs in the guest is compared with the one that was deployed.
+    ChecksTheGuest,
+    /// Rolls back to the previous generation on demand (`--rollback`).
+    RollsBack,
+}
+
+impl Guarantee {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::RestoresAfterFailure,
+        Self::RefusesUndeclared,
+        Self::Idempotent,
+        Self::ChecksTheGuest,
+        Self::RollsBack,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RestoresAfterFailure => "restores-after-failure",
+            Self::RefusesUndeclared => "refuses-undeclared",
+            Self::Idempotent => "idempotent",
+            Self::ChecksTheGuest => "checks-the-guest",
+            Self::RollsBack => "rolls-back",
+        }
+    }
+}
+
+/// A named change to the host that must make its scenario fail, at a named assertion.
+#[derive(Debug, Clone, Copy)]
+pub struct Saboteur {
+    /// Its name: `spawnlab prove` shows `area::scenario+name`.
+    pub name: &'static str,
+    /// Run as root on the clone by `sh -e`, before the scenario; it has to succeed.
+    pub script: &'static str,
+    /// The assertion that must fail.
+    pub fails: &'static str,
+    /// A scenario (full name) that stays green under the same change: a saboteur that breaks
+    /// everything proves nothing.
+    pub spares: &'static str,
+}
+
+/// The body of a scenario.
+pub type Body = for<'a> fn(&'a Lab) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// One claim about behaviour.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// The file it is in.
+    pub area: &'static str,
+    /// Its name within the area.
+    pub name: &'static str,
+    /// The sentence that it proves, as the doc comment has it.
+    pub claim: &'static str,
+    /// What it starts from.
+    pub base: Base,
+    /// What the deploy tool must promise for it to make sense.
+    pub needs: &'static [Guarantee],
+    /// Its deadline on a machine with KVM.
+    pub limit: Duration,
+    /// At least one.
+    pub saboteurs: &'static [Saboteur],
+    /// What it does.
+    pub body: Body,
+}
+
+impl Scenario {
+    /// `area::name`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}::{}", self.area, self.name)
+    }
+
+    /// The claim without the white space of its comment.
+    #[must_use]
+    pub fn claim(&self) -> String {
+        self.claim.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Lists the scenarios of one area; each is an `async fn NAME(lab: &Lab) -> Outcome` below.
+///
+/// ```
+/// use spawnlab::prelude::*;
+///
+/// spawnlab::scenarios! {
+///     area "status";
+///
+///     /// No unit of the host has failed.
+///     nothing_failed on Deployed {
+///         "a-unit-fails" fails "failed units" spares "names::name_resolves":
+///             "systemd-run --unit=broken false; systemctl is-failed --wait broken";
+///     }
+/// }
+///
+/// async fn nothing_failed(lab: &Lab) -> Outcome {
+///     let failed = lab.host().succeed("systemctl --failed --quiet --plain").await?;
+///     expect("failed units").equal(failed.trim(), "")
+/// }
+/// assert_eq!(SCENARIOS[0].claim(), "No unit of the host has failed.");
+/// ```
+///
+/// After the base may stand `limit SECONDS` (the deadline on a machine with KVM, 60 by default)
+/// and `needs [GUARANTEE, ...]`. A scenario without a saboteur does not compile.
+#[macro_export]
+macro_rules! scenarios {
+    (
+        area $area:literal;
+        $(
+            $(#[doc = $claim:literal])+
+            $name:ident on $base:ident $(limit $limit:literal)? $(needs [$($needs:ident),+ $(,)?])? {
+                $($saboteur:literal fails $fails:literal spares $spares:literal : $script:expr;)+
+            }
+        )+
+    ) => {
+        /// The scenarios of this area.
+        pub const SCENARIOS: &[$crate::scenario::Scenario] = &[$(
+            $crate::scenario::Scenario {
+                area: $area,
+                name: stringify!($name),
+                claim: concat!($($claim, "\n"),+),
+                base: $crate::scenario::Base::$base,
+                needs: &[$($($crate::scenario::Guarantee::$needs),+)?],
+                limit: std::time::Duration::from_secs($crate::scenarios!(@limit $($limit)?)),
+                saboteurs: &[$($crate::scenario::Saboteur {
+                    name: $saboteur,
+                    script: $script,
+                    fails: $fails,
+                    spares: $spares,
+                }),+],
+                body: |lab| Box::pin($name(lab)),
+            }
+        ),+];
+    };
+    (@limit) => { 60 };
+    (@limit $limit:literal) => { $limit };
+}

@@ -1,0 +1,110 @@
+//! How a deploy tool is called: the contract of the public reference, nothing of ours.
+
+use crate::{container::quote, error::Result, host::Host, qemu::agent::Output};
+
+/// One call of the tool under test, on the deploying side.
+#[derive(Debug, Clone)]
+pub struct Deploy<'a> {
+    machine: &'a str,
+    container: Option<&'a str>,
+    target: &'a str,
+    flags: Vec<&'a str>,
+    user: &'a str,
+    flake: &'a str,
+}
+
+/// Where provisioning links the tool under test.
+const TOOL: &str = "/usr/local/bin/nixos-deploy-container";
+/// How long a deploy may take with KVM.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl<'a> Deploy<'a> {
+    /// Deploys `machine` of the lab's flake into the container of the same name on this host, as
+    /// the deploying user with root's rights on the target.
+    #[must_use]
+    pub fn of(machine: &'a str) -> Self {
+        Self {
+            machine,
+            container: None,
+            target: "root@localhost",
+            flags: Vec::new(),
+            user: "deployer",
+            flake: "/home/deployer/flake",
+        }
+    }
+
+    /// Into the container `container`: the contract's third argument.
+    #[must_use]
+    pub fn into(mut self, container: &'a str) -> Self {
+        self.container = Some(container);
+        self
+    }
+
+    /// To another ssh destination.
+    #[must_use]
+    pub fn to(mut self, target: &'a str) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// With `flag` before the positional arguments.
+    #[must_use]
+    pub fn flag(mut self, flag: &'a str) -> Self {
+        self.flags.push(flag);
+        self
+    }
+
+    /// From another flake's folder.
+    #[must_use]
+    pub fn from_flake(mut self, folder: &'a str) -> Self {
+        self.flake = folder;
+        self
+    }
+
+    /// The command, as root on the host types it.
+    #[must_use]
+    pub fn script(&self) -> String {
+        let mut words = vec![TOOL];
+        words.extend(&self.flags);
+        words.extend([self.machine, self.target]);
+        words.extend(self.container);
+        let words: Vec<String> = words.into_iter().map(quote).collect();
+        let user = self.user;
+        // The deploying side has a store of its own: with the target's, evaluating would already
+        // put the derivation where the copy, the heart of the tool, is to bring it.
+        format!(
+            "exec setpriv --reuid {user} --regid {user} --init-groups --reset-env \
+             env NIX_REMOTE='local?root=/home/{user}/store' \
+             sh -c 'cd \"$0\" && exec \"$@\"' {} {}",
+            quote(self.flake),
+            words.join(" ")
+        )
+    }
+
+    /// Runs it on `host`, which plays both sides.
+    ///
+    /// # Errors
+    /// Those of [`Host::execute`]; a tool that fails is an [`Output`].
+    pub async fn run(&self, host: &Host) -> Result<Output> {
+        // If it fails, the walk along the chain should be this container's.
+        host.asked_for(self.container.unwrap_or(self.machine));
+        host.execute_with(&self.script(), b"", LIMIT).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_as_a_command() {
+        insta::assert_snapshot!(Deploy::of("web").script());
+        insta::assert_snapshot!(
+            Deploy::of("web")
+                .into("prod")
+                .to("teamdev@localhost")
+                .flag("-v")
+                .script()
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! What a guest can't do to its host, and one user to another's container.
+
+use spawnlab::prelude::*;
+
+use crate::generation::{guest, profile};
+
+spawnlab::scenarios! {
+    area "isolation";
+
+    /// Root in the guest is an unprivileged user on the host.
+    root_in_the_guest_is_nobody_on_the_host on Deployed limit 90 {
+        "users-shared-with-the-host" fails "the user on the host" spares "names::name_is_the_leased_address":
+            "sed -i '/^NotifyReady=/a PrivateUsers=no' /etc/systemd/nspawn/web.nspawn
+             systemctl restart systemd-nspawn@web.service
+             for try in $(seq 60); do getent ahostsv4 web | grep -qv ^169 && exit 0; sleep 0.5; done; exit 1";
+    }
+
+    /// Root in the guest can write neither to the Nix store nor to the profiles, nor make them writable.
+    store_and_profiles_are_read_only_in_the_guest on Deployed limit 90 {
+        "store-is-writable" fails "what the guest could write" spares "isolation::root_in_the_guest_is_nobody_on_the_host":
+            "sed -i 's,^BindReadOnly=/nix/store:,Bind=/nix/store:,' /etc/systemd/nspawn/web.nspawn
+             systemctl restart systemd-nspawn@web.service";
+        "profiles-are-writable" fails "what the guest could write" spares "isolation::root_in_the_guest_is_nobody_on_the_host":
+            "nsenter -t $(machinectl show -P Leader web) -m mount -t tmpfs none /nix/var/nix/profiles";
+    }
+
+    /// A member of the deploy group, untrusted by Nix, deploys the group's container end to end, enters
+    /// it, and restarts it.
+    group_member_deploys_enters_and_restarts_its_container on Host limit 120 {
+        "not-a-user-of-nix" fails "the deploy" spares "isolation::stranger_may_nothing":
+            "gpasswd --delete teamdev nix-users";
+        "no-rule-for-the-group" fails "the deploy" spares "isolation::stranger_may_nothing":
+            "rm /etc/polkit-1/rules.d/60-spawnlab-containers.rules";
+        "restarting-is-denied" fails "the restart" spares "isolation::stranger_may_nothing":
+            "echo 'polkit.addRule(function(action, subject) {
+                 if (action.lookup(\"verb\") == \"restart\") return polkit.Result.NO; });' \
+                 > /etc/polkit-1/rules.d/00-sabotage.rules";
+    }
+
+    /// A member of the deploy group may neither deploy, nor restart, nor stop, nor enter a container of others.
+    group_member_is_kept_out_of_other_containers on Deployed limit 90 {
+        "group-manages-all-units" fails "what they could do" spares "isolation::stranger_may_nothing":
+            "echo 'polkit.addRule(function(action, subject) {
+                 if (action.id == \"org.freedesktop.systemd1.manage-units\" && subject.isInGroup(\"deployers\"))
+                     return polkit.Result.YES; });' > /etc/polkit-1/rules.d/00-sabotage.rules";
+        "group-enters-all-machines" fails "what they could do" spares "isolation::stranger_may_nothing":
+            "echo 'polkit.addRule(function(action, subject) {
+                 if (action.id == \"org.freedesktop.machine1.shell\" && subject.isInGroup(\"deployers\"))
+                     return polkit.Result.YES; });' > /etc/polkit-1/rules.d/00-sabotage.rules";
+        "profile-is-the-groups" fails "the deploy into a container of others" spares "isolation::stranger_may_nothing":
+            "chgrp deployers /nix/var/nix/profiles/per-container/web
+             chmod 775 /nix/var/nix/profiles/per-container/web
+             sed 's/\"team\"/\"web\"/g; s/@team\\./@web./' /etc/polkit-1/rules.d/60-spawnlab-containers.rules \
+                 > /etc/polkit-1/rules.d/61-sabotage.rules";
+    }
+
+    /// Who may use Nix and is in no deploy group can't restart, stop or enter a container, nor change its profile.
+    stranger_may_nothing on Deployed {
+        "stranger-joins-the-group" fails "what they could do" spares "names::name_is_the_leased_address":
+            "gpasswd --add stranger deployers";
+    }
+}
+
+async fn root_in_the_guest_is_nobody_on_the_host(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let root = host.container("web").succeed("id -u").await?;
+    expect("the user in the guest").equal(root.trim(), "0")?;
+    let user = host
+        .succeed("stat -c %u /proc/$(machinectl show -P Leader web)")
+        .await?;
+    let shifted = user.trim().parse().is_ok_and(|user: u32| user >= 1 << 16);
+    expect("the user on the host").that(shifted, "65536 or more, nobody's own", user.trim())?;
+    let known = host.execute(&format!("getent passwd {user}")).await?;
+    expect("the host's account of that number").refused(known)?;
+    Ok(())
+}
+
+async fn store_and_profiles_are_read_only_in_the_guest(lab: &Lab) -> Outcome {
+    let attempts = "for folder in /nix/store /nix/var/nix/profiles; do
+            mount -o remount,bind,rw $folder 2>/dev/null && echo remounted $folder
+            touch $folder/written 2>/dev/null && echo wrote to $folder
+        done; true";
+    let written = lab.host().container("web").succeed(attempts).await?;
+    expect("what the guest could write").equal(written.trim(), "")
+}
+
+/// `script`, run by `user` as after a login, without anybody to type a password.
+fn as_user(user: &str, script: &str) -> String {
+    format!(
+        "setpriv --reuid {user} --regid {user} --init-groups --reset-env sh -c {}",
+        quote(script)
+    )
+}
+
+async fn group_member_deploys_enters_and_restarts_its_container(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let deploy = Deploy::of("bare").into("team").to("teamdev@localhost");
+    expect("the deploy").succeeded(lab.deploy(deploy).await?)?;
+    let trust = host
+        .succeed(&as_user(
+            "teamdev",
+            "nix store info --json 2>/dev/null | jq .trusted",
+        ))
+        .await?;
+    expect("Nix's trust").equal(trust.trim(), "0")?;
+    let before = guest(&host.container("team")).await?;
+    let (_, built) = profile(host, "team").await?;
+    expect("the running closure").equal(&before.closure, &built)?;
+    // A shell of machinectl leaves with its input, and has no exit status.
+    let enter =
+        "script -qec 'machinectl --no-ask-password -q shell team /usr/bin/id -un' /dev/null";
+    let inside = host.execute(&as_user("teamdev", enter)).await?;
+    expect("the shell in the container").contains(&inside.stdout, "root")?;
+    let restart = "systemctl --no-ask-password restart systemd-nspawn@team.service";
+    let restarted = host.execute(&as_user("teamdev", restart)).await?;
+    expect("the restart").succeeded(restarted)?;
+    let after = guest(&host.container("team")).await?;
+    expect("the boot id").differ(after.boot_id, before.boot_id)
+}
+
+/// What nobody outside of the deploy group may do, one attempt after the other. Prints those that succeed.
+const TRESPASS: &str = "
+    for verb in restart stop reload kill; do
+        systemctl --no-ask-password $verb systemd-nspawn@$0.service && echo $verb
+    done
+    machinectl --no-ask-password terminate $0 && echo terminate
+    script -qec \"machinectl --no-ask-password -q shell $0 /bin/echo entered\" /dev/null | grep entered
+    touch /nix/var/nix/profiles/per-container/$0/written && echo wrote to the profile
+    true";
+
+/// What of [`TRESPASS`] `user` could do to `container`.
+async fn trespass(host: &Host, user: &str, container: &str) -> Result<String> {
+    let script = format!("{} {container} 2>/dev/null", as_user(user, TRESPASS));
+    host.succeed(&script).await
+}
+
+async fn group_member_is_kept_out_of_other_containers(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let before = guest(&host.container("web")).await?;
+    let deploy = Deploy::of("web-v2").into("web").to("teamdev@localhost");
+    expect("the deploy into a container of others").refused(lab.deploy(deploy).await?)?;
+    let done = trespass(host, "teamdev", "web").await?;
+    expect("what they could do").equal(done.trim(), "")?;
+    expect("the container").equal(guest(&host.container("web")).await?, before)
+}
+
+async fn stranger_may_nothing(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let done = trespass(host, "stranger", "web").await?;
+    expect("what they could do").equal(done.trim(), "")?;
+    let done = trespass(host, "stranger", "team").await?;
+    expect("what they could do").equal(done.trim(), "")
+}

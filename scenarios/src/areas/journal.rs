@@ -1,0 +1,138 @@
+//! The guest's log, read from the host.
+
+use serde::Deserialize;
+use spawnlab::prelude::*;
+
+use crate::nonce::nonce;
+
+spawnlab::scenarios! {
+    area "journal";
+
+    /// What is logged in the guest is read on the host with `journalctl -M`, with the guest's machine id and nothing of the host.
+    guests_log_is_read_from_the_host on Deployed {
+        "guest-keeps-no-log" fails "the logged line" spares "names::http_by_name":
+            "systemd-run -M web --quiet --wait --collect /bin/sh -ec '
+                 mkdir -p /run/systemd/journald.conf.d
+                 printf \"[Journal]\\nStorage=none\\n\" > /run/systemd/journald.conf.d/sabotage.conf
+                 systemctl restart systemd-journald'";
+        "hosts-log-among-the-guests" fails "the machine that logged" spares "journal::one_unit_is_read_alone":
+            "guest=$(systemd-run -M web --quiet --wait --collect --pipe cat /etc/machine-id)
+             journalctl --sync
+             cp /var/log/journal/$(cat /etc/machine-id)/system.journal /var/log/journal/$guest/other.journal";
+    }
+
+    /// With `-u` only what belongs to that unit of the guest is shown.
+    one_unit_is_read_alone on Deployed {
+        "unit-writes-elsewhere" fails "the unit's line" spares "journal::guests_log_is_read_from_the_host":
+            "systemd-run -M web --quiet --wait --collect /bin/sh -ec '
+                 mkdir -p /run/systemd/system/spawnlab-one.service.d
+                 printf \"[Service]\\nStandardOutput=null\\n\" > /run/systemd/system/spawnlab-one.service.d/sabotage.conf'";
+        "filter-without-effect" fails "nothing of other units" spares "journal::guests_log_is_read_from_the_host":
+            "mkdir -p /run/wrappers/bin
+             printf '%s\\n' '#!/bin/sh' 'for word; do shift; case $word in -u | *.service) ;; *) set -- \"$@\" \"$word\" ;; esac; done' \
+                 'PATH=${PATH#/run/wrappers/bin:} exec journalctl \"$@\"' > /run/wrappers/bin/journalctl
+             chmod +x /run/wrappers/bin/journalctl";
+    }
+
+    /// The log of a container that was stopped is still readable on the host.
+    log_of_a_stopped_container_is_readable on Deployed {
+        "link-to-the-journal-removed" fails "the log after the stop" spares "journal::guests_log_is_read_from_the_host":
+            "find /var/log/journal -type l -delete";
+    }
+}
+
+/// A journal record's fields, by their names.
+#[derive(Debug, Deserialize)]
+struct Record {
+    // An array of bytes where it is not text.
+    #[serde(rename = "MESSAGE")]
+    message: serde_json::Value,
+    #[serde(rename = "_MACHINE_ID")]
+    machine: String,
+    #[serde(rename = "_SYSTEMD_UNIT")]
+    from: Option<String>,
+    // What a service manager's record is about.
+    #[serde(rename = "UNIT")]
+    about: Option<String>,
+}
+
+async fn guests_log_is_read_from_the_host(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let (nonce, foreign) = (nonce(), nonce());
+    let log = format!("echo {nonce} | systemd-cat; cat /etc/machine-id");
+    let guest = host.container("web").succeed(&log).await?;
+    host.succeed(&format!("echo {foreign} | systemd-cat"))
+        .await?;
+    let records = expect("the logged line")
+        .eventually(lab.seconds(5), &nonce, || async {
+            let records = journal(host, "-M web").await?;
+            Ok(if has(&records, &nonce) {
+                Seen::Ready(records)
+            } else {
+                Seen::NotYet(format!("{} records without it", records.len()))
+            })
+        })
+        .await?;
+    let others = records.iter().find(|record| record.machine != guest.trim());
+    expect("the machine that logged").that(
+        others.is_none(),
+        format_args!("records of {} only", guest.trim()),
+        format_args!("{others:?}"),
+    )?;
+    expect("no line of the host").that(!has(&records, &foreign), "none", &foreign)
+}
+
+async fn one_unit_is_read_alone(lab: &Lab) -> Outcome {
+    const UNIT: &str = "spawnlab-one.service";
+    let host = lab.host();
+    let (nonce, foreign) = (nonce(), nonce());
+    let run = "systemd-run -M web --quiet --wait --collect";
+    host.succeed(&format!(
+        "{run} --unit=spawnlab-other echo {foreign}; {run} --unit={UNIT} echo {nonce}"
+    ))
+    .await?;
+    let records = expect("the unit's line")
+        .eventually(lab.seconds(5), &nonce, || async {
+            let records = journal(host, &format!("-M web -u {UNIT}")).await?;
+            Ok(if has(&records, &nonce) {
+                Seen::Ready(records)
+            } else {
+                Seen::NotYet(format!("{records:?}"))
+            })
+        })
+        .await?;
+    let other = records
+        .iter()
+        .find(|record| ![&record.from, &record.about].contains(&&Some(UNIT.to_owned())));
+    expect("nothing of other units").that(other.is_none(), "none", format_args!("{other:?}"))
+}
+
+async fn log_of_a_stopped_container_is_readable(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let nonce = nonce();
+    let log = format!("echo {nonce} | systemd-cat; cat /etc/machine-id");
+    let guest = host.container("web").succeed(&log).await?;
+    host.succeed("systemctl stop systemd-nspawn@web.service")
+        .await?;
+    let records = journal(host, &format!("--merge _MACHINE_ID={}", guest.trim())).await?;
+    expect("the log after the stop").that(
+        has(&records, &nonce),
+        &nonce,
+        format_args!("{} records of {} without it", records.len(), guest.trim()),
+    )
+}
+
+fn has(records: &[Record], message: &str) -> bool {
+    records.iter().any(|record| record.message == message)
+}
+
+/// What `journalctl` shows with `options`.
+async fn journal(host: &Host, options: &str) -> Result<Vec<Record>> {
+    let fields = "MESSAGE,_MACHINE_ID,_SYSTEMD_UNIT,UNIT";
+    let script = format!("journalctl --no-pager -o json --output-fields={fields} {options}");
+    host.succeed(&script)
+        .await?
+        .lines()
+        .map(|line| serde_json::from_str(line).map_err(|error| Error::answer("journalctl", error)))
+        .collect()
+}

@@ -1,0 +1,162 @@
+//! Address, link and masquerading of a container.
+
+use std::net::Ipv4Addr;
+
+use spawnlab::prelude::*;
+
+use crate::{
+    facts::{guest_link, host_link},
+    settle::settled,
+};
+
+spawnlab::scenarios! {
+    area "networking";
+
+    /// The guest gets its address from the host's DHCP server, not by link-local fallback.
+    lease_comes_from_the_host on Deployed {
+        "no-dhcp-server" fails "the lease" spares "status::host_has_no_failed_units":
+            "mkdir -p /run/systemd/network/80-container-ve.network.d
+             printf '[Network]\\nDHCPServer=no\\n' > /run/systemd/network/80-container-ve.network.d/sabotage.conf
+             networkctl reload
+             systemd-run -M web --quiet --wait networkctl down host0
+             systemd-run -M web --quiet --wait networkctl up host0";
+    }
+
+    /// The link is routable on the host's end and on the guest's.
+    link_is_routable_on_both_ends on Deployed {
+        "guest-loses-its-address" fails "the guest's end" spares "status::host_has_no_failed_units":
+            "systemd-run -M web --quiet --wait ip address flush dev host0 scope global
+             systemd-run -M web --quiet --wait systemctl stop systemd-networkd.socket systemd-networkd.service";
+    }
+
+    /// After a restart of the container the guest holds a lease again.
+    lease_returns_after_container_restart on Deployed limit 90 {
+        "no-dhcp-after-restart" fails "the lease after the restart" spares "status::host_has_no_failed_units":
+            "nft add table inet sabotage
+             nft 'add chain inet sabotage input { type filter hook input priority 0; }'
+             nft 'add rule inet sabotage input iifname \"ve-*\" udp dport 67 drop'";
+    }
+
+    /// After a restart of the host's networkd the guest still holds a lease, and can renew it.
+    lease_survives_networkd_restart on Deployed limit 90 {
+        "server-gone-after-restart" fails "the renewed lease" spares "status::host_has_no_failed_units":
+            "mkdir -p /run/systemd/network/80-container-ve.network.d
+             printf '[Network]\\nDHCPServer=no\\n' > /run/systemd/network/80-container-ve.network.d/sabotage.conf";
+    }
+
+    /// What leaves a container for the world is masqueraded as the host.
+    masquerading_is_set_up on Deployed {
+        "masquerade-removed" fails "the masquerade rule" spares "names::name_is_the_leased_address":
+            "nft delete table ip io.systemd.nat";
+    }
+
+    /// Two containers run at once, each with a lease from a network of its own.
+    two_containers_have_networks_of_their_own on Deployed {
+        "second-container-stopped" fails "the second lease" spares "networking::lease_comes_from_the_host":
+            "systemctl stop systemd-nspawn@a-container-with-a-long-name.service";
+    }
+}
+
+/// The address that the guest leased, once it has one.
+async fn leased(
+    lab: &Lab,
+    assertion: &'static str,
+    guest: &Container<'_>,
+) -> std::result::Result<Ipv4Addr, Broken> {
+    expect(assertion)
+        .eventually(lab.seconds(10), "an address leased by DHCP", || async {
+            let link = guest_link(guest).await?;
+            Ok(link
+                .leased()
+                .map_or_else(|| Seen::NotYet(link.summary()), Seen::Ready))
+        })
+        .await
+}
+
+async fn lease_comes_from_the_host(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let web = host.container("web");
+    let lease = leased(lab, "the lease", &web).await?;
+    let link = host_link(host, "web").await?;
+    let subnet = link.subnet();
+    expect("the lease is from the host's subnet").that(
+        subnet.is_some_and(|subnet| subnet.contains(lease)),
+        format_args!("{lease} in the subnet of ve-web"),
+        link.summary(),
+    )
+}
+
+async fn link_is_routable_on_both_ends(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let theirs = host_link(host, "web").await?;
+    expect("the host's end").equal(theirs.operational_state.as_str(), "routable")?;
+    let guests = host
+        .container("web")
+        .execute("ip -j -4 address show dev host0 scope global; ip -j route show default")
+        .await?;
+    let text = expect("the guest's end is there").succeeded(guests)?;
+    expect("the guest's end").that(
+        text.contains("192.168.") || text.contains("10.") || text.contains("172."),
+        "a global address and a default route",
+        text.trim(),
+    )
+}
+
+async fn lease_returns_after_container_restart(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    host.succeed("systemctl restart systemd-nspawn@web.service")
+        .await?;
+    let web = host.container("web");
+    leased(lab, "the lease after the restart", &web).await?;
+    settled(host, "web").await
+}
+
+async fn lease_survives_networkd_restart(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let web = host.container("web");
+    host.succeed("systemctl restart systemd-networkd.service")
+        .await?;
+    expect("the host's end comes back")
+        .eventually(lab.seconds(10), "ve-web configured", || async {
+            let link = host_link(host, "web").await?;
+            Ok(match link.administrative_state.as_str() {
+                "configured" => Seen::Ready(()),
+                _ => Seen::NotYet(link.summary()),
+            })
+        })
+        .await?;
+    // Down and up: a lease that is only remembered does not count.
+    web.succeed("networkctl down host0; networkctl up host0")
+        .await?;
+    leased(lab, "the renewed lease", &web).await?;
+    Ok(())
+}
+
+async fn masquerading_is_set_up(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let link = host_link(host, "web").await?;
+    let rules = host.execute("nft -j list table ip io.systemd.nat").await?;
+    let rules = expect("the masquerade rule").succeeded(rules)?;
+    expect("the masquerade rule").contains(&rules, "masquerade")?;
+    let subnet = link.subnet().map(|subnet| subnet.to_string());
+    expect("the host's subnet").that(subnet.is_some(), "a subnet on ve-web", link.summary())
+}
+
+async fn two_containers_have_networks_of_their_own(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let first = guest_link(&host.container("web")).await?;
+    let second = host
+        .execute("systemd-run -M a-container-with-a-long-name --quiet --pipe --wait networkctl --json=short status host0")
+        .await?;
+    let second = expect("the second lease").succeeded(second)?;
+    let first_lease = first.leased();
+    expect("the first lease").that(first_lease.is_some(), "a leased address", first.summary())?;
+    let link = host_link(host, "a-container-with-a-long-name").await?;
+    let subnet = link.subnet();
+    expect("the networks differ").that(
+        matches!((subnet, first_lease), (Some(subnet), Some(lease)) if !subnet.contains(lease)),
+        "the first lease outside of the second network",
+        format_args!("{first_lease:?}, {}", link.summary()),
+    )?;
+    expect("the second lease").contains(&second, "DHCPv4")
+}

@@ -1,0 +1,59 @@
+//! What a run injects into its hosts: provisioning, tooling, guests, and the tool under test.
+
+use camino::Utf8Path;
+use spawnlab::{Error, Result, layer::labdisk::LabFile};
+
+/// Files of the repository by their place on the lab disk; see `build.rs`.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/lab_files.rs"));
+
+/// Where provisioning looks for the tool under test.
+const TOOL: &str = "tool/nixos-deploy-container";
+
+/// All files of the lab disk, with the program at `tool` as the tool under test.
+///
+/// # Errors
+/// When the tool can't be read.
+pub(crate) fn lab_files(tool: &Utf8Path) -> Result<Vec<LabFile>> {
+    let content = fs_err::read(tool).map_err(|error| {
+        Error::Machine(format!(
+            "the tool can't be read: {error}; --tool takes the path of a program"
+        ))
+    })?;
+    let tool = LabFile {
+        path: TOOL.into(),
+        executable: true,
+        content,
+    };
+    let files = FILES.iter().map(|(path, content)| LabFile {
+        path: (*path).into(),
+        // A script is known by its first two bytes: what is embedded has no mode.
+        executable: content.starts_with(b"#!"),
+        content: content.to_vec(),
+    });
+    Ok(files.chain([tool]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disk_has_what_the_contract_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let tool = Utf8Path::from_path(dir.path()).unwrap().join("tool");
+        fs_err::write(&tool, "#!/bin/sh\n").unwrap();
+        let files = lab_files(&tool).unwrap();
+        let find = |path: &str| files.iter().find(|file| file.path == path);
+        assert!(find("provision").unwrap().executable);
+        assert!(find(TOOL).unwrap().executable);
+        assert!(!find("containers.nix").unwrap().executable);
+        assert!(find("guests/flake.nix").is_some());
+        assert!(find("nix/declaration.nix").is_some());
+    }
+
+    #[test]
+    fn a_missing_tool_names_the_option() {
+        let error = lab_files("/nowhere/tool".into()).unwrap_err();
+        assert!(error.to_string().contains("--tool"), "{error}");
+    }
+}

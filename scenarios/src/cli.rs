@@ -1,0 +1,89 @@
+//! The `spawnlab` command: arguments in, exit code out.
+
+pub mod again;
+pub mod args;
+mod exit;
+mod image;
+mod list;
+mod print;
+pub mod report_dir;
+mod run;
+pub mod select;
+mod shell;
+mod signals;
+mod tool;
+pub mod trouble;
+
+use std::{future::Future, process::ExitCode};
+
+use clap::Parser;
+use tokio::runtime::{Builder, Handle};
+
+use args::{Cli, Command};
+use exit::Exit;
+use trouble::Trouble;
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output, everything else to standard error.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::AsExpected.into()
+            };
+        }
+    };
+    log();
+    match in_runtimes(|bodies| dispatch(cli.command, bodies)) {
+        Ok(exit) => exit.into(),
+        Err(trouble) => trouble.print().into(),
+    }
+}
+
+/// Two runtimes: one for the bodies of scenarios and one for who watches over them, so that a body
+/// which blocks its thread stops nobody else.
+fn in_runtimes<F>(work: impl FnOnce(Handle) -> F) -> Result<Exit, Trouble>
+where
+    F: Future<Output = Result<Exit, Trouble>>,
+{
+    let trouble = |error| Trouble::infrastructure("the async runtime", error);
+    let bodies = Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(trouble)?;
+    let control = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(trouble)?;
+    let end = control.block_on(Box::pin(work(bodies.handle().clone())));
+    // Nor must it keep the command from ending.
+    bodies.shutdown_background();
+    control.shutdown_background();
+    end
+}
+
+async fn dispatch(command: Command, bodies: Handle) -> Result<Exit, Trouble> {
+    match command {
+        Command::List(args) => list::list(&args),
+        Command::Run(args) => run::run(&args, run::What::Run, bodies).await,
+        Command::Prove(args) => run::run(&args, run::What::Prove, bodies).await,
+        Command::Shell(args) => shell::shell(&args).await,
+        Command::Resume(args) => shell::resume(&args).await,
+        Command::Image { command } => image::image(command).await,
+    }
+}
+
+/// The lab's own log, for those who work on the lab; reports are not made of it.
+fn log() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("SPAWNLAB_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}

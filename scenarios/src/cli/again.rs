@@ -1,0 +1,119 @@
+//! The command that runs one scenario again, just as it was run.
+
+use super::args::{Accel, LabArgs, Promises};
+
+/// Writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again(Vec<String>);
+
+impl Again {
+    /// For `program` with its first arguments, such as `spawnlab run`, and with what of `lab` is not
+    /// the default.
+    #[must_use]
+    pub fn new(program: &[&str], lab: &LabArgs) -> Self {
+        let mut words: Vec<String> = program.iter().map(|word| (*word).to_owned()).collect();
+        let mut option = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.extend([name.to_owned(), value]);
+            }
+        };
+        option("--tool", lab.tool.as_ref().map(ToString::to_string));
+        option("--promises", lab.promises.as_ref().map(listed));
+        option("--image", lab.image.clone());
+        option(
+            "--accel",
+            match lab.accel {
+                Accel::Auto => None,
+                Accel::Kvm => Some("kvm".into()),
+                Accel::Tcg => Some("tcg".into()),
+            },
+        );
+        words.push("--exact".into());
+        Self(words)
+    }
+
+    /// For `cargo test`, which takes what of `lab` is not the default from the environment.
+    #[must_use]
+    pub fn by_cargo(lab: &LabArgs) -> Self {
+        let Self(options) = Self::new(&[], lab);
+        let mut words: Vec<String> = options
+            .chunks_exact(2)
+            .map(|pair| {
+                let name = pair[0].trim_start_matches('-').to_uppercase();
+                format!("SPAWNLAB_{name}={}", pair[1])
+            })
+            .collect();
+        words.extend(["cargo", "test", "-p", "scenarios", "--test", "vm", "--"].map(str::to_owned));
+        words.push("--exact".into());
+        Self(words)
+    }
+
+    /// The command for the scenario `name`, as a shell reads it.
+    #[must_use]
+    pub fn command(&self, name: &str) -> String {
+        let words = self.0.iter().map(String::as_str).chain([name]);
+        words.map(quoted).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn listed(Promises(promises): &Promises) -> String {
+    let names: Vec<_> = promises.iter().map(|promise| promise.name()).collect();
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(",")
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spawnlab::scenario::Guarantee;
+
+    use super::*;
+
+    fn lab() -> LabArgs {
+        LabArgs {
+            tool: None,
+            promises: None,
+            image: None,
+            accel: Accel::Auto,
+            keep: false,
+        }
+    }
+
+    #[test]
+    fn what_is_default_is_not_said() {
+        let again = Again::new(&["spawnlab", "run"], &lab());
+        assert_eq!(
+            again.command("names::resolves"),
+            "spawnlab run --exact names::resolves"
+        );
+    }
+
+    #[test]
+    fn what_is_not_default_is_said_so_that_a_shell_takes_it() {
+        let lab = LabArgs {
+            tool: Some("/opt/it's mine/deploy".into()),
+            promises: Some(Promises(vec![Guarantee::Idempotent])),
+            accel: Accel::Tcg,
+            ..lab()
+        };
+        assert_eq!(
+            Again::new(&["ci/lab", "prove"], &lab).command("a::b+c"),
+            r"ci/lab prove --tool '/opt/it'\''s mine/deploy' --promises idempotent --accel tcg --exact a::b+c"
+        );
+        assert_eq!(
+            Again::by_cargo(&LabArgs { tool: None, ..lab }).command("a::b"),
+            "SPAWNLAB_PROMISES=idempotent SPAWNLAB_ACCEL=tcg cargo test -p scenarios --test vm -- --exact a::b"
+        );
+    }
+}

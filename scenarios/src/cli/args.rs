@@ -1,0 +1,287 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use spawnlab::{qemu::accel::Choice, scenario::Guarantee, trial::Failed};
+
+use super::{again::Again, tool, trouble::Trouble};
+use crate::engine::{Layer, Options};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all as expected
+  1    a scenario failed, timed out, or passed although it should not
+  2    the command line is wrong
+  3    the lab itself failed, and no scenario did
+  4    nothing is selected
+  130  interrupted";
+
+const FILTERS: &str = "\
+Filters:
+  names::            the whole area `names`
+  lease              every scenario whose full name contains `lease`
+  names::a names::b  everything that either of them selects
+  --exact names::a   that one and no other
+Names are those that `spawnlab list` shows. Under `prove` they have a saboteur behind them: area::name+saboteur.";
+
+/// Boots container hosts as VMs, deploys systemd-nspawn guests into them, and checks what they do
+#[derive(Debug, Parser)]
+#[command(name = "spawnlab", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(propagate_version = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List scenarios
+    #[command(after_help = format!("{FILTERS}\n\n{EXIT_CODES}"))]
+    List(ListArgs),
+    /// Run scenarios, each on a clone of its own
+    #[command(after_help = format!("{FILTERS}\n\n{EXIT_CODES}"))]
+    Run(RunArgs),
+    /// Run scenarios against their saboteurs: each has to fail, where the saboteur says
+    #[command(after_help = format!("{FILTERS}\n\n{EXIT_CODES}"))]
+    Prove(RunArgs),
+    /// A shell on a clone of a layer
+    #[command(after_help = EXIT_CODES)]
+    Shell(ShellArgs),
+    /// A shell on the host of a scenario that did not pass, as `run --keep` kept it
+    #[command(after_help = EXIT_CODES)]
+    Resume(ResumeArgs),
+    /// Build and look at images
+    #[command(after_help = EXIT_CODES)]
+    Image {
+        /// What to do with images.
+        #[command(subcommand)]
+        command: ImageCommand,
+    },
+}
+
+/// Which scenarios.
+#[derive(Debug, Args)]
+pub struct Selection {
+    /// Which scenarios: an area with `::` behind it, or a part of their names [default: all]
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Filters are full names
+    #[arg(long, requires = "filters")]
+    pub exact: bool,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Which.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Print an array of objects with claims, layers, needs and saboteurs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `run` and `prove`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Which.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// On what.
+    #[command(flatten)]
+    pub lab: LabArgs,
+    /// How many at once [default: what this machine carries]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// The report's folder: empty, new, or an earlier report, which is replaced [default: a dated
+    /// folder in target/spawnlab/runs, and `latest` leads to it]
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<Utf8PathBuf>,
+    /// Start no further scenario once one came out other than expected
+    #[arg(long)]
+    pub fail_fast: bool,
+}
+
+/// Arguments of `shell`.
+#[derive(Debug, Args)]
+pub struct ShellArgs {
+    /// The layer
+    #[arg(value_enum, default_value = "deployed")]
+    pub layer: Layer,
+    /// A shell in this container instead of on the host
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// On what.
+    #[command(flatten)]
+    pub lab: LabArgs,
+}
+
+/// `spawnlab resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// The scenario's evidence folder, as the report names it
+    #[arg(value_name = "EVIDENCE")]
+    pub kept: Utf8PathBuf,
+    /// A shell in this container instead of on the host
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// On what.
+    #[command(flatten)]
+    pub lab: LabArgs,
+}
+
+/// What to do with images.
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Build an image, unless it is there already
+    Build {
+        /// Fetch everything and build it again
+        #[arg(long)]
+        refresh: bool,
+        /// A recipe's name or file [default: trixie]
+        recipe: Option<String>,
+    },
+    /// List the images that were built
+    List,
+    /// Print the `image.json` of an image
+    Show {
+        /// The name, if only one image has it, or the beginning of the id
+        image: String,
+    },
+}
+
+/// What scenarios are run on, and with what. The variables serve `cargo test`, too.
+#[derive(Debug, Clone, Args)]
+pub struct LabArgs {
+    /// The deploy tool under test [default: the one that ships with the lab]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "SPAWNLAB_TOOL",
+        hide_env_values = true
+    )]
+    pub tool: Option<Utf8PathBuf>,
+    /// What the tool promises beyond the contract, comma-separated; scenarios that need more are
+    /// skipped [default: `all` for the one that ships with the lab, `none` with --tool]
+    #[arg(
+        long,
+        value_name = "LIST",
+        env = "SPAWNLAB_PROMISES",
+        hide_env_values = true
+    )]
+    #[arg(value_parser = promises)]
+    pub promises: Option<Promises>,
+    /// A recipe's name or file, or the folder of a built image [default: debian/trixie]
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        env = "SPAWNLAB_IMAGE",
+        hide_env_values = true
+    )]
+    pub image: Option<String>,
+    /// `auto` takes KVM only if a guest really starts under it
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        env = "SPAWNLAB_ACCEL",
+        hide_env_values = true
+    )]
+    pub accel: Accel,
+    /// Keep the hosts of scenarios that do not pass, for `spawnlab resume`: some 400 MiB each
+    #[arg(long, env = "SPAWNLAB_KEEP", hide_env_values = true)]
+    pub keep: bool,
+}
+
+/// The accelerator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Accel {
+    /// KVM where it works, else TCG.
+    Auto,
+    /// KVM or nothing.
+    Kvm,
+    /// Emulation.
+    Tcg,
+}
+
+/// What a tool promises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promises(pub Vec<Guarantee>);
+
+impl LabArgs {
+    /// What the engine needs to know; `again` runs one scenario again.
+    ///
+    /// # Errors
+    /// A tool that can't be executed.
+    pub fn options(&self, again: Again) -> Result<Options, Trouble> {
+        let tool = self.tool.as_deref().map(tool::checked).transpose()?;
+        let promises = match &self.promises {
+            Some(Promises(promises)) => promises.clone(),
+            None if tool.is_some() => vec![],
+            None => Guarantee::ALL.to_vec(),
+        };
+        Ok(Options {
+            tool,
+            promises,
+            image: self.image.clone(),
+            accel: match self.accel {
+                Accel::Auto => Choice::Auto,
+                Accel::Kvm => Choice::Kvm,
+                Accel::Tcg => Choice::Tcg,
+            },
+            failed: if self.keep {
+                Failed::Kept
+            } else {
+                Failed::Dropped
+            },
+            again,
+        })
+    }
+}
+
+fn promises(text: &str) -> Result<Promises, String> {
+    match text {
+        "all" => return Ok(Promises(Guarantee::ALL.to_vec())),
+        "none" => return Ok(Promises(vec![])),
+        _ => {}
+    }
+    let one = |name: &str| {
+        let found = Guarantee::ALL
+            .into_iter()
+            .find(|known| known.name() == name);
+        found.ok_or_else(|| {
+            let known: Vec<_> = Guarantee::ALL.iter().map(|known| known.name()).collect();
+            format!("{name:?} is none of {}, all, none", known.join(", "))
+        })
+    };
+    text.split(',')
+        .map(|name| one(name.trim()))
+        .collect::<Result<_, _>>()
+        .map(Promises)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_a_tool_promises() {
+        assert_eq!(promises("none"), Ok(Promises(vec![])));
+        assert_eq!(promises("all"), Ok(Promises(Guarantee::ALL.to_vec())));
+        let two = vec![Guarantee::Idempotent, Guarantee::RollsBack];
+        assert_eq!(promises("idempotent, rolls-back"), Ok(Promises(two)));
+        assert!(promises("to-be-nice").is_err_and(|error| error.contains("rolls-back")));
+        assert!(promises("").is_err());
+    }
+}

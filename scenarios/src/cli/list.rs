@@ -1,0 +1,72 @@
+//! `spawnlab list`.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use spawnlab::scenario::{Guarantee, Scenario};
+
+use super::{args::ListArgs, exit::Exit, print, run, trouble::Trouble};
+use crate::registry::to_run;
+
+/// A scenario as `list --json` shows it.
+#[derive(Debug, Serialize)]
+struct Listed {
+    name: String,
+    claim: String,
+    layer: &'static str,
+    needs: Vec<&'static str>,
+    limit_s: u64,
+    saboteurs: Vec<ListedSaboteur>,
+}
+
+#[derive(Debug, Serialize)]
+struct ListedSaboteur {
+    name: &'static str,
+    fails: &'static str,
+    spares: &'static str,
+}
+
+impl From<&Scenario> for Listed {
+    fn from(scenario: &Scenario) -> Self {
+        Self {
+            name: scenario.full_name(),
+            claim: scenario.claim(),
+            layer: scenario.base.name(),
+            needs: scenario
+                .needs
+                .iter()
+                .copied()
+                .map(Guarantee::name)
+                .collect(),
+            limit_s: scenario.limit.as_secs(),
+            saboteurs: scenario
+                .saboteurs
+                .iter()
+                .map(|saboteur| ListedSaboteur {
+                    name: saboteur.name,
+                    fails: saboteur.fails,
+                    spares: saboteur.spares,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Names and claims to standard output.
+pub(super) fn list(args: &ListArgs) -> Result<Exit, Trouble> {
+    let chosen = run::chosen(to_run(), &args.selection)?;
+    let listed: Vec<Listed> = chosen.iter().map(|chosen| chosen.scenario.into()).collect();
+    let text = if args.json {
+        serde_json::to_string_pretty(&listed)
+            .map_err(|error| Trouble::infrastructure("list", error))?
+            + "\n"
+    } else {
+        let mut text = String::new();
+        for scenario in &listed {
+            let _ = writeln!(text, "{}\n    {}", scenario.name, scenario.claim);
+        }
+        text
+    };
+    print::stdout(&text)?;
+    Ok(Exit::AsExpected)
+}

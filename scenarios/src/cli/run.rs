@@ -1,0 +1,126 @@
+//! `spawnlab run` and `spawnlab prove`: they differ in what they take from the registry.
+
+use std::time::Instant;
+
+use spawnlab::{
+    event::{Event, Events, Summary},
+    report::{dir::Dir, drive::drive, terminal::Terminal},
+    runner::{self, Interrupt},
+};
+use tokio::runtime::Handle;
+
+use super::{
+    again::Again,
+    args::{RunArgs, Selection},
+    exit::Exit,
+    report_dir,
+    select::select,
+    signals,
+    trouble::Trouble,
+};
+use crate::{
+    engine::{Engine, Options},
+    registry::{Chosen, to_prove, to_run},
+};
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Run,
+    Prove,
+}
+
+/// Runs what `args` select, and reports it.
+pub(super) async fn run(args: &RunArgs, what: What, bodies: Handle) -> Result<Exit, Trouble> {
+    // What can be wrong with the command line is found out before anything is written or started.
+    let (verb, all) = match what {
+        What::Run => ("run", to_run()),
+        What::Prove => ("prove", to_prove()),
+    };
+    let chosen = chosen(all, &args.selection)?;
+    let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
+    let options = args.lab.options(Again::new(&[&program, verb], &args.lab))?;
+    let dir = report_dir::open(args.report.as_deref())?;
+
+    let (events, receiver) = Events::channel();
+    let mut terminal = Terminal::stdout();
+    let driver = drive(
+        receiver,
+        move |event| terminal.tell(event),
+        Some(dir.clone()),
+    )
+    .map_err(|error| Trouble::infrastructure("reporters", error))?;
+    let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
+    let summary = session(args, options, bodies, &chosen, &dir, &interrupt, &events).await;
+    events.send(Event::RunFinished(Box::new(summary.clone())));
+    drop(events);
+
+    let (_, kept) = tokio::task::spawn_blocking(|| driver.finish())
+        .await
+        .map_err(|error| Trouble::infrastructure("reporters", error))?;
+    match (kept, Exit::from(&summary)) {
+        (Err(error), Exit::AsExpected) => Err(Trouble::infrastructure("report", error)
+            .hint("the verdicts above are true, but the report's files are not whole")),
+        (Err(error), exit) => {
+            let _ = Trouble::infrastructure("report", error).print();
+            Ok(exit)
+        }
+        (Ok(()), exit) => Ok(exit),
+    }
+}
+
+async fn session(
+    args: &RunArgs,
+    options: Options,
+    bodies: Handle,
+    chosen: &[Chosen],
+    dir: &Dir,
+    interrupt: &Interrupt,
+    events: &Events,
+) -> Summary {
+    let begin = Instant::now();
+    events.send(Event::RunStarted {
+        selected: chosen.len(),
+        report_dir: dir.path().to_owned(),
+    });
+    let engine = tokio::select! {
+        biased;
+        () = interrupt.raised() => {
+            events.send(Event::Interrupted);
+            return Summary::of(&[], true, begin.elapsed());
+        }
+        engine = Box::pin(Engine::open(options, chosen, dir.path(), events)) => engine,
+    };
+    let engine = match engine {
+        Ok(engine) => engine,
+        Err(error) => return Summary::broken(error, begin.elapsed()),
+    };
+    let jobs = chosen.iter().map(|chosen| engine.job(*chosen)).collect();
+    let mut how = runner::Options::new(dir.path());
+    how.bodies = Some(bodies);
+    how.at_once = args.jobs.unwrap_or_else(|| engine.at_once());
+    how.fail_fast = args.fail_fast;
+    let finished = runner::run(jobs, &how, interrupt, events).await;
+    finished.summary(begin.elapsed())
+}
+
+/// Those of `all` that `selection` means.
+pub(super) fn chosen(all: Vec<Chosen>, selection: &Selection) -> Result<Vec<Chosen>, Trouble> {
+    let names: Vec<String> = all.iter().map(Chosen::full_name).collect();
+    let places = select(&names, &selection.filters, selection.exact).map_err(|unknown| {
+        let kind = if selection.exact {
+            "scenario is called"
+        } else {
+            "scenario's name contains"
+        };
+        let trouble = Trouble::nothing("filter", format!("no {kind} {:?}", unknown.filter));
+        match unknown.close.as_slice() {
+            [] => trouble.hint("`spawnlab list` shows all names"),
+            close => trouble.hint(format!("did you mean {}?", close.join(" or "))),
+        }
+    })?;
+    if places.is_empty() {
+        return Err(Trouble::nothing("selection", "there are no scenarios"));
+    }
+    Ok(places.into_iter().map(|place| all[place]).collect())
+}

@@ -1,0 +1,50 @@
+//! The first SIGINT or SIGTERM stops the run in good order, the second one at once.
+
+use std::{io, thread};
+
+use spawnlab::runner::{Interrupt, interrupt};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::exit::Exit;
+
+/// From now on signals raise what is returned.
+///
+/// They are waited for on a thread of its own: whatever hangs, asking twice helps.
+pub(super) fn listen() -> io::Result<Interrupt> {
+    let (interrupter, interrupt) = interrupt();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let (mut int, mut term) = {
+        let _in_runtime = runtime.enter();
+        (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        )
+    };
+    let wait = async move {
+        let mut first = true;
+        while let Some(()) = tokio::select! {
+            came = int.recv() => came,
+            came = term.recv() => came,
+        } {
+            if !first {
+                hard();
+            }
+            first = false;
+            interrupter.raise();
+        }
+    };
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || runtime.block_on(wait))?;
+    Ok(interrupt)
+}
+
+#[expect(
+    clippy::exit,
+    reason = "the user asked twice; QEMU dies with this process"
+)]
+fn hard() -> ! {
+    std::process::exit(Exit::Interrupted as i32)
+}

@@ -1,0 +1,66 @@
+//! What the user is told when the command can't do what it was asked for.
+
+use std::fmt;
+
+use super::exit::Exit;
+
+/// One message: what, why, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    exit: Exit,
+    what: String,
+    why: String,
+    hint: Option<String>,
+}
+
+impl Trouble {
+    /// Something in the command line is wrong.
+    pub(super) fn usage(what: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self::new(Exit::Usage, what, why)
+    }
+
+    /// The machine or the lab is not up to it.
+    pub(super) fn infrastructure(what: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self::new(Exit::Infrastructure, what, why)
+    }
+
+    /// There is nothing to do.
+    pub(super) fn nothing(what: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self::new(Exit::NothingSelected, what, why)
+    }
+
+    fn new(exit: Exit, what: impl fmt::Display, why: impl fmt::Display) -> Self {
+        Self {
+            exit,
+            what: what.to_string(),
+            why: why.to_string(),
+            hint: None,
+        }
+    }
+
+    /// The same with the next step.
+    #[must_use]
+    pub(super) fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// Prints it to standard error; the exit code comes back.
+    #[must_use]
+    pub(super) fn print(&self) -> Exit {
+        super::print::stderr(&format!("{self}\n"));
+        self.exit
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}: {}", self.what, self.why)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}

@@ -1,0 +1,338 @@
+//! What the command and the libtest target need done with VMs.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+use spawnlab::{
+    attach,
+    container::quote,
+    error::{Error, Result},
+    event::Events,
+    image::{Cache, Recipe, Refresh},
+    job::Job,
+    layer::kept::layer_of,
+    qemu::accel::Choice,
+    scenario::{Base, Guarantee, Scenario},
+    scratch::{self, Scratch},
+    trial::{self, Failed},
+    verdict::Verdict,
+};
+
+use crate::{
+    cli::again::Again,
+    registry::{self, Chosen},
+    stage::{self, ImageChoice, Stage, StageOptions},
+};
+
+/// What to run scenarios on, and with what.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The deploy tool under test: absolute, an executable file. Ours if there is none.
+    pub tool: Option<Utf8PathBuf>,
+    /// What the tool promises.
+    pub promises: Vec<Guarantee>,
+    /// A recipe's name or file, or the folder of a built image. The default recipe if there is none.
+    pub image: Option<String>,
+    /// The accelerator.
+    pub accel: Choice,
+    /// What becomes of the hosts of scenarios that do not pass.
+    pub failed: Failed,
+    /// Writes the command that runs just one scenario again.
+    pub again: Again,
+}
+
+/// A layer that a person can look around in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Layer {
+    /// The image, booted, and nothing more.
+    Booted,
+    /// Provisioned: containers are declared, none is deployed.
+    Host,
+    /// The lab's containers are deployed.
+    Deployed,
+}
+
+/// An image, as `spawnlab image` shows it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Image {
+    /// The recipe's name.
+    pub name: String,
+    /// The hash of all that went in.
+    pub id: String,
+    /// Its folder.
+    pub folder: Utf8PathBuf,
+    /// Its `image.json`.
+    pub manifest: serde_json::Value,
+}
+
+/// Images, layers and clones.
+#[derive(Debug)]
+pub struct Engine {
+    options: Options,
+    stage: Arc<Stage>,
+}
+
+impl Engine {
+    /// Finds (or builds) the image, proves the accelerator, sends
+    /// [`spawnlab::event::Event::EnvironmentKnown`], and makes the layers that `chosen` start from.
+    /// Evidence of the layers goes below `report_dir`.
+    ///
+    /// # Errors
+    /// What keeps every scenario from being run: no usable QEMU, image, accelerator or layer.
+    pub async fn open(
+        options: Options,
+        chosen: &[Chosen],
+        report_dir: &Utf8Path,
+        events: &Events,
+    ) -> Result<Self> {
+        scratch::sweep()?;
+        let mut needed = Vec::new();
+        for chosen in chosen {
+            needed.push(chosen.scenario.base);
+            if let Some(saboteur) = chosen.saboteur {
+                needed.push(neighbour(saboteur.spares)?.base);
+            }
+        }
+        let stage = Box::pin(Stage::prepare(
+            &stage_options(&options)?,
+            &needed,
+            events,
+            report_dir,
+        ))
+        .await?;
+        Ok(Self {
+            options,
+            stage: Arc::new(stage),
+        })
+    }
+
+    /// How many clones this machine carries at once.
+    #[must_use]
+    pub fn at_once(&self) -> NonZeroUsize {
+        std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// The job that runs `chosen`, one of those that the engine was opened for.
+    #[must_use]
+    pub fn job(&self, chosen: Chosen) -> Job {
+        let name = chosen.full_name();
+        let stage = Arc::clone(&self.stage);
+        let patience = stage.patience();
+        let failed = self.options.failed;
+        Job {
+            claim: chosen.scenario.claim(),
+            // A proof runs two scenarios, one after the other.
+            limit: chosen.scenario.limit * patience * if chosen.saboteur.is_some() { 3 } else { 1 },
+            skip: self.skip(chosen.scenario),
+            again: self.options.again.command(&name),
+            body: Box::new(move |dir| {
+                Box::pin(async move { run(chosen, &stage, failed, &dir).await })
+            }),
+            name,
+        }
+    }
+
+    fn skip(&self, scenario: &Scenario) -> Option<String> {
+        let missing: Vec<&str> = scenario
+            .needs
+            .iter()
+            .filter(|need| !self.options.promises.contains(need))
+            .map(|need| need.name())
+            .collect();
+        (!missing.is_empty()).then(|| format!("the tool does not promise {}", missing.join(", ")))
+    }
+}
+
+async fn run(chosen: Chosen, stage: &Stage, failed: Failed, dir: &Utf8Path) -> Verdict {
+    let scenario = chosen.scenario;
+    let layer = match stage.layer(scenario.base) {
+        Ok(layer) => layer,
+        Err(verdict) => return *verdict,
+    };
+    let Some(saboteur) = chosen.saboteur else {
+        return trial::trial(scenario, None, layer, failed, dir).await;
+    };
+    let spared = match neighbour(saboteur.spares) {
+        Ok(spared) => spared,
+        Err(error) => {
+            return Verdict::Infrastructure {
+                error: error.to_string(),
+            };
+        }
+    };
+    match stage.layer(spared.base) {
+        Ok(other) => trial::proof(scenario, saboteur, layer, (spared, other), dir).await,
+        Err(verdict) => *verdict,
+    }
+}
+
+fn neighbour(name: &str) -> Result<&'static Scenario> {
+    registry::scenarios()
+        .find(|scenario| scenario.full_name() == name)
+        .ok_or_else(|| Error::Machine(format!("a saboteur spares {name}, which is no scenario")))
+}
+
+fn stage_options(options: &Options) -> Result<StageOptions> {
+    Ok(StageOptions {
+        image: image_choice(options.image.as_deref())?,
+        accel: options.accel,
+        tool: match &options.tool {
+            Some(tool) => tool.clone(),
+            None => own_tool()?,
+        },
+    })
+}
+
+/// The default recipe, a recipe's name or file, or an image's folder.
+fn image_choice(image: Option<&str>) -> Result<ImageChoice> {
+    let folder = image.map(Utf8Path::new).filter(|path| path.is_dir());
+    if let Some(folder) = folder {
+        return Ok(ImageChoice::Folder(folder.to_owned()));
+    }
+    Ok(ImageChoice::Recipe(Box::new(recipe(image)?)))
+}
+
+fn recipe(recipe: Option<&str>) -> Result<Recipe> {
+    let name = recipe.unwrap_or("trixie");
+    let read = if name.ends_with(".toml") || name.contains('/') {
+        Recipe::from_path(name)
+    } else {
+        Recipe::embedded(name)
+    };
+    read.map_err(|error| Error::Image(error.to_string()))
+}
+
+/// Our own tool, statically linked because hosts have different C libraries. `ci/lab` builds it
+/// and says where in `SPAWNLAB_OWN_TOOL`; an installed command has it beside itself.
+fn own_tool() -> Result<Utf8PathBuf> {
+    const NAME: &str = "nixos-deploy-container";
+    let program = std::env::current_exe()?;
+    let beside = program.parent().map(|dir| dir.join(NAME));
+    let target = program
+        .ancestors()
+        .find(|dir| dir.ends_with("target"))
+        .map(|dir| dir.join("x86_64-unknown-linux-gnu/release").join(NAME));
+    let found = std::env::var_os("SPAWNLAB_OWN_TOOL")
+        .map(Into::into)
+        .or_else(|| target.filter(|path| path.is_file()))
+        .or_else(|| beside.filter(|path| path.is_file()));
+    let path = found.ok_or_else(|| {
+        Error::Machine(format!(
+            "the deploy tool {NAME} was not found; run ci/lab, which builds it, or name one with --tool"
+        ))
+    })?;
+    Utf8PathBuf::from_path_buf(path)
+        .map_err(|path| Error::Machine(format!("{} is not UTF-8", path.display())))
+}
+
+/// What a person looks around in.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A clone of a layer.
+    Layer(Layer),
+    /// A host that was kept: the evidence folder of its scenario.
+    Kept(Utf8PathBuf),
+}
+
+/// Resumes `place` and attaches a shell on it (or in `container` there) to this terminal, until the
+/// user leaves it. `ready` is called before the first byte goes to the terminal.
+///
+/// # Errors
+/// The layer can't be made or resumed.
+pub async fn shell(
+    options: Options,
+    place: Place,
+    container: Option<&str>,
+    events: &Events,
+    ready: impl FnOnce(),
+) -> Result<()> {
+    scratch::sweep()?;
+    // Swept by a later run if this one is killed.
+    let evidence = Scratch::new()?;
+    let dir = evidence.path();
+    let needed = match &place {
+        Place::Layer(Layer::Booted | Layer::Host) => Base::Host,
+        Place::Layer(Layer::Deployed) => Base::Deployed,
+        Place::Kept(kept) => base(&layer_of(kept)?)?,
+    };
+    let stage = Box::pin(Stage::prepare(
+        &stage_options(&options)?,
+        &[needed],
+        events,
+        dir,
+    ))
+    .await?;
+    let layer = match &place {
+        Place::Layer(Layer::Booted) => stage.booted(),
+        _ => stage.layer(needed).map_err(|verdict| {
+            let name = needed.name();
+            Error::Machine(format!("the layer {name} could not be made: {verdict:?}"))
+        })?,
+    };
+    let host = match &place {
+        Place::Layer(_) => layer.host(dir).await?,
+        Place::Kept(kept) => layer.resume_kept(kept, dir).await?,
+    };
+    let command = match container {
+        Some(name) => format!("machinectl --quiet shell {}", quote(name)),
+        None => "bash -l || sh -l".to_owned(),
+    };
+    ready();
+    attach::attach(&host, &command).await?;
+    host.shut_down().await
+}
+
+fn base(layer: &str) -> Result<Base> {
+    [Base::Host, Base::Deployed]
+        .into_iter()
+        .find(|base| base.name() == layer)
+        .ok_or_else(|| Error::Machine(format!("no scenario starts from a layer {layer}")))
+}
+
+/// Builds the image of `recipe` (the default one if there is none), again if `refresh`, and returns it.
+///
+/// # Errors
+/// The recipe can't be read or built.
+pub async fn build_image(recipe: Option<&str>, refresh: bool, events: &Events) -> Result<Image> {
+    let recipe = self::recipe(recipe)?;
+    let refresh = if refresh { Refresh::Yes } else { Refresh::No };
+    let image = stage::build_image(&recipe, refresh, &cache()?, events).await?;
+    shown(&image)
+}
+
+/// The images that were built.
+///
+/// # Errors
+/// The cache can't be read.
+pub async fn images() -> Result<Vec<Image>> {
+    let folder = cache()?.root().join("images");
+    let mut images = Vec::new();
+    for entry in folder.read_dir_utf8()? {
+        let path = entry?.into_path();
+        // Locks and what a build is still working on start with a dot.
+        let hidden = path.file_name().is_none_or(|name| name.starts_with('.'));
+        if hidden || !path.is_dir() {
+            continue;
+        }
+        let image = spawnlab::image::Image::open(&path);
+        images.push(shown(
+            &image.map_err(|error| Error::Image(error.to_string()))?,
+        )?);
+    }
+    images.sort_by(|a, b| a.folder.cmp(&b.folder));
+    Ok(images)
+}
+
+fn cache() -> Result<Cache> {
+    Cache::open().map_err(|error| Error::Image(error.to_string()))
+}
+
+fn shown(image: &spawnlab::image::Image) -> Result<Image> {
+    Ok(Image {
+        name: image.manifest().name.clone(),
+        id: image.id().to_owned(),
+        folder: image.dir().to_owned(),
+        manifest: serde_json::to_value(image.manifest()).map_err(std::io::Error::from)?,
+    })
+}

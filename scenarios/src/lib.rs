@@ -1,0 +1,13 @@
+//! The claims about systemd-nspawn container hosts, and the command that checks them.
+
+pub mod areas;
+mod assets;
+pub mod cli;
+pub mod engine;
+pub mod facts;
+pub mod generation;
+mod nonce;
+pub mod registry;
+pub mod ruleset;
+mod settle;
+pub mod stage;

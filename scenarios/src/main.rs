@@ -1,0 +1,5 @@
+//! The `spawnlab` command.
+
+fn main() -> std::process::ExitCode {
+    scenarios::cli::main()
+}

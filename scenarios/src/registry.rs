@@ -1,0 +1,129 @@
+//! Every scenario there is, in the order in which they are listed and run.
+
+use spawnlab::scenario::{Saboteur, Scenario};
+
+use crate::areas::{deploy, firewall, isolation, journal, names, networking, run, status};
+
+/// The areas, by file.
+const AREAS: &[&[Scenario]] = &[
+    networking::SCENARIOS,
+    names::SCENARIOS,
+    journal::SCENARIOS,
+    run::SCENARIOS,
+    status::SCENARIOS,
+    deploy::SCENARIOS,
+    isolation::SCENARIOS,
+    firewall::SCENARIOS,
+];
+
+/// All scenarios.
+pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
+    AREAS.iter().copied().flatten()
+}
+
+/// A scenario that was chosen, under a saboteur where it is to be proved.
+#[derive(Debug, Clone, Copy)]
+pub struct Chosen {
+    /// The scenario.
+    pub scenario: &'static Scenario,
+    /// The change under which it has to fail.
+    pub saboteur: Option<&'static Saboteur>,
+}
+
+impl Chosen {
+    /// `area::name`, with `+saboteur` behind it where there is one.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let name = self.scenario.full_name();
+        match self.saboteur {
+            Some(saboteur) => format!("{name}+{}", saboteur.name),
+            None => name,
+        }
+    }
+}
+
+/// All scenarios, as `spawnlab run` takes them.
+#[must_use]
+pub fn to_run() -> Vec<Chosen> {
+    scenarios()
+        .map(|scenario| Chosen {
+            scenario,
+            saboteur: None,
+        })
+        .collect()
+}
+
+/// All scenarios with each of their saboteurs, as `spawnlab prove` takes them.
+#[must_use]
+pub fn to_prove() -> Vec<Chosen> {
+    scenarios()
+        .flat_map(|scenario| {
+            scenario.saboteurs.iter().map(move |saboteur| Chosen {
+                scenario,
+                saboteur: Some(saboteur),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_have_one_name() {
+        let mut names = HashSet::new();
+        for chosen in to_run().into_iter().chain(to_prove()) {
+            let name = chosen.full_name();
+            assert!(names.insert(name.clone()), "{name} is there twice");
+        }
+    }
+
+    #[test]
+    fn each_claims_something_in_a_sentence() {
+        for scenario in scenarios() {
+            let claim = scenario.claim();
+            let name = scenario.full_name();
+            assert!(
+                claim.len() > 10 && claim.ends_with('.'),
+                "{name}: {claim:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_has_a_saboteur_that_spares_another() {
+        let names: HashSet<_> = scenarios().map(Scenario::full_name).collect();
+        for scenario in scenarios() {
+            let name = scenario.full_name();
+            assert!(!scenario.saboteurs.is_empty(), "{name} can't be proved");
+            for saboteur in scenario.saboteurs {
+                let full = format!("{name}+{}", saboteur.name);
+                assert!(!saboteur.fails.is_empty(), "{full} names no assertion");
+                assert!(!saboteur.script.trim().is_empty(), "{full} does nothing");
+                assert!(
+                    names.contains(saboteur.spares),
+                    "{full} spares {:?}, which is no scenario",
+                    saboteur.spares
+                );
+                assert_ne!(saboteur.spares, name, "{full} has to spare another one");
+            }
+        }
+    }
+
+    #[test]
+    fn names_go_on_a_command_line_as_they_are() {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '+');
+        for chosen in to_prove() {
+            let name = chosen.full_name();
+            assert!(name.chars().all(plain), "{name}");
+            assert_eq!(
+                name.matches('+').count(),
+                1,
+                "{name}: + stands before the saboteur only"
+            );
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! From options to layers: the image, the platform, and the hosts that scenarios start from.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use spawnlab::{
+    Error, Result,
+    event::{Environment, Event, Events},
+    host::Host,
+    image::{Cache, Image, ImageEvent, Recipe, Refresh},
+    layer::{
+        labdisk::{self, LabDisk},
+        platform::Platform,
+        saved::Layer,
+        stack::{Child, Stack},
+    },
+    prelude::{Broken, Deploy, Outcome, expect},
+    qemu::{
+        accel::{self, Choice},
+        args::{Disk, Writes},
+        identity,
+    },
+    scenario::Base,
+    trial,
+    verdict::Verdict,
+};
+
+use crate::{assets, settle};
+
+/// Virtual processors of a host: one hurts even under TCG (29 s to boot instead of 17 s).
+const VCPUS: u32 = 2;
+
+/// What the deployed layer holds: machine and container.
+pub const DEPLOYED: [(&str, &str); 2] = [("web", "web"), ("web", "a-container-with-a-long-name")];
+
+/// Where the image comes from.
+#[derive(Debug, Clone)]
+pub enum ImageChoice {
+    /// A recipe's image: built if it is not in the cache.
+    Recipe(Box<Recipe>),
+    /// A folder with an `image.json`, made by anybody.
+    Folder(Utf8PathBuf),
+}
+
+/// What to run on, and with which tool.
+#[derive(Debug, Clone)]
+pub struct StageOptions {
+    /// The image.
+    pub image: ImageChoice,
+    /// The accelerator.
+    pub accel: Choice,
+    /// The tool under test.
+    pub tool: Utf8PathBuf,
+}
+
+/// The layers that scenarios start from.
+#[derive(Debug)]
+pub struct Stage {
+    patience: u32,
+    booted: Arc<Layer>,
+    layers: BTreeMap<Base, std::result::Result<Arc<Layer>, Verdict>>,
+}
+
+impl Stage {
+    /// Prepares every base of `needed`, building what the cache does not hold.
+    ///
+    /// A base that can't be had because the tool failed is a finding about the tool: it becomes
+    /// the verdict of the scenarios that need it.
+    ///
+    /// # Errors
+    /// When the image can't be had, or the machine lacks something.
+    pub async fn prepare(
+        options: &StageOptions,
+        needed: &[Base],
+        events: &Events,
+        evidence: &Utf8Path,
+    ) -> Result<Self> {
+        let cache = Cache::open().map_err(image_error)?;
+        let image = image(&options.image, &cache, events).await?;
+        let (platform, environment) = platform(&image, options, cache.root()).await?;
+        let patience = platform.accel.patience();
+        events.send(Event::EnvironmentKnown(environment));
+        let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
+        let files = assets::lab_files(&options.tool)?;
+        let scratch = tempfile::Builder::new()
+            .prefix("lab-disk-")
+            .tempdir_in(cache.root())?;
+        let dir = Utf8Path::from_path(scratch.path())
+            .ok_or_else(|| Error::Machine("the cache's path is not UTF-8".into()))?;
+        let disk = labdisk::make(&files, dir).await?;
+
+        let mut layers = BTreeMap::new();
+        let booted = match stack.booted().await {
+            Ok(booted) => booted,
+            Err(broken) => return Err(unwrap(broken)),
+        };
+        let host =
+            match provisioned(&stack, &booted, &disk, image.manifest().provision.as_str()).await {
+                Ok(host) => host,
+                Err(broken) => return Err(unwrap(broken)),
+            };
+        if needed.contains(&Base::Deployed) {
+            let deployed = deployed(&stack, &host).await;
+            layers.insert(Base::Deployed, deployed.map_err(Broken::into_verdict));
+        }
+        layers.insert(Base::Host, Ok(host));
+        Ok(Self {
+            patience,
+            booted,
+            layers,
+        })
+    }
+
+    /// By how much limits grow on this platform against one with KVM.
+    #[must_use]
+    pub fn patience(&self) -> u32 {
+        self.patience
+    }
+
+    /// The layer that the others stand on.
+    #[must_use]
+    pub fn booted(&self) -> &Arc<Layer> {
+        &self.booted
+    }
+
+    /// The layer for `base`, or the verdict that stands for it.
+    ///
+    /// # Errors
+    /// The verdict of a base that could not be prepared, or was not asked for.
+    pub fn layer(&self, base: Base) -> std::result::Result<&Arc<Layer>, Box<Verdict>> {
+        match self.layers.get(&base) {
+            Some(Ok(layer)) => Ok(layer),
+            Some(Err(verdict)) => Err(Box::new(verdict.clone())),
+            None => Err(Box::new(Verdict::Infrastructure {
+                error: format!("the layer {} was not prepared", base.name()),
+            })),
+        }
+    }
+}
+
+fn unwrap(broken: Broken) -> Error {
+    match broken {
+        Broken::Infrastructure(error) => error,
+        Broken::TimedOut(timeout) => timeout.into(),
+        other => Error::Layer {
+            name: "host".into(),
+            why: other.to_string(),
+        },
+    }
+}
+
+fn image_error(error: impl std::fmt::Display) -> Error {
+    Error::Image(error.to_string())
+}
+
+/// The image, as `choice` says.
+///
+/// # Errors
+/// When it can't be built, read, or is damaged.
+pub async fn image(choice: &ImageChoice, cache: &Cache, events: &Events) -> Result<Image> {
+    match choice {
+        ImageChoice::Folder(dir) => Image::open(dir).map_err(image_error),
+        ImageChoice::Recipe(recipe) => build_image(recipe, Refresh::No, cache, events).await,
+    }
+}
+
+/// Builds the image of `recipe` unless the cache has it.
+///
+/// # Errors
+/// When the build fails.
+pub async fn build_image(
+    recipe: &Recipe,
+    refresh: Refresh,
+    cache: &Cache,
+    events: &Events,
+) -> Result<Image> {
+    let step = format!("image {}", recipe.spec().name);
+    let (recipe, cache, progress) = (recipe.clone(), cache.clone(), events.clone());
+    let line = step.clone();
+    events
+        .step(&step, async move || {
+            let build = move || {
+                let built = std::sync::atomic::AtomicBool::new(false);
+                let tell = |event: ImageEvent| {
+                    built.store(true, std::sync::atomic::Ordering::Relaxed);
+                    progress.progress(&line, event.to_string());
+                };
+                let image = cache.image(&recipe, refresh, &tell)?;
+                let how = if built.into_inner() {
+                    "built"
+                } else {
+                    "reused"
+                };
+                Ok::<_, spawnlab::image::ImageError>((image, how.to_owned()))
+            };
+            tokio::task::spawn_blocking(build)
+                .await
+                .map_err(|error| Error::Image(error.to_string()))?
+                .map_err(image_error)
+        })
+        .await
+}
+
+async fn platform(
+    image: &Image,
+    options: &StageOptions,
+    cache: &Utf8Path,
+) -> Result<(Platform, Environment)> {
+    let qemu = identity::installed()?;
+    let chosen = accel::choose(options.accel, &image.kernel(), cache).await?;
+    let manifest = image.manifest();
+    let root = manifest
+        .disks
+        .first()
+        .ok_or_else(|| Error::Image("it has no disk".into()))?;
+    let version = |version: &str| version.to_owned();
+    let environment = Environment {
+        image: format!(
+            "{} {}",
+            manifest.name,
+            image.id().get(..16).unwrap_or(image.id())
+        ),
+        accelerator: format!("{} ({})", chosen.accel.name(), chosen.why),
+        tool: options.tool.to_string(),
+        versions: BTreeMap::from([
+            ("systemd".to_owned(), version(&manifest.versions.systemd)),
+            ("nix".to_owned(), version(&manifest.versions.nix)),
+            ("kernel".to_owned(), version(&manifest.versions.kernel)),
+            ("qemu".to_owned(), qemu.line.clone()),
+            ("spawnlab".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ]),
+    };
+    let platform = Platform {
+        image_id: image.id().to_owned(),
+        kernel: image.kernel(),
+        initrd: image.initrd(),
+        cmdline: manifest.cmdline.clone(),
+        root: Disk {
+            file: image.file(&root.file),
+            format: root.format.clone(),
+            serial: root.serial.clone(),
+            writes: Writes::Refused,
+        },
+        agent_port: manifest.agent.port.clone(),
+        accel: chosen.accel,
+        qemu,
+        vcpus: VCPUS,
+        memory_mib: manifest.memory_mib,
+    };
+    Ok((platform, environment))
+}
+
+async fn provisioned(
+    stack: &Stack,
+    booted: &Arc<Layer>,
+    disk: &LabDisk,
+    provision: &str,
+) -> Result<Arc<Layer>, Broken> {
+    let provision = provision.to_owned();
+    let child = Child {
+        name: "host",
+        made_of: vec![
+            ("lab disk".into(), disk.hash.clone()),
+            ("provision".into(), provision.clone()),
+        ],
+        lab: Some(&disk.file),
+        work: Box::new(move |host: Arc<Host>| {
+            Box::pin(async move { provision_host(&host, &provision).await })
+        }),
+    };
+    stack.child(booted, child).await
+}
+
+async fn provision_host(host: &Host, provision: &str) -> Outcome {
+    // What the kernel has read of the disk while it was the booted layer's empty one is stale.
+    host.succeed(
+        "disk=/dev/disk/by-id/virtio-lab; blockdev --flushbufs $disk; mkdir -p /lab; mount -o ro $disk /lab",
+    )
+    .await?;
+    let output = host
+        .execute_with(provision, b"", Duration::from_secs(90))
+        .await?;
+    expect("provisioning").succeeded(output)?;
+    Ok(())
+}
+
+async fn deployed(stack: &Stack, host: &Arc<Layer>) -> Result<Arc<Layer>, Broken> {
+    let child = Child {
+        name: "deployed",
+        made_of: DEPLOYED
+            .map(|(machine, container)| (container.to_owned(), machine.to_owned()))
+            .to_vec(),
+        lab: None,
+        work: Box::new(|host: Arc<Host>| {
+            Box::pin(async move {
+                let outcome = deploy_all(&host).await;
+                if outcome.is_err() {
+                    // The verdict of every scenario that needs this layer should name the hop.
+                    return trial::explain(&host, outcome).await;
+                }
+                outcome
+            })
+        }),
+    };
+    stack.child(host, child).await
+}
+
+async fn deploy_all(host: &Host) -> Outcome {
+    for (machine, container) in DEPLOYED {
+        let output = Deploy::of(machine).into(container).run(host).await?;
+        expect("deploying the layer").succeeded(output)?;
+    }
+    for (_, container) in DEPLOYED {
+        settle::settled(host, container).await?;
+    }
+    Ok(())
+}

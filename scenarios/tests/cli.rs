@@ -1,0 +1,169 @@
+//! The `spawnlab` command as a script sees it, as far as no VM is needed.
+
+use assert_cmd::Command;
+
+fn spawnlab(args: &[&str]) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spawnlab"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPAWNLAB_")) {
+        command.env_remove(name);
+    }
+    command
+        .env("COLUMNS", "100")
+        .args(args)
+        .output()
+        .expect("it can be started")
+}
+
+fn stdout(output: &std::process::Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &std::process::Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+fn names() -> Vec<String> {
+    let output = spawnlab(&["list", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let listed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let listed = listed.as_array().expect("an array");
+    let name = |scenario: &serde_json::Value| scenario["name"].as_str().expect("a name").to_owned();
+    listed.iter().map(name).collect()
+}
+
+#[rstest::rstest]
+#[case("spawnlab", &["--help"])]
+#[case("run", &["run", "--help"])]
+#[case("shell", &["shell", "--help"])]
+#[case("image", &["image", "build", "--help"])]
+fn help_says_what_there_is(#[case] name: &str, #[case] args: &[&str]) {
+    let output = spawnlab(args);
+    assert_eq!(output.status.code(), Some(0));
+    insta::assert_snapshot!(format!("help_{name}"), stdout(&output));
+}
+
+#[test]
+fn every_listed_scenario_has_a_claim_and_a_saboteur() {
+    let output = spawnlab(&["list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let listed = listed.as_array().expect("an array");
+    assert!(!listed.is_empty());
+    for scenario in listed {
+        assert!(
+            scenario["claim"]
+                .as_str()
+                .is_some_and(|claim| !claim.is_empty()),
+            "{scenario}"
+        );
+        let saboteurs = scenario["saboteurs"].as_array().expect("an array");
+        assert!(!saboteurs.is_empty(), "{scenario}");
+        assert!(saboteurs[0]["fails"].is_string(), "{scenario}");
+    }
+}
+
+#[test]
+fn the_plain_list_has_the_same_names() {
+    let output = spawnlab(&["list"]);
+    let text = stdout(&output);
+    let plain: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(plain, names());
+}
+
+#[test]
+fn filters_narrow_the_list() {
+    let names = names();
+    let first = &names[0];
+    let area = first.split("::").next().expect("an area").to_owned() + "::";
+    let listed = |args: &[&str]| {
+        let text = stdout(&spawnlab(args));
+        let lines = text.lines().filter(|line| !line.starts_with(' '));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&["list", "--exact", first]).join(" "), *first);
+    let of_area: Vec<_> = names
+        .iter()
+        .filter(|name| name.starts_with(&area))
+        .cloned()
+        .collect();
+    assert_eq!(listed(&["list", &area]), of_area);
+}
+
+#[rstest::rstest]
+#[case(&["run", "xyzzy"])]
+#[case(&["prove", "xyzzy"])]
+#[case(&["list", "xyzzy"])]
+#[case(&["run", "--exact", "xyzzy"])]
+fn an_unknown_filter_selects_nothing(#[case] args: &[&str]) {
+    let output = spawnlab(args);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.starts_with("error: filter: "), "{text}");
+    assert!(
+        text.contains("\"xyzzy\"") && text.contains("\nhint: "),
+        "{text}"
+    );
+    assert!(stdout(&output).is_empty());
+}
+
+#[test]
+fn a_slip_of_the_finger_is_answered_with_the_name() {
+    let name = names().remove(0);
+    let slip = name[..name.len() - 1].replacen("::", ":", 1);
+    let output = spawnlab(&["run", &slip]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains(&format!("did you mean {name}")), "{text}");
+}
+
+#[test]
+fn a_tool_that_is_not_there_is_a_mistake_in_the_command_line() {
+    let output = spawnlab(&["run", "--tool", "/nonexistent/deploy"]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.starts_with("error: tool /nonexistent/deploy: "),
+        "{text}"
+    );
+    assert!(text.contains("\nhint: "), "{text}");
+}
+
+#[test]
+fn a_folder_of_other_things_is_not_made_a_report() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs_err::write(folder.path().join("thesis.tex"), "mine").expect("written");
+    let path = folder.path().to_str().expect("UTF-8");
+    let output = spawnlab(&["run", "--report", path]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("hint: --report"), "{text}");
+    let left: Vec<_> = fs_err::read_dir(folder.path()).expect("there").collect();
+    assert_eq!(left.len(), 1);
+}
+
+#[rstest::rstest]
+#[case(&[])]
+#[case(&["run", "--jobs", "0"])]
+#[case(&["run", "--accel", "xen"])]
+#[case(&["run", "--exact"])]
+#[case(&["run", "--promises", "the-moon"])]
+#[case(&["shell", "upstairs"])]
+#[case(&["fly"])]
+fn what_is_no_command_line_is_2(#[case] args: &[&str]) {
+    let output = spawnlab(args);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(!output.stderr.is_empty());
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_spawnlab"))
+        .args(["list", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it can be started");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(stderr(&output), "");
+    assert_eq!(output.status.code(), Some(0));
+}

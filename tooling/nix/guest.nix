@@ -1,0 +1,24 @@
+# NixOS guest: what a system needs to run as a declared container (see host.nix) and to be switched
+# from outside. Import it into the machine's configuration.
+{ lib, ... }:
+{
+  boot.isNspawnContainer = true;
+
+  # The host owns the store and the profile; both are read-only here.
+  nix.enable = lib.mkDefault false;
+
+  # systemd-nspawn sets the host name to the container's, which may differ from the machine's: one
+  # machine can be deployed to several containers.
+  networking.hostName = lib.mkDefault "";
+
+  # systemd's own 80-container-host0.network asks the host for a lease; anything that NixOS would
+  # configure on that link comes before it and wins.
+  networking.useNetworkd = true;
+  networking.useDHCP = false;
+
+  # Names come from resolved, which takes the server from the lease; the file that systemd-nspawn
+  # copies from the host would name a server that answers on the host's loopback only.
+  networking.useHostResolvConf = false;
+  networking.resolvconf.enable = false;
+  services.resolved.enable = true;
+}

@@ -1,0 +1,126 @@
+//! The steps of a deploy, and how long each may take.
+
+use std::fmt;
+use std::time::Duration;
+
+/// One step. Its name is what errors and the documentation call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Evaluate the machine here.
+    Evaluate,
+    /// Reach the host over ssh and read what is declared there.
+    Connect,
+    /// Copy the derivations to the host.
+    Copy,
+    /// Build on the host, into the container's profile.
+    Build,
+    /// Point the profile at the generation before (`--rollback`).
+    Rollback,
+    /// Keep other deploys of the same container out.
+    Lock,
+    /// Reload or start the container's service.
+    Activate,
+    /// Ask the guest what it runs.
+    Verify,
+    /// Go back to what was there.
+    Restore,
+}
+
+/// Upper limits, one per class of steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) evaluate: Duration,
+    pub(crate) connect: Duration,
+    pub(crate) copy: Duration,
+    pub(crate) build: Duration,
+    pub(crate) activate: Duration,
+    pub(crate) verify: Duration,
+}
+
+impl Limits {
+    /// How long `step` may take. Going back may need a reload, a restart, and a question after each.
+    pub(crate) fn of(&self, step: Step) -> Duration {
+        match step {
+            Step::Evaluate => self.evaluate,
+            Step::Connect | Step::Lock | Step::Rollback => self.connect,
+            Step::Copy => self.copy,
+            Step::Build => self.build,
+            Step::Activate => self.activate,
+            Step::Verify => self.verify,
+            Step::Restore => 2 * (self.job_of_restore() + self.verify),
+        }
+    }
+
+    /// How long one reload, restart or stop may take on the way back.
+    pub(crate) fn job_of_restore(&self) -> Duration {
+        self.activate.max(RESTORE_MIN)
+    }
+}
+
+/// The way back is not cut short because somebody was strict about the way forward.
+const RESTORE_MIN: Duration = Duration::from_secs(90);
+
+/// A limit as whole seconds for `timeout` on the host: at least one, since 0 means no limit there.
+pub(crate) fn seconds(limit: Duration) -> u64 {
+    let rounded_up = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);
+    rounded_up.max(1)
+}
+
+impl Step {
+    const ALL: [Self; 9] = [
+        Self::Evaluate,
+        Self::Connect,
+        Self::Copy,
+        Self::Build,
+        Self::Rollback,
+        Self::Lock,
+        Self::Activate,
+        Self::Verify,
+        Self::Restore,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Evaluate => "evaluate",
+            Self::Connect => "connect",
+            Self::Copy => "copy",
+            Self::Build => "build",
+            Self::Rollback => "rollback",
+            Self::Lock => "lock",
+            Self::Activate => "activate",
+            Self::Verify => "verify",
+            Self::Restore => "restore",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.name() == name)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_is_found_by_its_name() {
+        for step in Step::ALL {
+            assert_eq!(Step::from_name(step.name()), Some(step));
+        }
+        assert_eq!(Step::from_name("dance"), None);
+    }
+
+    #[test]
+    fn a_limit_never_becomes_zero_seconds() {
+        assert_eq!(seconds(Duration::ZERO), 1);
+        assert_eq!(seconds(Duration::from_millis(300)), 1);
+        assert_eq!(seconds(Duration::from_millis(1500)), 2);
+        assert_eq!(seconds(Duration::from_secs(60)), 60);
+    }
+}

@@ -1,0 +1,53 @@
+#!/bin/sh
+# The host's Nix: an output is the derivation's name without .drv, generations are numbered like real ones.
+if [ "$1" = --version ]; then
+    cat "$LAB/host-nix-version"
+    exit
+fi
+echo "host nix $*" >>"$LAB/log"
+case "$(cat "$LAB/host-nix-version") $*" in
+*" 2.8."*^*)
+    echo "error: path contains illegal character '^'" >&2
+    exit 1
+    ;;
+esac
+profile=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --profile)
+        profile=$2
+        shift
+        ;;
+    *.drv*) installable=$1 ;;
+    esac
+    shift
+done
+if [ -e "$LAB/build-hangs" ]; then
+    # `timeout` signals its child and its whole group: the second one must not disturb.
+    trap 'trap "" TERM; echo >"$LAB/build-stopped"; exit 143' TERM
+    if [ -p "$LAB/build-began" ]; then
+        echo >"$LAB/build-began"
+    fi
+    sleep 60 &
+    wait
+fi
+out=${installable%^*}
+out=${out%.drv}
+if [ -e "$LAB/build-fails-${out##*/}" ]; then
+    echo "error: builder for '$installable' failed with exit code 2" >&2
+    exit 1
+fi
+mkdir -p "$out"
+if [ -n "$profile" ]; then
+    last=0
+    for link in "$profile"-*-link; do
+        number=${link#"$profile-"}
+        number=${number%-link}
+        if [ -L "$link" ] && [ "$number" -gt "$last" ]; then last=$number; fi
+    done
+    if [ "$(readlink "$profile-$last-link")" != "$out" ]; then
+        last=$((last + 1))
+        ln -s "$out" "$profile-$last-link"
+    fi
+    ln -sfn "${profile##*/}-$last-link" "$profile"
+fi

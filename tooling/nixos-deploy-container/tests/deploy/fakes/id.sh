@@ -1,0 +1,5 @@
+#!/bin/sh
+case $1 in
+-u) cat "$LAB/uid" ;;
+*) echo somebody ;;
+esac

@@ -1,0 +1,2 @@
+#!/bin/sh
+echo "guest: nginx.service failed to start"

@@ -1,0 +1,4 @@
+#!/bin/sh
+echo "nix-store $*" >>"$LAB/log"
+for derivation in "$@"; do :; done
+echo "${derivation%.drv}"

@@ -1,0 +1,33 @@
+#!/bin/sh
+# The deploying side's Nix. Machine NAME evaluates to a derivation named after the text in $LAB/flake/NAME.
+echo "nix $*" >>"$LAB/log"
+case "$*" in
+--version)
+    cat "$LAB/local-nix-version"
+    ;;
+*" eval "*)
+    if [ -e "$LAB/evaluate-hangs" ]; then
+        echo "fetching forever" >&2
+        sleep 60
+    fi
+    machine=$(printf '%s\n' "$*" | sed 's/.*nixosConfigurations\."\([^"]*\)".*/\1/')
+    if ! [ -e "$LAB/flake/$machine" ]; then
+        echo "error: attribute '$machine' missing" >&2
+        exit 1
+    fi
+    printf '%s' "$LAB/nix/store/$(cat "$LAB/flake/$machine").drv"
+    ;;
+*" copy "*)
+    echo "NIX_SSHOPTS $NIX_SSHOPTS" >>"$LAB/log"
+    case "$(cat "$LAB/local-nix-version") $*" in
+    *" 2.8."*^*)
+        echo "error: path contains illegal character '^'" >&2
+        exit 1
+        ;;
+    esac
+    if [ -e "$LAB/copy-fails" ]; then
+        echo "error: cannot add path: lacks a signature" >&2
+        exit 1
+    fi
+    ;;
+esac

@@ -1,0 +1,35 @@
+#!/bin/sh
+# An ssh whose host is this machine, with everything absolute moved into $LAB. What runs on the "host" is in a session
+# of its own, as it is with a real host: it does not die with the ssh that started it.
+echo "ssh $*" >>"$LAB/log"
+for argument in "$@"; do
+    case $argument in
+    ControlPath=*) socket=${argument#ControlPath=} ;;
+    ControlMaster=yes) master=yes ;;
+    esac
+done
+if [ -e "$LAB/ssh-refuses" ]; then
+    echo "root@host: Permission denied (publickey)." >&2
+    exit 255
+fi
+if [ -e "$LAB/ssh-hangs" ]; then
+    sleep 60
+fi
+if [ "$master" = yes ]; then
+    stat -c 'folder %a' "$(dirname "$socket")" >>"$LAB/log"
+    echo "$socket" >"$LAB/socket"
+    : >"$socket"
+    # A real one removes its socket when it is asked to end.
+    trap 'rm -f "$socket"; exit 255' TERM
+elif ! [ -e "$socket" ]; then
+    echo "no connection to share" >&2
+    exit 255
+fi
+PATH=$LAB/host:$PATH
+hide=
+if [ -e "$LAB/host-has-no-nix" ]; then
+    hide='s#command -v nix#false#'
+fi
+sed -u -e "$hide" -e "s#/nix/var/#$LAB/nix/var/#g" -e "s#/etc/systemd/#$LAB/etc/systemd/#g" -e "s#/run/systemd/#$LAB/run/systemd/#g" \
+    -e "s#/proc/[$]leader/root/run/#$LAB/guests/\$container/#g" |
+    setsid sh -c "${LAB_SHELL:-sh}"'; if [ -p "$LAB/host-finished" ]; then timeout 60 sh -c "echo >\"$LAB/host-finished\""; fi'

@@ -1,0 +1,89 @@
+//! Signals: the tool ends in order, and the host is left in a state that somebody meant.
+
+use crate::lab::Lab;
+use rstest::rstest;
+use rustix::process::Signal;
+
+#[rstest]
+#[case(Signal::TERM, 143)]
+#[case(Signal::INT, 130)]
+#[case(Signal::HUP, 129)]
+fn a_build_is_given_up_on_both_sides(#[case] signal: Signal, #[case] code: i32) {
+    let lab = Lab::new();
+    lab.succeed(&["web", "root@host"]);
+    lab.machine("web", "web-2");
+    lab.set("build-hangs");
+    lab.fifo("build-began");
+    lab.fifo("build-stopped");
+    lab.fifo("host-finished");
+    let tool = lab.start(&["web", "root@host"]);
+    lab.wait_for("build-began");
+    tool.signal(signal);
+    lab.wait_for("build-stopped");
+    let finished = tool.finish();
+    assert_eq!(finished.code, Some(code), "{}", finished.stderr);
+    assert!(
+        finished.error().contains("during step `build`"),
+        "{}",
+        finished.error()
+    );
+    assert!(lab.nothing_left());
+    assert_eq!(
+        (lab.profile("web").unwrap(), lab.guest("web").unwrap()),
+        ("web-1".into(), "web-1".into())
+    );
+}
+
+/// Half a switch is worse than either end of it: the host goes on by itself.
+#[rstest]
+#[case("fine", "web-2")]
+#[case("breaks-web-2", "web-1")]
+fn an_activation_ends_by_itself(#[case] flag: &str, #[case] closure: &str) {
+    let lab = Lab::new();
+    lab.succeed(&["web", "root@host"]);
+    lab.machine("web", "web-2");
+    lab.set(flag);
+    lab.fifo("reload-began");
+    lab.fifo("reload-may-end");
+    let tool = lab.start(&["web", "root@host"]);
+    lab.wait_for("reload-began");
+    tool.signal(Signal::TERM);
+    let finished = lab.plain(tool.finish());
+    assert_eq!(finished.code, Some(143));
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(finished.error(), @r"
+        error: interrupted by signal 15 during step `activate`
+        the host ends this by itself: it keeps the new generation if the guest runs it, and goes back if not
+        next: systemctl status systemd-nspawn@web.service on the host
+        ");
+    }
+    assert!(lab.nothing_left());
+    lab.fifo("host-finished");
+    std::fs::remove_file(lab.path("reload-began")).unwrap();
+    std::fs::write(lab.path("reload-may-end"), "go\n").unwrap();
+    lab.wait_for("host-finished");
+    assert_eq!(
+        (lab.profile("web").unwrap(), lab.guest("web").unwrap()),
+        (closure.into(), closure.into())
+    );
+}
+
+/// SIGKILL leaves the folder of the connection, and nothing else that lasts: the connection ends with its input, and
+/// the host ends what it does.
+#[test]
+fn a_killed_tool_leaves_no_connection() {
+    let lab = Lab::new();
+    for name in ["reload-began", "reload-may-end", "host-finished"] {
+        lab.fifo(name);
+    }
+    let tool = lab.start(&["web", "root@host"]);
+    lab.wait_for("reload-began");
+    tool.signal(Signal::KILL);
+    // The session that carries the connection.
+    lab.wait_for("host-finished");
+    std::fs::write(lab.path("reload-may-end"), "go\n").unwrap();
+    // The one that switches.
+    lab.wait_for("host-finished");
+    assert_eq!(tool.finish().code, None);
+    assert_eq!(lab.guest("web").unwrap(), "web-1");
+}

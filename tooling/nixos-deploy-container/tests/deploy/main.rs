@@ -1,0 +1,8 @@
+//! The tool as a whole, against programs that play ssh, Nix and the host.
+#![cfg(target_os = "linux")]
+
+mod deploying;
+mod failing;
+mod interrupting;
+mod lab;
+mod refusing;
