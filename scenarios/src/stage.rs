@@ -27,9 +27,6 @@ use spawnlab::{
 
 use crate::{assets, settle};
 
-/// Virtual processors of a host: one hurts even under TCG (29 s to boot instead of 17 s).
-const VCPUS: u32 = 2;
-
 /// What the deployed layer holds: machine and container.
 pub const DEPLOYED: [(&str, &str); 2] = [("web", "web"), ("web", "a-container-with-a-long-name")];
 
@@ -244,7 +241,7 @@ async fn platform(
         agent_port: manifest.agent.port.clone(),
         accel: chosen.accel,
         qemu,
-        vcpus: VCPUS,
+        vcpus: chosen.accel.vcpus(),
         memory_mib: manifest.memory_mib,
     };
     Ok((platform, environment))
