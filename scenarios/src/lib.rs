@@ -7,6 +7,7 @@ pub mod engine;
 pub mod facts;
 pub mod generation;
 mod nonce;
+mod programs;
 pub mod registry;
 pub mod ruleset;
 mod settle;
