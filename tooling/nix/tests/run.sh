@@ -48,7 +48,8 @@ warnings='^warning: '
 # --- every file is Nix
 
 for file in "$nix"/*.nix "$tests"/*.nix "$repository"/scenarios/lab/*.nix \
-    "$repository"/vm-images/guests/*.nix "$repository"/vm-images/guests/*/*.nix; do
+    "$repository"/vm-images/guests/*.nix "$repository"/vm-images/guests/*/*.nix \
+    "$repository"/*.nix "$repository"/nix/*.nix "$tests"/stub/*.nix; do
     expect "${file#"$repository"/} parses" nix-instantiate --parse "$file"
 done
 
@@ -127,10 +128,16 @@ expect "an undeclared container is gone" test "$(find "$root/etc" -name '*everyt
 expect "its data is kept" test -d "$root/var/lib/machines/everything"
 expect "no file of the installation is left over" test "$(find "$root" -name '*spawnlab-new' -o -name 'work.*')" = ""
 
+# --- the flake
+
+if [ "$accept" = --accept ]; then "$tests/flake.sh" --accept; else
+    expect "the flake's outputs are as expected" "$tests/flake.sh"
+fi
+
 # --- the shell programs
 
 if command -v shellcheck >/dev/null; then
-    expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$repository/scenarios/lab/provision"
+    expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$tests/flake.sh" "$repository/scenarios/lab/provision"
     expect "shellcheck is content with the guests" shellcheck -s sh "$repository"/vm-images/guests/lib/*.sh
 else
     echo "     shellcheck is not installed: the shell programs are not checked"

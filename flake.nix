@@ -1,0 +1,85 @@
+{
+  description = "Integration tests and a VM lab for systemd-nspawn containers";
+
+  # The one input; the lock file is the user's to make (`nix flake lock`).
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      linux = [
+        "x86_64-linux"
+        "aarch64-linux"
+      ];
+      # Deploying needs only Nix and ssh: a Mac can do it.
+      all = linux ++ [ "aarch64-darwin" ];
+      each =
+        systems: f:
+        builtins.listToAttrs (
+          map (system: {
+            name = system;
+            value = f nixpkgs.legacyPackages.${system};
+          }) systems
+        );
+      isLinux = pkgs: builtins.elem pkgs.stdenv.hostPlatform.system linux;
+
+      ours =
+        pkgs:
+        {
+          nixos-deploy-container = pkgs.callPackage ./nix/deploy-tool.nix { };
+        }
+        // (if isLinux pkgs then { spawnlab = pkgs.callPackage ./nix/spawnlab.nix { }; } else { });
+    in
+    {
+      nixosModules = {
+        host = ./tooling/nix/host.nix;
+        guest = ./tooling/nix/guest.nix;
+      };
+
+      overlays.default = final: _: ours final;
+
+      lib = {
+        # A NixOS system to deploy into a container: `mkGuest { system, modules }`.
+        mkGuest =
+          {
+            system ? "x86_64-linux",
+            modules ? [ ],
+          }:
+          nixpkgs.lib.nixosSystem {
+            inherit system;
+            modules = [ self.nixosModules.guest ] ++ modules;
+          };
+      };
+
+      packages = each all (pkgs: ours pkgs // { default = (ours pkgs).nixos-deploy-container; });
+
+      apps = each linux (pkgs: {
+        lab = {
+          type = "app";
+          program = "${(ours pkgs).spawnlab}/bin/spawnlab";
+        };
+      });
+
+      devShells = each all (pkgs: {
+        default = import ./nix/shell.nix { inherit pkgs; };
+      });
+
+      formatter = each all (pkgs: pkgs.nixfmt-tree);
+
+      checks = each all (
+        pkgs:
+        {
+          inherit (ours pkgs) nixos-deploy-container;
+        }
+        // (
+          if isLinux pkgs then
+            {
+              inherit (ours pkgs) spawnlab;
+              declaration = pkgs.callPackage ./nix/check-declaration.nix { };
+            }
+          else
+            { }
+        )
+      );
+    };
+}

@@ -1,0 +1,14 @@
+# What cargo needs, and what programs embed: a change of anything else builds nothing again.
+{ lib }:
+lib.fileset.toSource {
+  root = ../.;
+  fileset = lib.fileset.unions [
+    ../Cargo.toml
+    ../Cargo.lock
+    ../agent
+    ../harness
+    ../scenarios
+    ../tooling
+    ../vm-images
+  ];
+}

@@ -1,0 +1,65 @@
+# The lab's command, with the programs that it calls and those that it puts into its hosts.
+{
+  lib,
+  rustPlatform,
+  makeWrapper,
+  pkgsCross,
+  qemu,
+  e2fsprogs,
+  openssh,
+}:
+let
+  version = (lib.importTOML ../Cargo.toml).workspace.package.version;
+  src = import ./source.nix { inherit lib; };
+  common = {
+    inherit version src;
+    cargoLock.lockFile = ../Cargo.lock;
+  };
+  # Hosts are x86_64 and have C libraries of their own: what runs in one is linked statically.
+  inHosts = pkgsCross.musl64.pkgsStatic.rustPlatform.buildRustPackage (
+    common
+    // {
+      pname = "spawnlab-in-hosts";
+      cargoBuildFlags = [
+        "--package=nixos-deploy-container"
+        "--package=spawnlab-agent"
+      ];
+      # Tested by the packages that run here.
+      doCheck = false;
+    }
+  );
+in
+rustPlatform.buildRustPackage (
+  common
+  // {
+    pname = "spawnlab";
+    nativeBuildInputs = [ makeWrapper ];
+    cargoBuildFlags = [
+      "--package=scenarios"
+      "--bin=spawnlab"
+    ];
+    # Tests that need no VM, no fake program with /bin/bash, and no terminal.
+    cargoTestFlags = [
+      "--package=scenarios"
+      "--lib"
+    ];
+    postInstall = ''
+      wrapProgram $out/bin/spawnlab \
+        --prefix PATH : ${
+          lib.makeBinPath [
+            qemu
+            e2fsprogs
+            openssh
+          ]
+        } \
+        --set-default SPAWNLAB_OWN_TOOL ${inHosts}/bin/nixos-deploy-container \
+        --set-default SPAWNLAB_AGENT ${inHosts}/bin/spawnlab-agent
+    '';
+    meta = {
+      description = "Integration tests and a VM lab for systemd-nspawn containers";
+      license = lib.licenses.mit;
+      mainProgram = "spawnlab";
+      platforms = lib.platforms.linux;
+    };
+  }
+)

@@ -1,0 +1,96 @@
+#!/bin/sh
+# Tests of the flake, with a small stand-in for nixpkgs (stub/): no network, no /nix/store.
+#
+#   tooling/nix/tests/flake.sh            compare with expected/
+#   tooling/nix/tests/flake.sh --accept   write what came out to expected/, to be read in the diff
+#
+# Exit status: 0 all as expected; 1 something differs; 77 there is no Nix here, nothing was tested.
+set -u
+tests=$(dirname "$(readlink -f "$0")")
+repository=$(readlink -f "$tests/../../..")
+accept=${1-}
+
+if ! command -v nix >/dev/null; then
+    echo "skipped: nix is not installed (Debian: apt install nix-bin)" >&2
+    exit 77
+fi
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+export NIX_REMOTE="local?root=$work/store" HOME="$work" XDG_CACHE_HOME="$work/cache"
+
+# A copy without the build's output: as a path, whoever owns the checkout, committed or not.
+mkdir "$work/source"
+(cd "$repository" && tar -cf - --exclude=./target --exclude=./.git .) | tar -xf - -C "$work/source" || exit 1
+
+failures=0
+# flake SUBCOMMAND ARGUMENT...: of one word or two.
+flake() {
+    subcommand=$1
+    shift
+    # shellcheck disable=SC2086
+    nix --extra-experimental-features 'nix-command flakes' --option flake-registry "" \
+        $subcommand "$@" --override-input nixpkgs "path:$tests/stub" --no-write-lock-file
+}
+compare() {
+    [ "$accept" = --accept ] && cp "$work/$1" "$tests/expected/$1"
+    if diff -u "$tests/expected/$1" "$work/$1"; then
+        echo "ok   $1 is as expected"
+    else
+        echo "FAIL $1 differs"
+        failures=$((failures + 1))
+    fi
+}
+
+# Every output, by its path and what it is. A failing one makes the command fail.
+if flake 'flake show' --json "path:$work/source" >"$work/show.json" 2>"$work/errors"; then
+    # One line per output: the names of Nix versions' own descriptions are left out.
+    sed 's/},"/},\n"/g; s/{"/{\n"/g' "$work/show.json" | awk 1 >"$work/flake-show.txt"
+    compare flake-show.txt
+else
+    echo "FAIL nix flake show"
+    cat "$work/errors"
+    failures=$((failures + 1))
+fi
+
+# What the listing does not evaluate: programs, functions, and what they were given.
+# has DESCRIPTION TEXT ATTRIBUTE [FUNCTION]: the value, as JSON, contains the text.
+has() {
+    flake eval --json "path:$work/source#$3" --apply "${4-value: value}" >"$work/value" 2>"$work/errors"
+    if grep -qF -- "$2" "$work/value"; then
+        echo "ok   $1"
+    else
+        echo "FAIL $1: $3 has no $2"
+        cat "$work/value" "$work/errors"
+        failures=$((failures + 1))
+    fi
+}
+has "the app is the lab's command" 'spawnlab-0.1.0/bin/spawnlab"' apps.x86_64-linux.lab.program
+has "what runs in hosts is handed to the lab" spawnlab-in-hosts-0.1.0 packages.x86_64-linux.spawnlab \
+    'package: package.passedTo.postInstall'
+has "the overlay brings both programs" '{"nixos-deploy-container":"deploy-tool.nix","spawnlab":"spawnlab.nix"}' \
+    overlays.default 'overlay: overlay {
+        stdenv.hostPlatform.system = "x86_64-linux";
+        callPackage = file: _: baseNameOf file;
+    } { }'
+has "a guest imports the guest's module" '/tooling/nix/guest.nix' lib.mkGuest \
+    'mkGuest: map toString (mkGuest { }).passedTo.modules'
+has "a guest is for the system it is asked for" '"aarch64-linux"' lib.mkGuest \
+    'mkGuest: (mkGuest { system = "aarch64-linux"; }).passedTo.system'
+
+# An output that cannot be evaluated fails the listing: the comparison above is not all there is.
+rm "$work/source/nix/shell.nix"
+if flake 'flake show' --json "path:$work/source" >/dev/null 2>"$work/errors"; then
+    echo "FAIL a flake with a missing file is listed as if it were whole"
+    failures=$((failures + 1))
+elif grep -q 'nix/shell.nix' "$work/errors"; then
+    echo "ok   a flake with a missing file is refused"
+else
+    echo "FAIL a flake with a missing file is refused for it"
+    cat "$work/errors"
+    failures=$((failures + 1))
+fi
+
+[ "$failures" = 0 ] || {
+    echo "$failures failed"
+    exit 1
+}
