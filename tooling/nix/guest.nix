@@ -1,8 +1,10 @@
 # NixOS guest: what a system needs to run as a declared container (see host.nix) and to be switched
 # from outside. Import it into the machine's configuration.
-{ lib, ... }:
+{ lib, options, ... }:
 {
-  boot.isNspawnContainer = true;
+  # Releases before 26.05 know only isContainer, which stands for NixOS' own containers and sets more.
+  boot =
+    if options.boot ? isNspawnContainer then { isNspawnContainer = true; } else { isContainer = true; };
 
   # The host owns the store and the profile; both are read-only here.
   nix.enable = lib.mkDefault false;

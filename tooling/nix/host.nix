@@ -4,7 +4,12 @@
 #   spawnlab.containers.web = { };
 #
 # The settings themselves come from declaration.nix, which other systemd hosts use as well.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  modulesPath,
+  ...
+}:
 let
   inherit (lib) mkOption types;
 
@@ -17,6 +22,20 @@ let
   sound = lib.filter (container: container.problems == [ ]) declared;
   withGroup = lib.filter (container: container.deployGroup != "root") sound;
   perContainer = f: lib.listToAttrs (map f sound);
+
+  # A link has 15 characters, three of which are `ve-`.
+  linkLength = 12;
+  start = container: builtins.substring 0 linkLength container.name;
+  linked = lib.filter (
+    container:
+    builtins.stringLength container.name > linkLength
+    && (container.nspawn.Network.VirtualEthernet or true) != false
+  ) sound;
+  clashing = lib.filter (
+    names: builtins.length names > 1
+  ) (lib.attrValues (builtins.mapAttrs (_: map (c: c.name)) (builtins.groupBy start linked)));
+
+  firewall = import ./firewall.nix { inherit config lib modulesPath; };
 
   container = {
     options = {
@@ -71,6 +90,28 @@ let
   };
 in
 {
+  options.spawnlab.distinctLinkNames = mkOption {
+    type = types.bool;
+    default = true;
+    description = ''
+      Whether to refuse containers with links of their own whose names agree in the first 12
+      characters. That is what of a name fits behind `ve-`: with a network naming scheme before v245
+      the second of them does not start, and with a later one their links are told apart only by a hash.
+    '';
+  };
+
+  options.spawnlab.allowLeases = mkOption {
+    type = types.bool;
+    default = !firewall.fixed;
+    defaultText = lib.literalMD "`true`, unless the firewall of this nixpkgs allows it by itself";
+    description = ''
+      Whether the host's firewall lets containers ask for a lease: UDP port 67 on the links `ve-*`.
+      NixOS' firewall refuses these requests, and containers are left with link-local addresses, as
+      long as nixpkgs lacks <https://github.com/NixOS/nixpkgs/pull/498177>.
+      Understands the iptables and the nftables backend.
+    '';
+  };
+
   options.spawnlab.containers = mkOption {
     type = types.attrsOf (types.submodule container);
     default = { };
@@ -91,7 +132,15 @@ in
       ++ map (container: {
         assertion = config.users.groups ? ${container.deployGroup};
         message = "spawnlab.containers: container \"${container.name}\": deployGroup \"${container.deployGroup}\" is not in users.groups";
-      }) withGroup;
+      }) withGroup
+      ++ map (names: {
+        assertion = !config.spawnlab.distinctLinkNames;
+        message = "spawnlab.containers: containers ${
+          lib.concatMapStringsSep " and " (name: "\"${name}\"") names
+        }: the first ${toString linkLength} characters, all that fits into the name of a link, are the same; rename one, or set spawnlab.distinctLinkNames = false where the naming scheme is v245 or later";
+      }) clashing;
+
+    networking.firewall = lib.mkIf config.spawnlab.allowLeases firewall.rules;
 
     # The host's end of a container's link, its address and its DHCP server are networkd's.
     networking.useNetworkd = true;

@@ -19,8 +19,12 @@ let
 
   # Just enough of nixpkgs' lib to call the module as NixOS does after it has merged the options.
   lib = {
-    inherit concatMap filter;
-    attrValues = attrValues;
+    inherit attrValues concatMap filter;
+    any = builtins.any;
+    literalMD = text: text;
+    concatMapStringsSep =
+      separator: f: list:
+      concatStringsSep separator (map f list);
     concatMapStrings = f: list: concatStringsSep "" (map f list);
     genAttrs =
       names: f:
@@ -39,6 +43,7 @@ let
       builtins.substring 0 (builtins.stringLength text - builtins.stringLength suffix) text;
     types = {
       anything = null;
+      bool = null;
       str = null;
       attrsOf = _: null;
       submodule = _: null;
@@ -49,14 +54,28 @@ let
     nspawnConfig = { };
     deployGroup = "root";
   };
-  module =
+  moduleOf =
+    containers: networking: modulesPath:
     (import ../host.nix {
-      inherit lib;
+      inherit lib modulesPath;
       config = {
-        spawnlab.containers = mapAttrs (_: container: filled // container) containers;
+        spawnlab = {
+          containers = mapAttrs (_: container: filled // container) containers;
+          distinctLinkNames = true;
+          allowLeases = true;
+        };
         users.groups.deployers = { };
+        inherit networking;
       };
-    }).config;
+    });
+  iptables.firewall.backend = "iptables";
+  nftables.firewall.backend = "nftables";
+  module = (moduleOf containers iptables ./firewalls/unfixed).config;
+  failures =
+    containers:
+    map (a: a.message) (
+      filter (a: !a.assertion) (moduleOf containers iptables ./firewalls/unfixed).config.assertions
+    );
 
   sameSettings =
     name:
@@ -80,6 +99,49 @@ in
     failedAssertions = map (a: a.message) (filter (a: !a.assertion) module.assertions);
     tmpfiles = module.systemd.tmpfiles.rules;
     polkit = module.security.polkit;
+    against.portable = import ./same.nix { inherit module containers; };
+    # A difference in either direction is found: the comparison above can fail.
+    against.others =
+      (import ./same.nix {
+        inherit module;
+        containers = containers // {
+          plain.nspawnConfig.networkConfig.Zone = "z";
+          everything = containers.everything // {
+            serviceConfig = { };
+          };
+        };
+      }).differing;
+    refused = {
+      names = failures { "bad_name" = { }; };
+      group = failures { web.deployGroup = "nobody-declared-it"; };
+      links = failures {
+        production-web-1 = { };
+        production-web-2 = { };
+        production-web-3.nspawnConfig.networkConfig.VirtualEthernet = false;
+      };
+    };
+    firewall =
+      let
+        defaultOf =
+          networking: modulesPath:
+          (moduleOf containers networking modulesPath).options.spawnlab.allowLeases.default;
+        older.nftables.enable = true;
+      in
+      {
+        iptables = module.networking.firewall;
+        nftables = (moduleOf containers nftables ./firewalls/unfixed).config.networking.firewall;
+        older = (moduleOf containers older ./firewalls/unfixed).config.networking.firewall;
+        firewalld =
+          (moduleOf containers { firewall.backend = "firewalld"; } ./firewalls/unfixed).config.networking.firewall;
+        neededWithoutTheFix = map (networking: defaultOf networking ./firewalls/unfixed) [
+          iptables
+          nftables
+        ];
+        neededWithTheFix = map (networking: defaultOf networking ./firewalls/fixed) [
+          iptables
+          nftables
+        ];
+      };
     inherit (module.systemd.services."systemd-nspawn@plain") overrideStrategy stopIfChanged;
   };
   refused = map (

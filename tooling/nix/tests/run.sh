@@ -47,7 +47,7 @@ warnings='^warning: '
 
 # --- every file is Nix
 
-for file in "$nix"/*.nix "$tests"/*.nix "$repository"/scenarios/lab/*.nix \
+for file in "$nix"/*.nix "$tests"/*.nix "$tests"/firewalls/*/services/networking/*.nix "$repository"/scenarios/lab/*.nix \
     "$repository"/vm-images/guests/*.nix "$repository"/vm-images/guests/*/*.nix \
     "$repository"/*.nix "$repository"/nix/*.nix "$tests"/stub/*.nix; do
     expect "${file#"$repository"/} parses" nix-instantiate --parse "$file"
