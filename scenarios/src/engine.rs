@@ -21,7 +21,7 @@ use spawnlab::{
 
 use crate::{
     cli::again::Again,
-    programs,
+    flake, programs,
     registry::{self, Chosen},
     stage::{self, ImageChoice, Stage, StageOptions},
 };
@@ -33,7 +33,7 @@ pub struct Options {
     pub tool: Option<Utf8PathBuf>,
     /// What the tool promises.
     pub promises: Vec<Guarantee>,
-    /// A recipe's name or file, or the folder of a built image. The default recipe if there is none.
+    /// A recipe's name or file, the folder of a built image, or a flake reference. The default recipe if there is none.
     pub image: Option<String>,
     /// The accelerator.
     pub accel: Choice,
@@ -186,11 +186,16 @@ fn stage_options(options: &Options) -> Result<StageOptions> {
     })
 }
 
-/// The default recipe, a recipe's name or file, or an image's folder.
+/// The default recipe, a recipe's name or file, an image's folder, or a flake reference.
 fn image_choice(image: Option<&str>) -> Result<ImageChoice> {
     let folder = image.map(Utf8Path::new).filter(|path| path.is_dir());
     if let Some(folder) = folder {
         return Ok(ImageChoice::Folder(folder.to_owned()));
+    }
+    let flake = image.filter(|image| flake::is_reference(image) && !Utf8Path::new(image).exists());
+    if let Some(reference) = flake {
+        let links = cache()?.root().join("flakes");
+        return Ok(ImageChoice::Folder(flake::build(reference, &links)?));
     }
     Ok(ImageChoice::Recipe(Box::new(recipe(image)?)))
 }

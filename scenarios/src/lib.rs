@@ -5,6 +5,7 @@ mod assets;
 pub mod cli;
 pub mod engine;
 pub mod facts;
+mod flake;
 pub mod generation;
 mod nonce;
 mod programs;

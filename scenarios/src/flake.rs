@@ -1,0 +1,66 @@
+//! Images that a flake builds: `nix build` makes the folder, and from there on it is a folder like any other.
+
+use std::{
+    ffi::OsStr,
+    io::ErrorKind,
+    process::{Command, Stdio},
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use spawnlab::{Error, Result, digest};
+
+/// Whether `image` is a flake reference: it names an output, or begins with a scheme. Neither occurs
+/// in the name of a recipe; folders and files that exist are looked for before this is asked.
+pub(crate) fn is_reference(image: &str) -> bool {
+    let scheme = image.split_once(':').map(|(scheme, _)| scheme);
+    image.contains('#')
+        || scheme.is_some_and(|scheme| {
+            let mut letters = scheme.bytes();
+            letters
+                .next()
+                .is_some_and(|first| first.is_ascii_lowercase())
+                && letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        })
+}
+
+/// Builds `reference` with Nix, whose progress and errors go to this program's standard error, and
+/// returns the image's folder. A link below `links` keeps it from Nix' garbage collection: layers
+/// that were saved from an image need it again.
+///
+/// # Errors
+/// There is no Nix, or the build fails.
+pub(crate) fn build(reference: &str, links: &Utf8Path) -> Result<Utf8PathBuf> {
+    build_with("nix".as_ref(), reference, links)
+}
+
+fn build_with(nix: &OsStr, reference: &str, links: &Utf8Path) -> Result<Utf8PathBuf> {
+    let failed = |why: String| Error::Image(format!("image {reference}: {why}"));
+    fs_err::create_dir_all(links)?;
+    let link = links.join(&digest::of([reference.as_bytes()])[..16]);
+    let status = Command::new(nix)
+        .args(["--extra-experimental-features", "nix-command flakes"])
+        .args(["build", "--out-link", link.as_str(), "--", reference])
+        .stdin(Stdio::null())
+        // A report may go to standard output.
+        .stdout(Stdio::null())
+        .status()
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => failed(
+                "a flake reference is built with Nix, and there is no command nix here; \
+                 install Nix, or name a recipe or the folder of a built image"
+                    .to_owned(),
+            ),
+            _ => failed(format!("nix could not be started: {error}")),
+        })?;
+    if !status.success() {
+        return Err(failed(format!(
+            "nix build ended with {status}; what it said stands above"
+        )));
+    }
+    link.canonicalize_utf8()
+        .map_err(|error| failed(format!("nix build succeeded, and left no result: {error}")))
+}
+
+#[cfg(test)]
+#[path = "flake_tests.rs"]
+mod tests;

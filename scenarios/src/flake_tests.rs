@@ -1,0 +1,92 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+/// A folder with a program `nix` of the given shell text, in which `$out` is the link that it was asked for.
+fn with_nix(script: &str) -> (tempfile::TempDir, Utf8PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(dir.path())
+        .unwrap()
+        .canonicalize_utf8()
+        .unwrap();
+    let nix = root.join("nix");
+    let text = format!("#!/bin/sh\nhere=${{0%/*}}\nout=$5\n{script}\n");
+    fs_err::write(&nix, text).unwrap();
+    fs_err::set_permissions(&nix, std::fs::Permissions::from_mode(0o755)).unwrap();
+    (dir, root)
+}
+
+fn build_in(root: &Utf8Path) -> Result<Utf8PathBuf> {
+    build_with(
+        root.join("nix").as_os_str(),
+        "github:a/b#host-image",
+        &root.join("links"),
+    )
+}
+
+#[test]
+fn references_are_told_from_recipes() {
+    for reference in [
+        ".#host-image",
+        "github:a/b",
+        "git+https://example.org/a",
+        "path:/a",
+        "nixpkgs#hello",
+    ] {
+        assert!(is_reference(reference), "{reference}");
+    }
+    for other in [
+        "trixie",
+        "debian/trixie.toml",
+        "/images/a",
+        "./a",
+        ":",
+        "a/b:c",
+    ] {
+        assert!(!is_reference(other), "{other}");
+    }
+}
+
+#[test]
+fn the_result_is_a_folder_and_stays_linked() {
+    let (_dir, root) = with_nix(
+        "printf '%s\\n' \"$@\" >\"$here/arguments\"; mkdir \"$here/image\"; ln -s \"$here/image\" \"$out\"",
+    );
+    assert_eq!(build_in(&root).unwrap(), root.join("image"));
+    let arguments = fs_err::read_to_string(root.join("arguments")).unwrap();
+    let arguments: Vec<&str> = arguments.lines().collect();
+    assert_eq!(
+        arguments[..4],
+        [
+            "--extra-experimental-features",
+            "nix-command flakes",
+            "build",
+            "--out-link"
+        ]
+    );
+    assert_eq!(arguments[5..], ["--", "github:a/b#host-image"]);
+    assert!(Utf8Path::new(arguments[4]).is_symlink());
+}
+
+#[test]
+fn a_failed_build_is_passed_on() {
+    let (_dir, root) = with_nix("exit 7");
+    let error = build_in(&root).unwrap_err().to_string();
+    assert!(error.contains("github:a/b#host-image"), "{error}");
+    assert!(error.contains("exit status: 7"), "{error}");
+}
+
+#[test]
+fn a_build_without_a_result_is_an_error() {
+    let (_dir, root) = with_nix("exit 0");
+    let error = build_in(&root).unwrap_err().to_string();
+    assert!(error.contains("left no result"), "{error}");
+}
+
+#[test]
+fn without_nix_the_message_says_so() {
+    let (_dir, root) = with_nix("");
+    fs_err::remove_file(root.join("nix")).unwrap();
+    let error = build_in(&root).unwrap_err().to_string();
+    assert!(error.contains("there is no command nix here"), "{error}");
+}
