@@ -44,12 +44,13 @@ same() {
     expect "$1 is as expected" diff -u "$tests/expected/$1" "$work/$1"
 }
 warnings='^warning: '
+images=$repository/vm-images/nixos/tests
 
 # --- every file is Nix
 
 for file in "$nix"/*.nix "$tests"/*.nix "$tests"/firewalls/*/services/networking/*.nix "$repository"/scenarios/lab/*.nix \
     "$repository"/vm-images/guests/*.nix "$repository"/vm-images/guests/*/*.nix \
-    "$repository"/*.nix "$repository"/nix/*.nix "$tests"/stub/*.nix; do
+    "$repository"/*.nix "$repository"/nix/*.nix "$repository"/vm-images/nixos/*.nix "$images"/*.nix "$tests"/stub/*.nix; do
     expect "${file#"$repository"/} parses" nix-instantiate --parse "$file"
 done
 
@@ -127,6 +128,16 @@ expect "what -n says is what is done" diff "$work/apply-change.txt" "$work/again
 expect "an undeclared container is gone" test "$(find "$root/etc" -name '*everything*')" = ""
 expect "its data is kept" test -d "$root/var/lib/machines/everything"
 expect "no file of the installation is left over" test "$(find "$root" -name '*spawnlab-new' -o -name 'work.*')" = ""
+
+# --- the description of a NixOS image
+
+described() { nix-instantiate --eval --strict --json "$images/eval.nix" -A "$1" 2>/dev/null; }
+# Also read by a test of the harness: what is described here is what the lab boots.
+described image | sed 's/,"/,\n"/g' | awk 1 >"$work/image.json"
+if [ "$accept" = --accept ]; then cp "$work/image.json" "$images/image.json"; fi
+expect "image.json is as expected" diff -u "$images/image.json" "$work/image.json"
+expect "unfit images are refused" test "$(described accepted)" = "[]"
+expect "another system is another recipe" test "$(described recipeFollowsTheInputs)" = true
 
 # --- the flake
 
