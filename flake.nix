@@ -51,7 +51,14 @@
           };
       };
 
-      packages = each all (pkgs: ours pkgs // { default = (ours pkgs).nixos-deploy-container; });
+      packages = each all (
+        pkgs:
+        ours pkgs
+        // {
+          default = (ours pkgs).nixos-deploy-container;
+          options-documentation = pkgs.callPackage ./nix/options.nix { };
+        }
+      );
 
       apps = each linux (pkgs: {
         lab = {

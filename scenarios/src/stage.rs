@@ -17,7 +17,6 @@ use spawnlab::{
     prelude::{Broken, Deploy, Outcome, expect},
     qemu::{
         accel::{self, Choice},
-        args::{Disk, Writes},
         identity,
     },
     scenario::Base,
@@ -215,10 +214,6 @@ async fn platform(
     let qemu = identity::installed()?;
     let chosen = accel::choose(options.accel, &image.kernel(), cache).await?;
     let manifest = image.manifest();
-    let root = manifest
-        .disks
-        .first()
-        .ok_or_else(|| Error::Image("it has no disk".into()))?;
     let version = |version: &str| version.to_owned();
     let environment = Environment {
         image: format!(
@@ -236,23 +231,7 @@ async fn platform(
             ("spawnlab".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]),
     };
-    let platform = Platform {
-        image_id: image.id().to_owned(),
-        kernel: image.kernel(),
-        initrd: image.initrd(),
-        cmdline: manifest.cmdline.clone(),
-        root: Disk {
-            file: image.file(&root.file),
-            format: root.format.clone(),
-            serial: root.serial.clone(),
-            writes: Writes::Refused,
-        },
-        agent_port: manifest.agent.port.clone(),
-        accel: chosen.accel,
-        qemu,
-        vcpus: chosen.accel.vcpus(),
-        memory_mib: manifest.memory_mib,
-    };
+    let platform = Platform::of(image, chosen.accel, qemu)?;
     Ok((platform, environment))
 }
 

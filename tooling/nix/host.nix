@@ -115,6 +115,10 @@ in
   options.spawnlab.containers = mkOption {
     type = types.attrsOf (types.submodule container);
     default = { };
+    example = {
+      web = { };
+      api.deployGroup = "api-developers";
+    };
     description = ''
       Containers of this host, by name. A name is a host name: letters, digits and inner hyphens, at
       most 63. What a container runs is deployed into

@@ -27,6 +27,8 @@ pub use cache::{Cache, Refresh};
 pub use embedded::EMBEDDED_RECIPES;
 pub use error::ImageError;
 pub use event::ImageEvent;
+#[cfg(test)]
+pub(crate) use manifest::tests::sample as manifest_sample;
 pub use manifest::{
     Agent, Disk, GuestBaseEntry, MANIFEST_FILE, MANIFEST_VERSION, Manifest, Os, Provenance,
     Release, Versions,

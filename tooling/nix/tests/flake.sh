@@ -76,6 +76,9 @@ has "a guest imports the guest's module" '/tooling/nix/guest.nix' lib.mkGuest \
     'mkGuest: map toString (mkGuest { }).passedTo.modules'
 has "a guest is for the system it is asked for" '"aarch64-linux"' lib.mkGuest \
     'mkGuest: (mkGuest { system = "aarch64-linux"; }).passedTo.system'
+has "the documentation is that of the host's module" '/tooling/nix/host.nix' \
+    packages.x86_64-linux.options-documentation \
+    'page: toString (builtins.head page.passedTo.options.spawnlab.modules)'
 
 # An output that cannot be evaluated fails the listing: the comparison above is not all there is.
 rm "$work/source/nix/shell.nix"

@@ -24,6 +24,11 @@ let
         passedTo = { inherit system modules; };
         config = throw "this is the stand-in for nixpkgs: NixOS systems need the real one";
       };
+    evalModules =
+      { modules, specialArgs }:
+      {
+        options.spawnlab = { inherit modules specialArgs; };
+      };
     importTOML = file: builtins.fromTOML (builtins.readFile file);
     makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
     fileset = {
@@ -82,6 +87,11 @@ let
         pkgsCross.musl64.pkgsStatic.rustPlatform = { inherit buildRustPackage; };
         mkShell = package "shell";
         runCommand = name: arguments: script: package name (arguments // { inherit script; });
+        nixosOptionsDoc =
+          { options, transformOptions }:
+          {
+            optionsCommonMark = package "options.md" { inherit options transformOptions; };
+          };
         callPackage =
           file: arguments:
           let
