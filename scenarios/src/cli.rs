@@ -2,8 +2,10 @@
 
 pub mod again;
 pub mod args;
+mod bench;
 mod exit;
 mod image;
+mod layers;
 mod list;
 mod print;
 pub mod report_dir;
@@ -74,6 +76,8 @@ async fn dispatch(command: Command, bodies: Handle) -> Result<Exit, Trouble> {
         Command::Prove(args) => run::run(&args, run::What::Prove, bodies).await,
         Command::Shell(args) => shell::shell(&args).await,
         Command::Resume(args) => shell::resume(&args).await,
+        Command::Layers(args) => layers::layers(&args),
+        Command::Bench(args) => bench::bench(&args).await,
         Command::Image { command } => image::image(command).await,
     }
 }

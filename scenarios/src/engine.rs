@@ -174,7 +174,7 @@ fn neighbour(name: &str) -> Result<&'static Scenario> {
         .ok_or_else(|| Error::Machine(format!("a saboteur spares {name}, which is no scenario")))
 }
 
-fn stage_options(options: &Options) -> Result<StageOptions> {
+pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
     Ok(StageOptions {
         image: image_choice(options.image.as_deref())?,
         accel: options.accel,
@@ -280,6 +280,13 @@ pub async fn build_image(recipe: Option<&str>, refresh: bool, events: &Events) -
     shown(&image)
 }
 
+/// The folder of the image that `options` name, which is built if it has to be.
+pub(crate) async fn image_folder(options: &Options, events: &Events) -> Result<Utf8PathBuf> {
+    let choice = image_choice(options.image.as_deref())?;
+    let image = stage::image(&choice, &cache()?, events).await?;
+    Ok(image.dir().to_owned())
+}
+
 /// The images that were built.
 ///
 /// # Errors
@@ -303,7 +310,7 @@ pub async fn images() -> Result<Vec<Image>> {
     Ok(images)
 }
 
-fn cache() -> Result<Cache> {
+pub(crate) fn cache() -> Result<Cache> {
     Cache::open().map_err(|error| Error::Image(error.to_string()))
 }
 

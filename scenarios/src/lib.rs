@@ -2,10 +2,12 @@
 
 pub mod areas;
 mod assets;
+mod bench;
 pub mod cli;
 pub mod engine;
 pub mod facts;
 pub mod generation;
+mod human;
 mod nonce;
 mod programs;
 pub mod registry;

@@ -57,6 +57,7 @@ pub struct StageOptions {
 pub struct Stage {
     patience: u32,
     booted: Arc<Layer>,
+    environment: Environment,
     layers: BTreeMap<Base, std::result::Result<Arc<Layer>, Verdict>>,
 }
 
@@ -78,7 +79,7 @@ impl Stage {
         let image = image(&options.image, &cache, events).await?;
         let (platform, environment) = platform(&image, options, cache.root()).await?;
         let patience = platform.accel.patience();
-        events.send(Event::EnvironmentKnown(environment));
+        events.send(Event::EnvironmentKnown(environment.clone()));
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
         let files = assets::lab_files(&options.tool, options.agent.as_deref())?;
         let scratch = tempfile::Builder::new()
@@ -93,26 +94,19 @@ impl Stage {
             Ok(booted) => booted,
             Err(broken) => return Err(unwrap(broken)),
         };
-        let host = match provisioned(
-            &stack,
-            &booted,
-            &disk,
-            image.manifest(),
-            options.agent.is_some(),
-        )
-        .await
-        {
+        let host = match provisioned(&stack, &booted, &disk, image.manifest(), options).await {
             Ok(host) => host,
             Err(broken) => return Err(unwrap(broken)),
         };
         if needed.contains(&Base::Deployed) {
-            let deployed = deployed(&stack, &host).await;
+            let deployed = deployed(&stack, &host, &options.tool).await;
             layers.insert(Base::Deployed, deployed.map_err(Broken::into_verdict));
         }
         layers.insert(Base::Host, Ok(host));
         Ok(Self {
             patience,
             booted,
+            environment,
             layers,
         })
     }
@@ -121,6 +115,12 @@ impl Stage {
     #[must_use]
     pub fn patience(&self) -> u32 {
         self.patience
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// The layer that the others stand on.
@@ -261,16 +261,17 @@ async fn provisioned(
     booted: &Arc<Layer>,
     disk: &LabDisk,
     manifest: &Manifest,
-    own_agent: bool,
+    options: &StageOptions,
 ) -> Result<Arc<Layer>, Broken> {
     let provision = manifest.provision.to_string();
-    let port = own_agent.then(|| manifest.agent.port.clone());
+    let port = options.agent.is_some().then(|| manifest.agent.port.clone());
     let child = Child {
         name: "host",
         made_of: vec![
             ("lab disk".into(), disk.hash.clone()),
             ("provision".into(), provision.clone()),
         ],
+        built_with: tool(options.tool.as_path()),
         lab: Some(&disk.file),
         work: Box::new(move |host: Arc<Host>| {
             Box::pin(async move { provision_host(&host, &provision, port.as_deref()).await })
@@ -296,12 +297,22 @@ async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Out
     Ok(())
 }
 
-async fn deployed(stack: &Stack, host: &Arc<Layer>) -> Result<Arc<Layer>, Broken> {
+/// For the record of a layer that holds the tool.
+fn tool(path: &Utf8Path) -> Vec<(String, String)> {
+    vec![("tool".to_owned(), path.to_string())]
+}
+
+async fn deployed(
+    stack: &Stack,
+    host: &Arc<Layer>,
+    tested: &Utf8Path,
+) -> Result<Arc<Layer>, Broken> {
     let child = Child {
         name: "deployed",
         made_of: DEPLOYED
             .map(|(machine, container)| (container.to_owned(), machine.to_owned()))
             .to_vec(),
+        built_with: tool(tested),
         lab: None,
         work: Box::new(|host: Arc<Host>| {
             Box::pin(async move {

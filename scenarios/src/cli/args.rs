@@ -18,6 +18,9 @@ Exit codes:
   4    nothing is selected
   130  interrupted";
 
+const BOUNDS: &str = "\
+Every run keeps the layers within 12 GiB and removes what no run used for 14 days; none that is in use.";
+
 const FILTERS: &str = "\
 Filters:
   names::            the whole area `names`
@@ -54,6 +57,12 @@ pub enum Command {
     /// A shell on the host of a scenario that did not pass, as `run --keep` kept it
     #[command(after_help = EXIT_CODES)]
     Resume(ResumeArgs),
+    /// List the layers that are kept, or remove some
+    #[command(after_help = format!("{BOUNDS}\n\n{EXIT_CODES}"))]
+    Layers(LayersArgs),
+    /// Measure what the lab is fast at, on this machine
+    #[command(after_help = format!("Names:\n  {}\n\n{EXIT_CODES}", crate::bench::names("\n  ")))]
+    Bench(BenchArgs),
     /// Build and look at images
     #[command(after_help = EXIT_CODES)]
     Image {
@@ -104,6 +113,59 @@ pub struct RunArgs {
     /// Start no further scenario once one came out other than expected
     #[arg(long)]
     pub fail_fast: bool,
+}
+
+/// Arguments of `layers`.
+#[derive(Debug, Args)]
+pub struct LayersArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: Option<LayersCommand>,
+    /// Print JSON: sizes in bytes, times in seconds since 1970
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do with layers.
+#[derive(Debug, Subcommand)]
+pub enum LayersCommand {
+    /// Remove layers, and what stands on them, unless they are in use [default: what is beyond the bounds]
+    #[command(after_help = format!("{BOUNDS}\n\n{EXIT_CODES}"))]
+    Clean(CleanArgs),
+}
+
+/// Arguments of `layers clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// A layer's name, which may mean several, or the beginning of its key
+    pub layer: Option<String>,
+    /// All of them
+    #[arg(long, conflicts_with_all = ["layer", "older_than"])]
+    pub all: bool,
+    /// Those that no run used for so long, such as 36h or 14d
+    #[arg(long, value_name = "AGE", conflicts_with = "layer")]
+    pub older_than: Option<humantime::Duration>,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// How often each thing is measured
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub repeat: NonZeroUsize,
+    /// Write all samples to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<Utf8PathBuf>,
+    /// Measure only these
+    #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "suite")]
+    #[arg(value_parser = crate::bench::known)]
+    pub only: Vec<String>,
+    /// Also all scenarios, once with an empty cache of layers and once with a full one: many minutes
+    #[arg(long)]
+    pub suite: bool,
+    /// On what.
+    #[command(flatten)]
+    pub lab: LabArgs,
 }
 
 /// Arguments of `shell`.
