@@ -32,7 +32,7 @@ impl From<&Summary> for Exit {
         };
         if summary.interrupted {
             Self::Interrupted
-        } else if any(&["failed", "timed-out", "unexpected-pass"]) {
+        } else if any(&["failed", "flaky", "timed-out", "unexpected-pass"]) {
             Self::Failed
         } else if summary.as_expected {
             Self::AsExpected
@@ -73,6 +73,11 @@ mod tests {
                 failure: failure(),
             },
             "unexpected-pass" => Verdict::UnexpectedPass { tracker },
+            "flaky" => Verdict::Flaky {
+                passed: 2,
+                runs: 3,
+                others: vec!["run 2 failed".into()],
+            },
             "skipped" => Verdict::Skipped { why: "so".into() },
             "timed-out" => Verdict::TimedOut {
                 phase: "a lease".into(),
@@ -104,6 +109,7 @@ mod tests {
     #[case(&["skipped"], Exit::AsExpected)]
     #[case(&["passed", "failed"], Exit::Failed)]
     #[case(&["timed-out"], Exit::Failed)]
+    #[case(&["flaky", "passed"], Exit::Failed)]
     #[case(&["unexpected-pass", "passed"], Exit::Failed)]
     #[case(&["infrastructure", "passed"], Exit::Infrastructure)]
     #[case(&["infrastructure", "failed"], Exit::Failed)]
