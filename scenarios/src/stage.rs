@@ -25,7 +25,7 @@ use spawnlab::{
     verdict::Verdict,
 };
 
-use crate::{assets, settle};
+use crate::{assets, firewall::Firewall, settle};
 
 /// What the deployed layer holds: machine and container.
 pub const DEPLOYED: [(&str, &str); 2] = [("web", "web"), ("web", "a-container-with-a-long-name")];
@@ -48,12 +48,15 @@ pub struct StageOptions {
     pub accel: Choice,
     /// The tool under test.
     pub tool: Utf8PathBuf,
+    /// The firewall that the layers are put under, if any.
+    pub firewall: Option<Firewall>,
 }
 
 /// The layers that scenarios start from.
 #[derive(Debug)]
 pub struct Stage {
     patience: u32,
+    environment: Environment,
     booted: Arc<Layer>,
     layers: BTreeMap<Base, std::result::Result<Arc<Layer>, Verdict>>,
 }
@@ -76,7 +79,7 @@ impl Stage {
         let image = image(&options.image, &cache, events).await?;
         let (platform, environment) = platform(&image, options, cache.root()).await?;
         let patience = platform.accel.patience();
-        events.send(Event::EnvironmentKnown(environment));
+        events.send(Event::EnvironmentKnown(environment.clone()));
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
         let files = assets::lab_files(&options.tool)?;
         let scratch = tempfile::Builder::new()
@@ -101,8 +104,17 @@ impl Stage {
             layers.insert(Base::Deployed, deployed.map_err(Broken::into_verdict));
         }
         layers.insert(Base::Host, Ok(host));
+        if let Some(firewall) = options.firewall {
+            for (base, layer) in &mut layers {
+                if let (true, Ok(plain)) = (needed.contains(base), &*layer) {
+                    let under = under(firewall, &stack, *base, plain).await;
+                    *layer = under.map_err(Broken::into_verdict);
+                }
+            }
+        }
         Ok(Self {
             patience,
+            environment,
             booted,
             layers,
         })
@@ -112,6 +124,12 @@ impl Stage {
     #[must_use]
     pub fn patience(&self) -> u32 {
         self.patience
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// The layer that the others stand on.
@@ -311,4 +329,47 @@ async fn deploy_all(host: &Host) -> Outcome {
         settle::settled(host, container).await?;
     }
     Ok(())
+}
+
+/// A layer on top of `plain` with the rules of `firewall` loaded, and its containers started anew:
+/// what they leased before would hide what the rules do to them.
+async fn under(
+    firewall: Firewall,
+    stack: &Stack,
+    base: Base,
+    plain: &Arc<Layer>,
+) -> Result<Arc<Layer>, Broken> {
+    let name = format!("{}-{}", base.name(), firewall.name());
+    let child = Child {
+        name: &name,
+        made_of: vec![
+            ("firewall".into(), firewall.name()),
+            ("rules".into(), firewall.rules()),
+        ],
+        lab: None,
+        work: Box::new(move |host: Arc<Host>| {
+            Box::pin(async move {
+                let outcome = put_under(firewall, &host, base).await;
+                if outcome.is_err() {
+                    return trial::explain(&host, outcome).await;
+                }
+                outcome
+            })
+        }),
+    };
+    stack.child(plain, child).await
+}
+
+async fn put_under(firewall: Firewall, host: &Host, base: Base) -> Outcome {
+    firewall.load(host).await?;
+    if base != Base::Deployed {
+        return Ok(());
+    }
+    let units = DEPLOYED.map(|(_, container)| format!("systemd-nspawn@{container}.service"));
+    let restart = format!("systemctl restart {}", units.join(" "));
+    let output = host
+        .execute_with(&restart, b"", Duration::from_secs(90))
+        .await?;
+    expect("the restart under the firewall").succeeded(output)?;
+    settle::under(firewall, host, &DEPLOYED.map(|(_, container)| container)).await
 }

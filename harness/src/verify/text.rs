@@ -13,6 +13,9 @@ use crate::{
 /// The hops whose condition is shown for a changed scenario besides those that changed.
 const TOLD: [Hop; 3] = [Hop::Link, Hop::Firewall, Hop::Lease];
 
+/// How many lines of a failure are shown; all are in `verify.json`.
+const LINES: usize = 3;
+
 /// The whole comparison: a line for each scenario, with the evidence of both sides where the change
 /// made a difference, and the one line at the end.
 #[must_use]
@@ -110,8 +113,13 @@ fn said(runs: &Runs) -> Vec<String> {
             continue;
         }
         let line = format!("{}: {}", record.verdict.word(), essence(&record.verdict));
-        if !said.contains(&line) {
-            said.push(line);
+        if said.contains(&line) {
+            continue;
+        }
+        said.push(line);
+        if let Verdict::Failed(failure) = &record.verdict {
+            let lines = failure.lines.iter().take(LINES);
+            said.extend(lines.map(|line| format!("  | {}", printable(line))));
         }
     }
     said

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use spawnlab::event::Summary;
+use spawnlab::{
+    event::Summary,
+    verify::{Overall, Word},
+};
 
 /// How the command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,20 @@ impl From<&Summary> for Exit {
             Self::AsExpected
         } else {
             Self::Infrastructure
+        }
+    }
+}
+
+impl From<&Overall> for Exit {
+    /// Only a change that does what it claims is as expected.
+    fn from(overall: &Overall) -> Self {
+        match overall.word {
+            _ if overall.error.is_some() => Self::Infrastructure,
+            Word::DoesWhatItClaims => Self::AsExpected,
+            Word::NoEffect | Word::Breaks | Word::Flaky => Self::Failed,
+            Word::Undecided => Self::Infrastructure,
+            Word::NothingCompared => Self::NothingSelected,
+            Word::Interrupted => Self::Interrupted,
         }
     }
 }
