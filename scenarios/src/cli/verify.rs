@@ -38,7 +38,7 @@ pub(super) async fn verify(args: &VerifyArgs, bodies: Handle) -> Result<Exit, Tr
     let dir = report_dir::open(args.report.as_deref())?;
 
     let (events, receiver) = Events::channel();
-    let driver = drive(receiver, |event| tell(event), Some(dir.clone()))
+    let driver = drive(receiver, tell, Some(dir.clone()))
         .map_err(|error| Trouble::infrastructure("reporters", error))?;
     let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
     let session = Session {
