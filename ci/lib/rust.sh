@@ -101,20 +101,26 @@ in_repo() {
     (cd "$REPO" && "$@")
 }
 
-# Builds the deploy tool for the VMs and exports its path as SPAWNLAB_OWN_TOOL, unless another one
-# is under test.
-# Linked statically: host images have other C libraries than the machine that builds. An explicit
-# target keeps these flags away from build scripts and procedural macros, which cannot be static.
-build_tool() {
-    local triple
-    if [[ -n ${SPAWNLAB_OWN_TOOL:-}${SPAWNLAB_TOOL:-} ]]; then
-        return 0
+# Builds what runs in the VMs, statically, since hosts have different C libraries: the deploy tool
+# (unless another one is named), exported as SPAWNLAB_OWN_TOOL, and the agent, as SPAWNLAB_AGENT. An
+# explicit target keeps these flags away from build scripts and procedural macros, which cannot be static.
+build_for_vms() {
+    local triple programs=()
+    if [[ -z ${SPAWNLAB_OWN_TOOL:-}${SPAWNLAB_TOOL:-} ]]; then
+        programs+=(-p nixos-deploy-container)
     fi
+    if [[ -z ${SPAWNLAB_AGENT:-} ]]; then
+        programs+=(-p spawnlab-agent)
+    fi
+    ((${#programs[@]} > 0)) || return 0
     triple=$(rustc -vV | sed -n 's/^host: //p')
     RUSTFLAGS="${RUSTFLAGS:-} -C target-feature=+crt-static" \
-        in_repo cargo build --release --locked -p nixos-deploy-container --target "$triple" ||
-        give_up 'the deploy tool could not be built; the compiler says why above'
-    export SPAWNLAB_OWN_TOOL="$TARGET_FOLDER/$triple/release/nixos-deploy-container"
+        in_repo cargo build --release --locked "${programs[@]}" --target "$triple" ||
+        give_up 'what runs in the VMs could not be built; the compiler says why above'
+    if [[ -z ${SPAWNLAB_OWN_TOOL:-}${SPAWNLAB_TOOL:-} ]]; then
+        export SPAWNLAB_OWN_TOOL="$TARGET_FOLDER/$triple/release/nixos-deploy-container"
+    fi
+    export SPAWNLAB_AGENT="${SPAWNLAB_AGENT:-$TARGET_FOLDER/$triple/release/spawnlab-agent}"
 }
 
 build_spawnlab() {

@@ -5,7 +5,7 @@
 use std::{
     io::Write,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -13,7 +13,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::{
     container::Container,
     error::{CommandError, Error, Result},
-    layer::key::Key,
     poll::{self, Seen},
     qemu::{
         agent::{Output, first_line},
@@ -22,15 +21,14 @@ use crate::{
     },
 };
 
+mod life;
+
 /// How long a command may take with KVM; [`Host::limit`] stretches it.
 const COMMAND: Duration = Duration::from_secs(30);
 /// How long a boot may take with KVM.
 const BOOT: Duration = Duration::from_secs(60);
 /// How often a state is looked at that takes a while to come.
 const PACE: Duration = Duration::from_millis(250);
-
-/// A file in memory that a resumed host has and a rebooted one has not.
-const NONCE: &str = "/run/spawnlab-layer";
 
 /// What a saved state holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,98 +288,6 @@ impl Host {
         let text = String::from_utf8_lossy(&bytes);
         let all: Vec<&str> = text.trim().lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
-    }
-
-    /// Reboots it and waits for the agent of the new boot.
-    ///
-    /// # Errors
-    /// When it does not come back in time, or comes back without having rebooted.
-    pub async fn reboot(&self) -> Result<()> {
-        let before = self.boot_id().await?;
-        // The answer may be lost in the reboot.
-        let _ = self.execute("systemctl reboot --no-block").await;
-        let what = "a new boot id";
-        poll::until(what, self.limit(BOOT), PACE, || async {
-            self.machine.agent().forget();
-            match tokio::time::timeout(Duration::from_secs(5), self.boot_id()).await {
-                Ok(Ok(now)) if now != before => Ok(Seen::Ready(())),
-                Ok(Ok(_)) => Ok(Seen::NotYet("the old one".into())),
-                Ok(Err(error)) => Ok(Seen::NotYet(error.to_string())),
-                Err(_) => Ok(Seen::NotYet("no answer".into())),
-            }
-        })
-        .await
-    }
-
-    /// The kernel's boot id.
-    ///
-    /// # Errors
-    /// As [`Self::succeed`].
-    pub async fn boot_id(&self) -> Result<String> {
-        let id = self.succeed("cat /proc/sys/kernel/random/boot_id").await?;
-        Ok(id.trim().to_owned())
-    }
-
-    /// Loads `state` into a machine that waits for it, lets it run, and sets its clock.
-    ///
-    /// # Errors
-    /// When QEMU refuses the state, or the host is not the one that was saved as `key`.
-    pub(crate) async fn resume(&self, state: &Utf8Path, stream: Stream, key: &Key) -> Result<()> {
-        let monitor = self.machine.monitor();
-        let load = async {
-            monitor
-                .ignore_shared_memory(stream == Stream::WithoutMemory)
-                .await?;
-            monitor
-                .load_from(state.as_str(), Duration::from_secs(60))
-                .await?;
-            monitor.cont().await
-        };
-        self.machine.alive(load).await?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let seconds = format!("{}.{:09}", now.as_secs(), now.subsec_nanos());
-        let script = format!("date -u -s @{seconds} >/dev/null; cat {NONCE}");
-        let nonce = self.succeed(&script).await?;
-        if nonce.trim() != key.as_str() {
-            return Err(Error::Layer {
-                name: key.short().to_owned(),
-                why: format!("the resumed host says it is `{}`", nonce.trim()),
-            });
-        }
-        Ok(())
-    }
-
-    /// Leaves the mark in memory that [`Self::resume`] looks for.
-    ///
-    /// # Errors
-    /// As [`Self::succeed`].
-    pub(crate) async fn mark(&self, key: &Key) -> Result<()> {
-        self.succeed(&format!("echo {key} > {NONCE}"))
-            .await
-            .map(drop)
-    }
-
-    /// Writes the state to `state`; the machine is stopped afterwards.
-    ///
-    /// # Errors
-    /// When QEMU can't save it.
-    pub(crate) async fn save(
-        &self,
-        state: &Utf8Path,
-        stream: Stream,
-        limit: Duration,
-    ) -> Result<()> {
-        let monitor = self.machine.monitor();
-        let save = async {
-            monitor.stop().await?;
-            monitor
-                .ignore_shared_memory(stream == Stream::WithoutMemory)
-                .await?;
-            monitor.save_to(state.as_str(), limit).await
-        };
-        self.machine.alive(save).await
     }
 
     /// Ends the VM; its guest is not asked.

@@ -9,11 +9,15 @@ const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/lab_files.rs
 /// Where provisioning looks for the tool under test.
 const TOOL: &str = "tool/nixos-deploy-container";
 
-/// All files of the lab disk, with the program at `tool` as the tool under test.
+/// Where the host starts the lab's own agent from.
+pub(crate) const AGENT: &str = "spawnlab-agent";
+
+/// All files of the lab disk, with the program at `tool` as the tool under test, and that at
+/// `agent` as the lab's own agent.
 ///
 /// # Errors
-/// When the tool can't be read.
-pub(crate) fn lab_files(tool: &Utf8Path) -> Result<Vec<LabFile>> {
+/// When one of the two can't be read.
+pub(crate) fn lab_files(tool: &Utf8Path, agent: Option<&Utf8Path>) -> Result<Vec<LabFile>> {
     let content = fs_err::read(tool).map_err(|error| {
         Error::Machine(format!(
             "the tool can't be read: {error}; --tool takes the path of a program"
@@ -24,13 +28,21 @@ pub(crate) fn lab_files(tool: &Utf8Path) -> Result<Vec<LabFile>> {
         executable: true,
         content,
     };
+    let agent = match agent {
+        None => None,
+        Some(path) => Some(LabFile {
+            path: AGENT.into(),
+            executable: true,
+            content: fs_err::read(path)?,
+        }),
+    };
     let files = FILES.iter().map(|(path, content)| LabFile {
         path: (*path).into(),
         // A script is known by its first two bytes: what is embedded has no mode.
         executable: content.starts_with(b"#!"),
         content: content.to_vec(),
     });
-    Ok(files.chain([tool]).collect())
+    Ok(files.chain([tool]).chain(agent).collect())
 }
 
 #[cfg(test)]
@@ -42,10 +54,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tool = Utf8Path::from_path(dir.path()).unwrap().join("tool");
         fs_err::write(&tool, "#!/bin/sh\n").unwrap();
-        let files = lab_files(&tool).unwrap();
+        let files = lab_files(&tool, Some(&tool)).unwrap();
         let find = |path: &str| files.iter().find(|file| file.path == path);
         assert!(find("provision").unwrap().executable);
         assert!(find(TOOL).unwrap().executable);
+        assert!(find(AGENT).unwrap().executable);
         assert!(!find("containers.nix").unwrap().executable);
         assert!(find("guests/flake.nix").is_some());
         assert!(find("nix/declaration.nix").is_some());
@@ -53,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_missing_tool_names_the_option() {
-        let error = lab_files("/nowhere/tool".into()).unwrap_err();
+        let error = lab_files("/nowhere/tool".into(), None).unwrap_err();
         assert!(error.to_string().contains("--tool"), "{error}");
     }
 }

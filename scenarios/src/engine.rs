@@ -27,6 +27,7 @@ use spawnlab::{
 use crate::{
     cli::again::Again,
     firewall::Firewall,
+    programs,
     registry::{self, Chosen},
     stage::{self, ImageChoice, Stage, StageOptions},
 };
@@ -254,9 +255,10 @@ fn stage_options(options: &Options) -> Result<StageOptions> {
         accel: options.accel,
         tool: match &options.tool {
             Some(tool) => tool.clone(),
-            None => own_tool()?,
+            None => programs::own_tool()?,
         },
         firewall: options.firewall,
+        agent: programs::agent()?,
     })
 }
 
@@ -277,29 +279,6 @@ fn recipe(recipe: Option<&str>) -> Result<Recipe> {
         Recipe::embedded(name)
     };
     read.map_err(|error| Error::Image(error.to_string()))
-}
-
-/// Our own tool, statically linked because hosts have different C libraries. `ci/lab` builds it
-/// and says where in `SPAWNLAB_OWN_TOOL`; an installed command has it beside itself.
-fn own_tool() -> Result<Utf8PathBuf> {
-    const NAME: &str = "nixos-deploy-container";
-    let program = std::env::current_exe()?;
-    let beside = program.parent().map(|dir| dir.join(NAME));
-    let target = program
-        .ancestors()
-        .find(|dir| dir.ends_with("target"))
-        .map(|dir| dir.join("x86_64-unknown-linux-gnu/release").join(NAME));
-    let found = std::env::var_os("SPAWNLAB_OWN_TOOL")
-        .map(Into::into)
-        .or_else(|| target.filter(|path| path.is_file()))
-        .or_else(|| beside.filter(|path| path.is_file()));
-    let path = found.ok_or_else(|| {
-        Error::Machine(format!(
-            "the deploy tool {NAME} was not found; run ci/lab, which builds it, or name one with --tool"
-        ))
-    })?;
-    Utf8PathBuf::from_path_buf(path)
-        .map_err(|path| Error::Machine(format!("{} is not UTF-8", path.display())))
 }
 
 /// What a person looks around in.

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod firewall;
 pub mod generation;
 mod nonce;
+mod programs;
 pub mod registry;
 pub mod ruleset;
 mod settle;

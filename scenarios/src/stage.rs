@@ -7,7 +7,7 @@ use spawnlab::{
     Error, Result,
     event::{Environment, Event, Events},
     host::Host,
-    image::{Cache, Image, ImageEvent, Recipe, Refresh},
+    image::{Cache, Image, ImageEvent, Manifest, Recipe, Refresh},
     layer::{
         labdisk::{self, LabDisk},
         platform::Platform,
@@ -50,6 +50,8 @@ pub struct StageOptions {
     pub tool: Utf8PathBuf,
     /// The firewall that the layers are put under, if any.
     pub firewall: Option<Firewall>,
+    /// The lab's own agent; without it qemu-ga serves.
+    pub agent: Option<Utf8PathBuf>,
 }
 
 /// The layers that scenarios start from.
@@ -81,7 +83,7 @@ impl Stage {
         let patience = platform.accel.patience();
         events.send(Event::EnvironmentKnown(environment.clone()));
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
-        let files = assets::lab_files(&options.tool)?;
+        let files = assets::lab_files(&options.tool, options.agent.as_deref())?;
         let scratch = tempfile::Builder::new()
             .prefix("lab-disk-")
             .tempdir_in(cache.root())?;
@@ -94,11 +96,18 @@ impl Stage {
             Ok(booted) => booted,
             Err(broken) => return Err(unwrap(broken)),
         };
-        let host =
-            match provisioned(&stack, &booted, &disk, image.manifest().provision.as_str()).await {
-                Ok(host) => host,
-                Err(broken) => return Err(unwrap(broken)),
-            };
+        let host = match provisioned(
+            &stack,
+            &booted,
+            &disk,
+            image.manifest(),
+            options.agent.is_some(),
+        )
+        .await
+        {
+            Ok(host) => host,
+            Err(broken) => return Err(unwrap(broken)),
+        };
         if needed.contains(&Base::Deployed) {
             let deployed = deployed(&stack, &host).await;
             layers.insert(Base::Deployed, deployed.map_err(Broken::into_verdict));
@@ -269,9 +278,11 @@ async fn provisioned(
     stack: &Stack,
     booted: &Arc<Layer>,
     disk: &LabDisk,
-    provision: &str,
+    manifest: &Manifest,
+    own_agent: bool,
 ) -> Result<Arc<Layer>, Broken> {
-    let provision = provision.to_owned();
+    let provision = manifest.provision.to_string();
+    let port = own_agent.then(|| manifest.agent.port.clone());
     let child = Child {
         name: "host",
         made_of: vec![
@@ -280,13 +291,13 @@ async fn provisioned(
         ],
         lab: Some(&disk.file),
         work: Box::new(move |host: Arc<Host>| {
-            Box::pin(async move { provision_host(&host, &provision).await })
+            Box::pin(async move { provision_host(&host, &provision, port.as_deref()).await })
         }),
     };
     stack.child(booted, child).await
 }
 
-async fn provision_host(host: &Host, provision: &str) -> Outcome {
+async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Outcome {
     // What the kernel has read of the disk while it was the booted layer's empty one is stale.
     host.succeed(
         "disk=/dev/disk/by-id/virtio-lab; blockdev --flushbufs $disk; mkdir -p /lab; mount -o ro $disk /lab",
@@ -296,6 +307,10 @@ async fn provision_host(host: &Host, provision: &str) -> Outcome {
         .execute_with(provision, b"", Duration::from_secs(90))
         .await?;
     expect("provisioning").succeeded(output)?;
+    if let Some(port) = port {
+        host.take_agent(&format!("/lab/{}", assets::AGENT), port)
+            .await?;
+    }
     Ok(())
 }
 

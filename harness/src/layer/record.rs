@@ -7,7 +7,7 @@ use super::key::Key;
 use crate::error::{Error, Result};
 
 /// Version of the format, which is part of every key: programs that save differently share nothing.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// File name of the record.
 pub const RECORD: &str = "layer.json";

@@ -1,11 +1,13 @@
 //! The guest agent: commands inside the VM, out of band of every network.
 //!
-//! Protocol: <https://qemu-project.gitlab.io/qemu/interop/qemu-ga-ref.html>.
+//! On a freshly booted host it is qemu-ga (<https://qemu-project.gitlab.io/qemu/interop/qemu-ga-ref.html>). Where the
+//! lab has started its own agent in qemu-ga's place (the crate `spawnlab-agent`), commands cost one
+//! round trip and no polling; which of the two answers is found out by asking.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -17,7 +19,7 @@ use tokio::net::UnixStream;
 
 use super::channel::{Channel, ChannelError};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, Timeout},
     poll::{self, Seen},
 };
 
@@ -38,6 +40,10 @@ pub struct Agent {
     channel: Channel,
     // Set after an unanswered request: the agent's parser may hold half of something.
     out_of_step: Arc<AtomicBool>,
+    // Set when `spawnlab-run` was refused: it is qemu-ga that answers, which has to be polled.
+    polled: Arc<AtomicBool>,
+    // Names the next command, for the case that it has to be killed.
+    token: Arc<AtomicU64>,
 }
 
 /// How a command in the VM ended.
@@ -109,6 +115,8 @@ impl Agent {
         Self {
             channel: Channel::serve(reader, writer, first_id << 20, None),
             out_of_step: Arc::new(AtomicBool::new(true)),
+            polled: Arc::new(AtomicBool::new(false)),
+            token: Arc::new(AtomicU64::new(first_id << 20)),
         }
     }
 
@@ -129,9 +137,73 @@ impl Agent {
         .await
     }
 
+    /// Waits until it is the lab's own agent that answers.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub async fn wait_for_own(&self, limit: Duration) -> Result<()> {
+        let pace = Duration::from_millis(50);
+        let moment = Duration::from_secs(1);
+        poll::until("the lab's own agent", limit, pace, || async {
+            self.forget();
+            let asked = async {
+                self.sync(moment).await?;
+                let nothing = json!({ "token": 0 });
+                self.channel.request("spawnlab-kill", nothing, moment).await
+            };
+            match asked.await {
+                Ok(_) => Ok(Seen::Ready(())),
+                Err(error @ ChannelError::Closed { .. }) => Err(trouble(&error)),
+                Err(error) => Ok(Seen::NotYet(error.to_string())),
+            }
+        })
+        .await
+    }
+
     /// Forgets what is known of the agent, as before a reboot.
     pub fn forget(&self) {
         self.out_of_step.store(true, Ordering::Relaxed);
+        self.polled.store(false, Ordering::Relaxed);
+    }
+
+    /// Sets the clock of a host that was just resumed to `now`, and returns the file `nonce`: one
+    /// request where the lab's own agent runs, and otherwise a command.
+    ///
+    /// # Errors
+    /// As [`Self::shell`]; a missing file is an [`Error::Agent`].
+    pub async fn resumed(&self, now: Duration, nonce: &str, limit: Duration) -> Result<String> {
+        let arguments = json!({
+            "seconds": now.as_secs(),
+            "nanoseconds": now.subsec_nanos(),
+            "nonce": nonce,
+        });
+        // The byte makes a fresh start of whatever the agent was in the middle of, so that a
+        // round trip for being in step is spared.
+        let answer = self
+            .channel
+            .request_after(&[0xff], "spawnlab-resumed", arguments, QUICK)
+            .await;
+        match answer {
+            Ok(value) => {
+                self.out_of_step.store(false, Ordering::Relaxed);
+                Ok(value.as_str().unwrap_or_default().to_owned())
+            }
+            Err(error) if unknown(&error) => {
+                self.polled.store(true, Ordering::Relaxed);
+                let seconds = format!("{}.{:09}", now.as_secs(), now.subsec_nanos());
+                let script = format!("date -u -s @{seconds} >/dev/null && cat {nonce}");
+                let output = self.shell(&script, b"", limit).await?;
+                if output.status.success() {
+                    return Ok(output.stdout);
+                }
+                Err(Error::Agent(format!(
+                    "{}: {}",
+                    output.status,
+                    output.stderr.trim()
+                )))
+            }
+            Err(error) => Err(trouble(&error)),
+        }
     }
 
     async fn sync(&self, limit: Duration) -> Result<(), ChannelError> {
@@ -171,23 +243,68 @@ impl Agent {
             "path": "/bin/sh",
             "arg": ["-c", script],
             "env": ENVIRONMENT,
-            "capture-output": true,
         });
         if !stdin.is_empty() {
             arguments["input-data"] = STANDARD.encode(stdin).into();
         }
+        let what = format!("`{}` to end", first_line(script));
+        if !self.polled.load(Ordering::Relaxed) {
+            if let Some(output) = self.run(arguments.clone(), &what, limit).await? {
+                return Ok(output);
+            }
+            self.polled.store(true, Ordering::Relaxed);
+        }
+        self.exec(arguments, &what, limit).await
+    }
+
+    /// By the lab's own agent: one answer, when the command has ended. `None` without that agent.
+    async fn run(
+        &self,
+        mut arguments: Value,
+        what: &str,
+        limit: Duration,
+    ) -> Result<Option<Output>> {
+        if self.out_of_step.load(Ordering::Relaxed) {
+            self.sync(QUICK).await.map_err(|error| trouble(&error))?;
+        }
+        let token = self.token.fetch_add(1, Ordering::Relaxed);
+        arguments["token"] = token.into();
+        match self.channel.request("spawnlab-run", arguments, limit).await {
+            Ok(answer) => output(parsed(answer)?).map(Some),
+            Err(error) if unknown(&error) => Ok(None),
+            Err(ChannelError::Unanswered { .. }) => {
+                // Nobody waits for it any more; left alone it would disturb what comes next.
+                let killed = self
+                    .request("spawnlab-kill", json!({ "token": token }))
+                    .await;
+                let last = match killed {
+                    Ok(Value::Bool(true)) => "it still ran, and was killed".to_owned(),
+                    Ok(_) => "the agent does not know it any more".to_owned(),
+                    Err(error) => error.to_string(),
+                };
+                Err(Error::Timeout(Timeout {
+                    what: what.to_owned(),
+                    waited: limit,
+                    last,
+                }))
+            }
+            Err(error) => Err(trouble(&error)),
+        }
+    }
+
+    /// By qemu-ga: start it, and ask until it has ended.
+    async fn exec(&self, mut arguments: Value, what: &str, limit: Duration) -> Result<Output> {
+        arguments["capture-output"] = true.into();
         let started = self.request("guest-exec", arguments).await?;
         let pid = started["pid"]
             .as_i64()
             .ok_or_else(|| Error::Agent("guest-exec returned no pid".into()))?;
         let pace = Duration::from_millis(60);
-        let what = format!("`{}` to end", first_line(script));
-        let ended = poll::until(&what, limit, pace, || async {
+        let ended = poll::until(what, limit, pace, || async {
             let answer = self
                 .request("guest-exec-status", json!({ "pid": pid }))
                 .await?;
-            let status: ExecStatus =
-                serde_json::from_value(answer).map_err(|error| Error::answer("qemu-ga", error))?;
+            let status = parsed(answer)?;
             Ok(if status.exited {
                 Seen::Ready(status)
             } else {
@@ -198,13 +315,22 @@ impl Agent {
         match ended {
             Ok(status) => output(status),
             Err(error) => {
-                // Nobody waits for it any more; left alone it would disturb what comes next.
+                // As above.
                 let kill = json!({ "path": "/bin/sh", "arg": ["-c", format!("kill -KILL {pid}")] });
                 let _ = self.request("guest-exec", kill).await;
                 Err(error)
             }
         }
     }
+}
+
+/// Whether the agent does not know the command.
+fn unknown(error: &ChannelError) -> bool {
+    matches!(error, ChannelError::Refused { class, .. } if class == "CommandNotFound")
+}
+
+fn parsed(answer: Value) -> Result<ExecStatus> {
+    serde_json::from_value(answer).map_err(|error| Error::answer("the guest agent", error))
 }
 
 /// A script's first line, shortened for messages.

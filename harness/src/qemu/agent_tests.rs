@@ -26,7 +26,11 @@ async fn play(mut stream: UnixStream, script: Vec<(&'static str, Option<Value>)>
         };
         assert_eq!(request["execute"], command);
         if let Some(answer) = answer {
-            let line = json!({ "return": answer, "id": request["id"] });
+            let line = if answer == UNKNOWN {
+                json!({ "error": { "class": "CommandNotFound", "desc": "no" }, "id": request["id"] })
+            } else {
+                json!({ "return": answer, "id": request["id"] })
+            };
             let line = format!("{line}\n");
             stream.write_all(line.as_bytes()).await.expect("writable");
         }
@@ -40,11 +44,15 @@ fn agent(script: Vec<(&'static str, Option<Value>)>) -> Agent {
 }
 
 const SYNC: &str = "guest-sync-delimited";
+/// Stands for the refusal of a command that the agent does not know.
+const UNKNOWN: &str = "unknown";
+const RUN: &str = "spawnlab-run";
 
 #[tokio::test]
 async fn a_command_is_polled_until_it_ends() {
     let agent = agent(vec![
         (SYNC, Some(json!(1))),
+        (RUN, Some(json!(UNKNOWN))),
         ("guest-exec", Some(json!({ "pid": 42 }))),
         ("guest-exec-status", Some(json!({ "exited": false }))),
         (
@@ -67,9 +75,69 @@ async fn a_command_is_polled_until_it_ends() {
 }
 
 #[tokio::test]
+async fn the_labs_own_agent_answers_once_and_is_asked_first() {
+    let ended = json!({ "exited": true, "exitcode": 0, "out-data": "aGk=", "err-data": "" });
+    let agent = agent(vec![
+        (SYNC, Some(json!(1))),
+        (RUN, Some(ended.clone())),
+        (RUN, Some(ended)),
+    ]);
+    for _ in 0..2 {
+        let output = agent.shell("x", b"", Duration::from_secs(5)).await.unwrap();
+        assert_eq!(
+            (output.status, output.stdout.as_str()),
+            (Status::Exit(0), "hi")
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_killed_by_the_labs_own_agent() {
+    let agent = agent(vec![
+        (SYNC, Some(json!(1))),
+        (RUN, None),
+        ("spawnlab-kill", Some(json!(true))),
+    ]);
+    let error = agent
+        .shell("sleep 9", b"", Duration::from_secs(5))
+        .await
+        .unwrap_err();
+    let Error::Timeout(timeout) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(timeout.what, "`sleep 9` to end");
+    assert_eq!(timeout.last, "it still ran, and was killed");
+}
+
+#[tokio::test]
+async fn a_resumed_host_costs_one_request_or_a_command() {
+    let now = Duration::new(1_700_000_000, 5);
+    let own = agent(vec![("spawnlab-resumed", Some(json!("key\n")))]);
+    let limit = Duration::from_secs(5);
+    assert_eq!(
+        own.resumed(now, "/run/nonce", limit).await.unwrap(),
+        "key\n"
+    );
+    let polled = agent(vec![
+        ("spawnlab-resumed", Some(json!(UNKNOWN))),
+        (SYNC, Some(json!(1))),
+        ("guest-exec", Some(json!({ "pid": 42 }))),
+        (
+            "guest-exec-status",
+            Some(json!({ "exited": true, "exitcode": 0, "out-data": "aGk=" })),
+        ),
+    ]);
+    assert_eq!(
+        polled.resumed(now, "/run/nonce", limit).await.unwrap(),
+        "hi"
+    );
+}
+
+#[tokio::test]
 async fn a_signal_is_no_exit_code() {
     let agent = agent(vec![
         (SYNC, Some(json!(1))),
+        (RUN, Some(json!(UNKNOWN))),
         ("guest-exec", Some(json!({ "pid": 42 }))),
         (
             "guest-exec-status",
@@ -98,6 +166,7 @@ async fn after_an_unanswered_request_it_synchronises_first() {
 async fn a_cancelled_command_leaves_the_agent_usable() {
     let agent = agent(vec![
         (SYNC, Some(json!(1))),
+        (RUN, Some(json!(UNKNOWN))),
         ("guest-exec", None),
         ("guest-ping", Some(json!({}))),
     ]);
@@ -111,6 +180,7 @@ async fn a_cancelled_command_leaves_the_agent_usable() {
 async fn truncated_output_is_an_error_and_not_a_short_answer() {
     let agent = agent(vec![
         (SYNC, Some(json!(1))),
+        (RUN, Some(json!(UNKNOWN))),
         ("guest-exec", Some(json!({ "pid": 42 }))),
         (
             "guest-exec-status",

@@ -167,9 +167,11 @@ pub fn command_line(spec: &MachineSpec, sockets: &Utf8Path, console: &Utf8Path) 
     args.pair("-device", "vmgenid,guid=auto".to_owned());
     // Its state is part of a saved layer, so every VM has it; `restrict` keeps tests off the Internet.
     args.pair("-netdev", "user,id=uplink,restrict=on".to_owned());
+    // A machine that was moved has its guest announce it to the switches, which the guest's networkd
+    // takes for news of every link. A clone has not moved.
     args.pair(
         "-device",
-        "virtio-net-pci,netdev=uplink,romfile=".to_owned(),
+        "virtio-net-pci,netdev=uplink,romfile=,guest_announce=off".to_owned(),
     );
     args.pair(
         "-chardev",

@@ -110,7 +110,7 @@ impl Monitor {
     }
 
     async fn migration_completed(&self, what: &str, limit: Duration) -> Result<()> {
-        poll::until(what, limit, Duration::from_millis(20), || async {
+        poll::until(what, limit, Duration::from_millis(3), || async {
             let answer = self.run("query-migrate", Value::Null).await?;
             let status = answer["status"].as_str().unwrap_or("none");
             match status {
