@@ -360,6 +360,7 @@ async fn under(
         made_of: vec![
             ("firewall".into(), firewall.name()),
             ("rules".into(), firewall.rules()),
+            ("start".into(), start_anew()),
         ],
         lab: None,
         work: Box::new(move |host: Arc<Host>| {
@@ -375,15 +376,25 @@ async fn under(
     stack.child(plain, child).await
 }
 
+/// Starts the containers anew, on a host that remembers none of the leases it gave: evidence that
+/// still showed them would speak of the time before the rules.
+fn start_anew() -> String {
+    let units = DEPLOYED.map(|(_, container)| format!("systemd-nspawn@{container}.service"));
+    let units = units.join(" ");
+    format!(
+        "set -e; systemctl stop {units}
+         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-*
+         systemctl start {units}"
+    )
+}
+
 async fn put_under(firewall: Firewall, host: &Host, base: Base) -> Outcome {
     firewall.load(host).await?;
     if base != Base::Deployed {
         return Ok(());
     }
-    let units = DEPLOYED.map(|(_, container)| format!("systemd-nspawn@{container}.service"));
-    let restart = format!("systemctl restart {}", units.join(" "));
     let output = host
-        .execute_with(&restart, b"", Duration::from_secs(90))
+        .execute_with(&start_anew(), b"", Duration::from_secs(90))
         .await?;
     expect("the restart under the firewall").succeeded(output)?;
     settle::under(firewall, host, &DEPLOYED.map(|(_, container)| container)).await

@@ -132,7 +132,7 @@ pub fn overall(scenarios: &[Compared], interrupted: bool) -> Overall {
         let hops = hops(scenarios);
         let sentence = match hops.is_empty() {
             true => sentence,
-            false => format!("{sentence} (hop {hops})"),
+            false => format!("{sentence} (hops: {hops})"),
         };
         (Word::DoesWhatItClaims, sentence)
     } else {

@@ -87,7 +87,7 @@ pub fn evidence(compared: &Compared) -> Vec<String> {
     if !compared.hops.is_empty() {
         let hops: Vec<String> = compared.hops.iter().map(ToString::to_string).collect();
         lines.push(format!(
-            "{} hop: {}",
+            "{}: hops {}",
             compared.effect.word(),
             hops.join(", ")
         ));
@@ -105,17 +105,21 @@ pub fn evidence(compared: &Compared) -> Vec<String> {
     lines
 }
 
-/// What the runs that did not pass came to, each result once.
+/// What the runs that did not pass came to, each kind once.
 fn said(runs: &Runs) -> Vec<String> {
     let mut said: Vec<String> = vec![];
+    let mut kinds = vec![];
     for record in &runs.records {
         if record.verdict == Verdict::Passed {
             continue;
         }
-        let line = format!("{}: {}", record.verdict.word(), essence(&record.verdict));
-        if said.contains(&line) {
+        // Runs that failed alike differ in what they saw last; one of them is enough to read.
+        let kind = kind(&record.verdict);
+        if kinds.contains(&kind) {
             continue;
         }
+        kinds.push(kind);
+        let line = format!("{}: {}", record.verdict.word(), essence(&record.verdict));
         said.push(line);
         if let Verdict::Failed(failure) = &record.verdict {
             let lines = failure.lines.iter().take(LINES);
@@ -123,6 +127,16 @@ fn said(runs: &Runs) -> Vec<String> {
         }
     }
     said
+}
+
+/// What makes two verdicts alike for a reader: the word, and the assertion or the wait.
+fn kind(verdict: &Verdict) -> (&'static str, &str) {
+    let what = match verdict {
+        Verdict::Failed(failure) => failure.assertion.as_str(),
+        Verdict::TimedOut { phase, .. } => phase,
+        _ => "",
+    };
+    (verdict.word(), what)
 }
 
 fn hops(looked: &Looked, changed: &[Hop]) -> Vec<String> {
