@@ -102,6 +102,7 @@ fn remove(dir: &Utf8Path, lock: &Utf8Path) -> bool {
         return false;
     }
     let _ = std::fs::remove_file(dir.join(RECORD));
+    let _ = std::fs::remove_file(lock.with_extension("checked"));
     std::fs::remove_dir_all(dir).is_ok()
 }
 

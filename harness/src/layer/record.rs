@@ -3,11 +3,11 @@
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
-use super::key::Key;
+use super::{checked, key::Key};
 use crate::error::{Error, Result};
 
 /// Version of the format, which is part of every key: programs that save differently share nothing.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 
 /// File name of the record.
 pub const RECORD: &str = "layer.json";
@@ -17,6 +17,8 @@ pub const RAM: &str = "ram";
 pub const STATE: &str = "state";
 /// File name of the disk overlay.
 pub const DISK: &str = "disk.qcow2";
+/// File name of the lab disk, where it is not the parent's.
+pub const LAB: &str = "lab.raw";
 
 /// The record of one layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +38,8 @@ pub struct LayerRecord {
     pub built_at: i64,
     /// How long that took, in milliseconds.
     pub took_ms: u64,
-    /// Size in bytes of each file that belongs to it.
-    pub files: Vec<(String, u64)>,
+    /// Size in bytes and checksum of each file that belongs to it.
+    pub files: Vec<(String, u64, String)>,
 }
 
 impl LayerRecord {
@@ -53,9 +55,16 @@ impl LayerRecord {
         made_of: &[(String, String)],
         took_ms: u64,
     ) -> Result<Self> {
-        let files = [RAM, STATE, DISK].map(|file| {
-            let size = fs_err::metadata(dir.join(file)).map(|found| found.len());
-            size.map(|size| (file.to_owned(), size))
+        // A layer without a lab disk of its own stands on its parent's.
+        let present = [RAM, STATE, DISK, LAB].into_iter();
+        let present = present.filter(|file| *file != LAB || dir.join(file).exists());
+        let files = present.map(|file| {
+            let opened = fs_err::File::open(dir.join(file))?.into_parts().0;
+            Ok((
+                file.to_owned(),
+                opened.metadata()?.len(),
+                checked::sum(&opened)?,
+            ))
         });
         Ok(Self {
             version: VERSION,
@@ -70,7 +79,7 @@ impl LayerRecord {
             made_of: made_of.to_vec(),
             built_at: jiff::Timestamp::now().as_second(),
             took_ms,
-            files: files.into_iter().collect::<std::io::Result<_>>()?,
+            files: files.collect::<std::io::Result<_>>()?,
         })
     }
 
@@ -108,7 +117,7 @@ impl LayerRecord {
         if record.parent.as_ref().map(|(_, build)| build.as_str()) != parent {
             return Err(wrong("its parent was built again".into()));
         }
-        for (file, size) in &record.files {
+        for (file, size, _) in &record.files {
             let found = fs_err::metadata(dir.join(file))?.len();
             if found != *size {
                 return Err(wrong(format!("{file} has {found} bytes instead of {size}")));

@@ -9,12 +9,12 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
-    disk,
+    checked, disk,
     evict::{self, Bounds},
     key::Key,
     lock::{Lock, Right},
     platform::{LAB_DISK_MIB, Platform},
-    record::{DISK, LayerRecord, RAM, STATE},
+    record::{DISK, LAB, LayerRecord, RAM, STATE},
     saved::Layer,
     space, sparse,
 };
@@ -136,7 +136,7 @@ impl Stack {
                 let right = Lock::usable_or_exclusive(
                     &self.dir.join(format!("{key}.lock")),
                     BUILDING,
-                    || LayerRecord::check(&dir, &key, below).is_ok(),
+                    || self.check(&dir, &key, below).is_ok(),
                     || {
                         self.events
                             .progress(&step, "another process is building it; waiting");
@@ -153,7 +153,7 @@ impl Stack {
                 };
                 evict::touch(&self.dir.join(format!("{key}.lock")));
                 let build = LayerRecord::check(&dir, &key, below)?.build;
-                let lab = dir.join("lab.raw");
+                let lab = dir.join(LAB);
                 let lab = match &parent {
                     Some(parent) if !lab.exists() => parent.lab.clone(),
                     _ => lab,
@@ -173,6 +173,12 @@ impl Stack {
             .await
     }
 
+    /// Whether the layer in `dir` can be used: its record, and what its files hold.
+    fn check(&self, dir: &Utf8Path, key: &Key, below: Option<&str>) -> Result<()> {
+        let record = LayerRecord::check(dir, key, below)?;
+        checked::contents(dir, &record, &self.dir.join(format!("{key}.checked")))
+    }
+
     async fn build_unless_there(
         &self,
         step: &str,
@@ -182,7 +188,7 @@ impl Stack {
         dir: &Utf8Path,
     ) -> Result<&'static str, Broken> {
         let below = parent.as_ref().map(|parent| parent.build.as_str());
-        let Err(why) = LayerRecord::check(dir, key, below) else {
+        let Err(why) = self.check(dir, key, below) else {
             return Ok("reused");
         };
         if dir.exists() {
@@ -244,14 +250,14 @@ impl Stack {
     ) -> Outcome {
         let lab = match (child.lab, parent) {
             (Some(lab), _) => {
-                fs_err::copy(lab, building.join("lab.raw")).map_err(Error::from)?;
-                building.join("lab.raw")
+                fs_err::copy(lab, building.join(LAB)).map_err(Error::from)?;
+                building.join(LAB)
             }
             (None, Some(parent)) => parent.lab.clone(),
             (None, None) => {
-                let empty = fs_err::File::create(building.join("lab.raw")).map_err(Error::from)?;
+                let empty = fs_err::File::create(building.join(LAB)).map_err(Error::from)?;
                 empty.set_len(LAB_DISK_MIB << 20).map_err(Error::from)?;
-                building.join("lab.raw")
+                building.join(LAB)
             }
         };
         let (memory, backing) = match parent {
