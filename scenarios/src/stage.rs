@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    Error, Result,
+    Error, Result, digest,
     event::{Environment, Event, Events},
     host::Host,
     image::{Cache, Image, ImageEvent, Manifest, Recipe, Refresh},
@@ -25,7 +25,7 @@ use spawnlab::{
     verdict::Verdict,
 };
 
-use crate::{assets, settle};
+use crate::{assets, firewall::Firewall, settle};
 
 /// What the deployed layer holds: machine and container.
 pub const DEPLOYED: [(&str, &str); 2] = [("web", "web"), ("web", "a-container-with-a-long-name")];
@@ -48,6 +48,8 @@ pub struct StageOptions {
     pub accel: Choice,
     /// The tool under test.
     pub tool: Utf8PathBuf,
+    /// The firewall that the layers are put under, if any.
+    pub firewall: Option<Firewall>,
     /// The lab's own agent; without it qemu-ga serves.
     pub agent: Option<Utf8PathBuf>,
 }
@@ -56,8 +58,8 @@ pub struct StageOptions {
 #[derive(Debug)]
 pub struct Stage {
     patience: u32,
-    booted: Arc<Layer>,
     environment: Environment,
+    booted: Arc<Layer>,
     layers: BTreeMap<Base, std::result::Result<Arc<Layer>, Verdict>>,
 }
 
@@ -103,10 +105,18 @@ impl Stage {
             layers.insert(Base::Deployed, deployed.map_err(Broken::into_verdict));
         }
         layers.insert(Base::Host, Ok(host));
+        if let Some(firewall) = options.firewall {
+            for (base, layer) in &mut layers {
+                if let (true, Ok(plain)) = (needed.contains(base), &*layer) {
+                    let under = under(firewall, &stack, *base, plain).await;
+                    *layer = under.map_err(Broken::into_verdict);
+                }
+            }
+        }
         Ok(Self {
             patience,
-            booted,
             environment,
+            booted,
             layers,
         })
     }
@@ -117,7 +127,7 @@ impl Stage {
         self.patience
     }
 
-    /// What it is.
+    /// What it is made of.
     #[must_use]
     pub fn environment(&self) -> &Environment {
         &self.environment
@@ -337,4 +347,59 @@ async fn deploy_all(host: &Host) -> Outcome {
         settle::settled(host, container).await?;
     }
     Ok(())
+}
+
+/// A layer on top of `plain` with the rules of `firewall` loaded, and its containers started anew:
+/// what they leased before would hide what the rules do to them.
+async fn under(
+    firewall: Firewall,
+    stack: &Stack,
+    base: Base,
+    plain: &Arc<Layer>,
+) -> Result<Arc<Layer>, Broken> {
+    let name = format!("{}-{}", base.name(), firewall.name());
+    let child = Child {
+        name: &name,
+        made_of: vec![
+            ("firewall".into(), firewall.name()),
+            ("rules".into(), digest::of([firewall.rules().as_bytes()])),
+            ("start".into(), digest::of([start_anew().as_bytes()])),
+        ],
+        built_with: vec![],
+        lab: None,
+        work: Box::new(move |host: Arc<Host>| {
+            Box::pin(async move {
+                let outcome = put_under(firewall, &host, base).await;
+                if outcome.is_err() {
+                    return trial::explain(&host, outcome).await;
+                }
+                outcome
+            })
+        }),
+    };
+    stack.child(plain, child).await
+}
+
+/// Starts the containers anew, on a host that remembers none of the leases it gave: evidence that
+/// still showed them would speak of the time before the rules.
+fn start_anew() -> String {
+    let units = DEPLOYED.map(|(_, container)| format!("systemd-nspawn@{container}.service"));
+    let units = units.join(" ");
+    format!(
+        "set -e; systemctl stop {units}
+         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-*
+         systemctl start {units}"
+    )
+}
+
+async fn put_under(firewall: Firewall, host: &Host, base: Base) -> Outcome {
+    firewall.load(host).await?;
+    if base != Base::Deployed {
+        return Ok(());
+    }
+    let output = host
+        .execute_with(&start_anew(), b"", Duration::from_secs(90))
+        .await?;
+    expect("the restart under the firewall").succeeded(output)?;
+    settle::under(firewall, host, &DEPLOYED.map(|(_, container)| container)).await
 }
