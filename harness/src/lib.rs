@@ -25,6 +25,7 @@ pub mod runner;
 pub mod scan;
 pub mod scenario;
 pub mod scratch;
+pub mod slots;
 pub mod tool;
 pub mod trial;
 pub mod verdict;

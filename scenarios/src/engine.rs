@@ -20,6 +20,7 @@ use spawnlab::{
     repeat,
     scenario::{Base, Guarantee, Scenario},
     scratch::{self, Scratch},
+    slots::{self, Slots},
     trial::{self, Failed, Look},
     verdict::Verdict,
 };
@@ -120,10 +121,15 @@ impl Engine {
         })
     }
 
-    /// How many clones this machine carries at once.
-    #[must_use]
-    pub fn at_once(&self) -> NonZeroUsize {
-        std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    /// The clones that this machine carries at once, whoever runs them: one a processor, as far as
+    /// there is memory for them now.
+    ///
+    /// # Errors
+    /// When the cache can't be written.
+    pub fn slots(&self) -> Result<Slots> {
+        let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let count = slots::fitting(processors, slots::available_memory());
+        Slots::open(cache()?.root(), count)
     }
 
     /// The job that runs `chosen`, one of those that the engine was opened for.

@@ -106,7 +106,9 @@ async fn session(
     let jobs = chosen.iter().map(|chosen| engine.job(*chosen)).collect();
     let mut how = runner::Options::new(dir.path());
     how.bodies = Some(bodies);
-    how.at_once = args.jobs.unwrap_or_else(|| engine.at_once());
+    if let Err(error) = how.admit(args.jobs, || engine.slots()) {
+        return Summary::broken(error, begin.elapsed());
+    }
     how.fail_fast = args.fail_fast;
     let finished = runner::run(jobs, &how, interrupt, events).await;
     finished.summary(begin.elapsed())

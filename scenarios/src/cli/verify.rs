@@ -88,7 +88,14 @@ impl Session<'_> {
             }
             engines = Box::pin(self.engines(options)) => engines,
         };
-        let engines = match engines {
+        let mut how = runner::Options::new(self.dir.path());
+        how.bodies = Some(bodies);
+        let ready = engines.and_then(|engines| {
+            how.admit(self.args.jobs, || engines[0].slots())
+                .map_err(|error| error.to_string())?;
+            Ok(engines)
+        });
+        let engines = match ready {
             Ok(engines) => engines,
             Err(error) => {
                 let mut comparison = self.comparison(&[], vec![], false);
@@ -98,9 +105,6 @@ impl Session<'_> {
                 return (comparison, Summary::broken(error, begin.elapsed()));
             }
         };
-        let mut how = runner::Options::new(self.dir.path());
-        how.bodies = Some(bodies);
-        how.at_once = self.args.jobs.unwrap_or_else(|| engines[0].at_once());
         let jobs = self.jobs(&engines);
         let finished = runner::run(jobs, &how, self.interrupt, self.events).await;
         let summary = finished.summary(begin.elapsed());
