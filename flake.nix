@@ -65,6 +65,12 @@
           type = "app";
           program = "${(ours pkgs).spawnlab}/bin/spawnlab";
         };
+        verify = {
+          type = "app";
+          program = "${pkgs.writeShellScript "spawnlab-verify" ''
+            exec ${(ours pkgs).spawnlab}/bin/spawnlab verify "$@"
+          ''}";
+        };
       });
 
       devShells = each all (pkgs: {

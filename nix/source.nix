@@ -6,6 +6,7 @@ lib.fileset.toSource {
     ../Cargo.toml
     ../Cargo.lock
     ../agent
+    ../ci/known.toml
     ../harness
     ../scenarios
     ../tooling

@@ -51,6 +51,13 @@ pub async fn collect(host: &Host, passed: bool) {
     }
 }
 
+/// Keeps what `script` prints as `file`, if the host still answers.
+pub(crate) async fn keep_or_warn(host: &Host, file: &str, script: &str) {
+    if let Err(error) = keep(host, file, script).await {
+        tracing::warn!(%error, file, "evidence is missing");
+    }
+}
+
 async fn keep(host: &Host, file: &str, script: &str) -> Result<()> {
     let output = host
         .machine()

@@ -20,8 +20,10 @@ pub use interrupt::{Interrupt, Interrupter, interrupt};
 pub use place::{STARTED, Started, VERDICT};
 
 use crate::{
+    error::Result,
     event::{Event, Events, Record, Summary},
     job::Job,
+    slots::{Slot, Slots},
     verdict::Verdict,
 };
 use place::Places;
@@ -34,6 +36,8 @@ pub struct Options {
     pub report_dir: Utf8PathBuf,
     /// How many jobs may run at once.
     pub at_once: NonZeroUsize,
+    /// What else bounds it, over all processes; a job that waits for its slot has not begun.
+    pub slots: Option<Slots>,
     /// Start no further jobs once one came out other than expected.
     pub fail_fast: bool,
     /// How much longer than its own limit a body may take before it is stopped from outside.
@@ -49,10 +53,32 @@ impl Options {
         Self {
             report_dir: report_dir.into(),
             at_once: NonZeroUsize::MIN,
+            slots: None,
             fail_fast: false,
             grace: Duration::from_secs(30),
             bodies: None,
         }
+    }
+
+    /// Runs `jobs` at once; without a number, as many as there are `slots`, which are shared with
+    /// other processes.
+    ///
+    /// # Errors
+    /// Those of `slots`.
+    pub fn admit(
+        &mut self,
+        jobs: Option<NonZeroUsize>,
+        slots: impl FnOnce() -> Result<Slots>,
+    ) -> Result<()> {
+        match jobs {
+            Some(jobs) => self.at_once = jobs,
+            None => {
+                let slots = slots()?;
+                self.at_once = slots.count();
+                self.slots = Some(slots);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -117,15 +143,19 @@ pub async fn run(
                         place.finish(supervise::record(&job, &place, verdict, Instant::now()));
                     done = Some((index, record));
                 } else {
-                    events.send(Event::ScenarioStarted {
-                        name: job.name.clone(),
-                    });
                     let watch = Watch {
                         grace: options.grace,
                         bodies: options.bodies.clone().unwrap_or_else(Handle::current),
                         interrupt: interrupt.clone(),
                     };
-                    running.spawn(async move { (index, watch.over(job, place).await) });
+                    let (slots, events) = (options.slots.clone(), events.clone());
+                    running.spawn(async move {
+                        let _slot = admitted(slots, &watch.interrupt).await;
+                        events.send(Event::ScenarioStarted {
+                            name: job.name.clone(),
+                        });
+                        (index, watch.over(job, place).await)
+                    });
                     continue;
                 }
             }
@@ -162,5 +192,15 @@ pub async fn run(
     Finished {
         records: records.into_iter().flatten().collect(),
         interrupted: told,
+    }
+}
+
+/// Waits for a slot, unless the run is interrupted. Without one the job runs all the same: a machine
+/// that carries one VM too many is slow, and a job that never begins is no answer.
+async fn admitted(slots: Option<Slots>, interrupt: &Interrupt) -> Option<Slot> {
+    let slots = slots?;
+    tokio::select! {
+        slot = slots.take() => slot.map_err(|error| tracing::warn!(%error, "no slot")).ok(),
+        () = interrupt.raised() => None,
     }
 }

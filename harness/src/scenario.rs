@@ -62,6 +62,14 @@ impl Guarantee {
     }
 }
 
+/// What of its surroundings a scenario sets up by itself. Where a comparison varies just that, the
+/// scenario would say the same of both sides, and is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Surrounding {
+    /// The rules of the host's packet filter.
+    Firewall,
+}
+
 /// A named change to the host that must make its scenario fail, at a named assertion.
 #[derive(Debug, Clone, Copy)]
 pub struct Saboteur {
@@ -92,6 +100,8 @@ pub struct Scenario {
     pub base: Base,
     /// What the deploy tool must promise for it to make sense.
     pub needs: &'static [Guarantee],
+    /// What it sets up by itself.
+    pub brings: &'static [Surrounding],
     /// Its deadline on a machine with KVM.
     pub limit: Duration,
     /// At least one.
@@ -136,15 +146,16 @@ impl Scenario {
 /// assert_eq!(SCENARIOS[0].claim(), "No unit of the host has failed.");
 /// ```
 ///
-/// After the base may stand `limit SECONDS` (the deadline on a machine with KVM, 60 by default)
-/// and `needs [GUARANTEE, ...]`. A scenario without a saboteur does not compile.
+/// After the base may stand `limit SECONDS` (the deadline on a machine with KVM, 60 by default),
+/// `needs [GUARANTEE, ...]` and
+/// `brings [SURROUNDING, ...]`, in this order. A scenario without a saboteur does not compile.
 #[macro_export]
 macro_rules! scenarios {
     (
         area $area:literal;
         $(
             $(#[doc = $claim:literal])+
-            $name:ident on $base:ident $(limit $limit:literal)? $(needs [$($needs:ident),+ $(,)?])? {
+            $name:ident on $base:ident $(limit $limit:literal)? $(needs [$($needs:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])? {
                 $($saboteur:literal fails $fails:literal spares $spares:literal : $script:expr;)+
             }
         )+
@@ -157,6 +168,7 @@ macro_rules! scenarios {
                 claim: concat!($($claim, "\n"),+),
                 base: $crate::scenario::Base::$base,
                 needs: &[$($($crate::scenario::Guarantee::$needs),+)?],
+                brings: &[$($($crate::scenario::Surrounding::$brings),+)?],
                 limit: std::time::Duration::from_secs($crate::scenarios!(@limit $($limit)?)),
                 saboteurs: &[$($crate::scenario::Saboteur {
                     name: $saboteur,

@@ -26,6 +26,42 @@ pub enum Failed {
     Kept,
 }
 
+/// What is looked at on a clone whose scenario is over, however it ended, for a comparison of two
+/// sides to show.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Whether the chain is walked where the scenario passed, too. Where it failed it always is.
+    pub walk: bool,
+    /// A script whose output is kept as [`SIDE`].
+    pub script: &'static str,
+}
+
+/// What the script of a [`Look`] printed, in the evidence folder.
+pub const SIDE: &str = "side.txt";
+
+/// Runs `scenario` on a clone of `layer` as [`trial`] does, and looks around before the clone ends.
+pub async fn compared(
+    scenario: &Scenario,
+    layer: &Arc<Layer>,
+    look: Look,
+    dir: &Utf8Path,
+) -> Verdict {
+    let lab = match layer.host(dir).await {
+        Ok(host) => Lab::new(host),
+        Err(error) => return Broken::from(error).into_infrastructure(),
+    };
+    let verdict = on_clone(scenario, None, &lab).await;
+    let host = lab.into_host();
+    evidence::keep_or_warn(&host, SIDE, look.script).await;
+    if look.walk && verdict == Verdict::Passed {
+        first_broken(&host).await;
+    }
+    if let Err(error) = host.shut_down().await {
+        tracing::warn!(%error, "a clone did not end well");
+    }
+    verdict
+}
+
 /// Starts a clone of `layer`, lets `saboteur` at it, runs `scenario`, keeps the evidence in
 /// `dir`, and ends the clone.
 pub async fn trial(
@@ -113,7 +149,7 @@ async fn first_broken(host: &Host) -> Option<(Hop, String)> {
     let container = host.last_container().unwrap_or_else(|| "web".into());
     let steps = walk::walk(host, &container).await.ok()?;
     let text = serde_json::to_vec_pretty(&steps).ok()?;
-    let _ = fs_err::write(host.evidence().join("walk.json"), text);
+    let _ = fs_err::write(host.evidence().join(walk::FILE), text);
     let step = walk::broken(&steps)?;
     Some((
         step.hop,

@@ -29,6 +29,15 @@ pub enum Verdict {
         /// Where the bug is tracked (a URL).
         tracker: String,
     },
+    /// It was run more than once, and not with one result. Never a pass.
+    Flaky {
+        /// How many runs passed.
+        passed: u32,
+        /// How many there were.
+        runs: u32,
+        /// What the others came to, a line each, with the number of the run.
+        others: Vec<String>,
+    },
     /// It was not run.
     Skipped {
         /// Why.
@@ -70,6 +79,7 @@ impl Verdict {
             Self::Failed(_) => "failed",
             Self::ExpectedFailure { .. } => "expected-failure",
             Self::UnexpectedPass { .. } => "unexpected-pass",
+            Self::Flaky { .. } => "flaky",
             Self::Skipped { .. } => "skipped",
             Self::TimedOut { .. } => "timed-out",
             Self::Infrastructure { .. } => "infrastructure",

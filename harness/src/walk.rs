@@ -29,6 +29,9 @@ pub struct Step {
     pub seen: String,
 }
 
+/// The file of the evidence folder that holds the steps of a walk, as JSON.
+pub const FILE: &str = "walk.json";
+
 const SCRIPT: &str = include_str!("walk.sh");
 
 /// Walks the chain of `container`. The guest is made to ask for a lease again if it has none, so

@@ -61,8 +61,8 @@ else
         # The guest is made to ask again, and its request is counted before and behind the filters.
         if command -v nft >/dev/null 2>&1 && nft -f - 2>/dev/null <<EOF
 table inet spawnlab_walk {
-    chain before { type filter hook prerouting priority -450; iifname "$link" udp dport 67 counter }
-    chain behind { type filter hook input priority 450; iifname "$link" udp dport 67 counter }
+    chain before { type filter hook prerouting priority -450; iifname "$link" udp dport 67 counter; }
+    chain behind { type filter hook input priority 450; iifname "$link" udp dport 67 counter; }
 }
 EOF
         then

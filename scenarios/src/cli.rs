@@ -2,8 +2,11 @@
 
 pub mod again;
 pub mod args;
+mod bench;
 mod exit;
 mod image;
+mod known;
+mod layers;
 mod list;
 mod print;
 pub mod report_dir;
@@ -13,6 +16,9 @@ mod shell;
 mod signals;
 mod tool;
 pub mod trouble;
+mod verify;
+pub mod verify_args;
+mod verify_files;
 
 use std::{future::Future, process::ExitCode};
 
@@ -72,8 +78,11 @@ async fn dispatch(command: Command, bodies: Handle) -> Result<Exit, Trouble> {
         Command::List(args) => list::list(&args),
         Command::Run(args) => run::run(&args, run::What::Run, bodies).await,
         Command::Prove(args) => run::run(&args, run::What::Prove, bodies).await,
+        Command::Verify(args) => verify::verify(&args, bodies).await,
         Command::Shell(args) => shell::shell(&args).await,
         Command::Resume(args) => shell::resume(&args).await,
+        Command::Layers(args) => layers::layers(&args),
+        Command::Bench(args) => bench::bench(&args).await,
         Command::Image { command } => image::image(command).await,
     }
 }

@@ -1,6 +1,9 @@
 //! What the command and the libtest target need done with VMs.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
@@ -8,19 +11,23 @@ use spawnlab::{
     attach,
     container::quote,
     error::{Error, Result},
-    event::Events,
+    event::{Environment, Events},
     image::{Cache, Recipe, Refresh},
     job::Job,
+    known::Known,
     layer::kept::layer_of,
     qemu::accel::Choice,
+    repeat,
     scenario::{Base, Guarantee, Scenario},
     scratch::{self, Scratch},
-    trial::{self, Failed},
+    slots::{self, Slots},
+    trial::{self, Failed, Look},
     verdict::Verdict,
 };
 
 use crate::{
     cli::again::Again,
+    firewall::Firewall,
     flake, programs,
     registry::{self, Chosen},
     stage::{self, ImageChoice, Stage, StageOptions},
@@ -37,6 +44,12 @@ pub struct Options {
     pub image: Option<String>,
     /// The accelerator.
     pub accel: Choice,
+    /// The firewall that hosts are put under, if any.
+    pub firewall: Option<Firewall>,
+    /// How often each scenario is run, each time on a fresh clone.
+    pub repeat: NonZeroU32,
+    /// The failures that are expected.
+    pub known: Arc<Known>,
     /// What becomes of the hosts of scenarios that do not pass.
     pub failed: Failed,
     /// Writes the command that runs just one scenario again.
@@ -108,10 +121,15 @@ impl Engine {
         })
     }
 
-    /// How many clones this machine carries at once.
-    #[must_use]
-    pub fn at_once(&self) -> NonZeroUsize {
-        std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    /// The clones that this machine carries at once, whoever runs them: one a processor, as far as
+    /// there is memory for them now.
+    ///
+    /// # Errors
+    /// When the cache can't be written.
+    pub fn slots(&self) -> Result<Slots> {
+        let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let count = slots::fitting(processors, slots::available_memory());
+        Slots::open(cache()?.root(), count)
     }
 
     /// The job that runs `chosen`, one of those that the engine was opened for.
@@ -121,20 +139,59 @@ impl Engine {
         let stage = Arc::clone(&self.stage);
         let patience = stage.patience();
         let failed = self.options.failed;
+        let repeat = self.options.repeat.get();
+        let known = Arc::clone(&self.options.known);
+        // A proof runs two scenarios, one after the other.
+        let once = chosen.scenario.limit * if chosen.saboteur.is_some() { 3 } else { 1 };
         Job {
             claim: chosen.scenario.claim(),
-            // A proof runs two scenarios, one after the other.
-            limit: chosen.scenario.limit * patience * if chosen.saboteur.is_some() { 3 } else { 1 },
+            limit: once * patience * repeat,
             skip: self.skip(chosen.scenario),
             again: self.options.again.command(&name),
             body: Box::new(move |dir| {
-                Box::pin(async move { run(chosen, &stage, failed, &dir).await })
+                Box::pin(async move {
+                    let verdict = repeated(repeat, chosen, &stage, failed, &dir).await;
+                    if chosen.saboteur.is_some() {
+                        return verdict;
+                    }
+                    let versions = &stage.environment().versions;
+                    known.judge(&chosen.full_name(), versions, verdict)
+                })
             }),
             name,
         }
     }
 
-    fn skip(&self, scenario: &Scenario) -> Option<String> {
+    /// The job `name` that runs `scenario` once for a comparison, and looks around as `look` says.
+    #[must_use]
+    pub fn compared(&self, scenario: &'static Scenario, name: String, look: Look) -> Job {
+        let stage = Arc::clone(&self.stage);
+        Job {
+            claim: scenario.claim(),
+            limit: scenario.limit * stage.patience(),
+            skip: None,
+            again: self.options.again.command(&scenario.full_name()),
+            body: Box::new(move |dir| {
+                Box::pin(async move {
+                    match stage.layer(scenario.base) {
+                        Ok(layer) => trial::compared(scenario, layer, look, &dir).await,
+                        Err(verdict) => *verdict,
+                    }
+                })
+            }),
+            name,
+        }
+    }
+
+    /// What scenarios run on.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        self.stage.environment()
+    }
+
+    /// Why `scenario` is not run with this tool, if it is not.
+    #[must_use]
+    pub fn skip(&self, scenario: &Scenario) -> Option<String> {
         let missing: Vec<&str> = scenario
             .needs
             .iter()
@@ -143,6 +200,30 @@ impl Engine {
             .collect();
         (!missing.is_empty()).then(|| format!("the tool does not promise {}", missing.join(", ")))
     }
+}
+
+/// Runs `chosen` as often as `repeat` says, with the evidence of each run in a folder of its own.
+async fn repeated(
+    repeat: u32,
+    chosen: Chosen,
+    stage: &Stage,
+    failed: Failed,
+    dir: &Utf8Path,
+) -> Verdict {
+    if repeat == 1 {
+        return run(chosen, stage, failed, dir).await;
+    }
+    let mut verdicts = vec![];
+    for number in 1..=repeat {
+        let dir = dir.join(number.to_string());
+        if let Err(error) = fs_err::create_dir_all(&dir) {
+            return Verdict::Infrastructure {
+                error: error.to_string(),
+            };
+        }
+        verdicts.push(run(chosen, stage, failed, &dir).await);
+    }
+    repeat::together(&verdicts)
 }
 
 async fn run(chosen: Chosen, stage: &Stage, failed: Failed, dir: &Utf8Path) -> Verdict {
@@ -174,7 +255,7 @@ fn neighbour(name: &str) -> Result<&'static Scenario> {
         .ok_or_else(|| Error::Machine(format!("a saboteur spares {name}, which is no scenario")))
 }
 
-fn stage_options(options: &Options) -> Result<StageOptions> {
+pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
     Ok(StageOptions {
         image: image_choice(options.image.as_deref())?,
         accel: options.accel,
@@ -182,6 +263,7 @@ fn stage_options(options: &Options) -> Result<StageOptions> {
             Some(tool) => tool.clone(),
             None => programs::own_tool()?,
         },
+        firewall: options.firewall,
         agent: programs::agent()?,
     })
 }
@@ -285,6 +367,13 @@ pub async fn build_image(recipe: Option<&str>, refresh: bool, events: &Events) -
     shown(&image)
 }
 
+/// The folder of the image that `options` name, which is built if it has to be.
+pub(crate) async fn image_folder(options: &Options, events: &Events) -> Result<Utf8PathBuf> {
+    let choice = image_choice(options.image.as_deref())?;
+    let image = stage::image(&choice, &cache()?, events).await?;
+    Ok(image.dir().to_owned())
+}
+
 /// The images that were built.
 ///
 /// # Errors
@@ -308,7 +397,7 @@ pub async fn images() -> Result<Vec<Image>> {
     Ok(images)
 }
 
-fn cache() -> Result<Cache> {
+pub(crate) fn cache() -> Result<Cache> {
     Cache::open().map_err(|error| Error::Image(error.to_string()))
 }
 

@@ -1,5 +1,3 @@
-use std::os::unix::fs::PermissionsExt as _;
-
 use super::*;
 
 /// A folder with a program `nix` of the given shell text, in which `$out` is the link that it was asked for.
@@ -11,8 +9,14 @@ fn with_nix(script: &str) -> (tempfile::TempDir, Utf8PathBuf) {
         .unwrap();
     let nix = root.join("nix");
     let text = format!("#!/bin/sh\nhere=${{0%/*}}\nout=$5\n{script}\n");
-    fs_err::write(&nix, text).unwrap();
-    fs_err::set_permissions(&nix, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Written by a process of its own: a program that another thread's child still has open for
+    // writing cannot be started.
+    let written = Command::new("sh")
+        .args(["-c", "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"", "sh"])
+        .args([text.as_str(), nix.as_str()])
+        .status()
+        .unwrap();
+    assert!(written.success());
     (dir, root)
 }
 

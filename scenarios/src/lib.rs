@@ -2,14 +2,18 @@
 
 pub mod areas;
 mod assets;
+mod bench;
 pub mod cli;
 pub mod engine;
 pub mod facts;
+pub mod firewall;
 mod flake;
 pub mod generation;
+mod human;
 mod nonce;
 mod programs;
 pub mod registry;
 pub mod ruleset;
 mod settle;
+pub mod side;
 pub mod stage;

@@ -2,7 +2,7 @@
 
 use spawnlab::scenario::{Saboteur, Scenario};
 
-use crate::areas::{deploy, firewall, isolation, journal, names, networking, run, status};
+use crate::areas::{deploy, firewall, isolation, journal, names, networking, run, status, uplink};
 
 /// The areas, by file.
 const AREAS: &[&[Scenario]] = &[
@@ -14,6 +14,7 @@ const AREAS: &[&[Scenario]] = &[
     deploy::SCENARIOS,
     isolation::SCENARIOS,
     firewall::SCENARIOS,
+    uplink::SCENARIOS,
 ];
 
 /// All scenarios.

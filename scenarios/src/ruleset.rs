@@ -7,7 +7,7 @@ use spawnlab::prelude::*;
 pub enum Backend {
     /// `networking.nftables.enable = true`.
     Nftables,
-    /// The default.
+    /// NixOS' default.
     Iptables,
 }
 
@@ -26,6 +26,18 @@ const LOAD_IPTABLES: &str = "set -e
     sed -n -e '/^[*C]/p' -e 's/^4\\{0,1\\}6 //p' nixos.iptables | ip6tables-restore --noflush";
 
 impl Backend {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nftables => "nftables",
+            Self::Iptables => "iptables",
+        }
+    }
+
+    /// Both, the default first.
+    pub const ALL: [Self; 2] = [Self::Iptables, Self::Nftables];
+
     /// Its rules, with those that are tagged `tag`, in the form that [`Self::load`] loads.
     #[must_use]
     pub fn rules(self, tag: Option<&str>) -> String {
@@ -108,6 +120,8 @@ mod tests {
     #[case(Backend::Nftables, "workaround", 1)]
     #[case(Backend::Iptables, "nixpkgs-498177", 4)]
     #[case(Backend::Iptables, "workaround", 1)]
+    #[case(Backend::Nftables, "dhcp-from-anywhere", 1)]
+    #[case(Backend::Iptables, "dhcp-from-anywhere", 1)]
     fn each_tag_adds_its_rules_and_no_more(
         #[case] backend: Backend,
         #[case] tag: &str,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    Error, Result,
+    Error, Result, digest,
     event::{Environment, Event, Events},
     host::Host,
     image::{Cache, Image, ImageEvent, Manifest, Recipe, Refresh},
@@ -24,7 +24,7 @@ use spawnlab::{
     verdict::Verdict,
 };
 
-use crate::{assets, settle};
+use crate::{assets, firewall::Firewall, settle};
 
 /// What the deployed layer holds: machine and container.
 pub const DEPLOYED: [(&str, &str); 2] = [("web", "web"), ("web", "a-container-with-a-long-name")];
@@ -47,6 +47,8 @@ pub struct StageOptions {
     pub accel: Choice,
     /// The tool under test.
     pub tool: Utf8PathBuf,
+    /// The firewall that the layers are put under, if any.
+    pub firewall: Option<Firewall>,
     /// The lab's own agent; without it qemu-ga serves.
     pub agent: Option<Utf8PathBuf>,
 }
@@ -55,6 +57,7 @@ pub struct StageOptions {
 #[derive(Debug)]
 pub struct Stage {
     patience: u32,
+    environment: Environment,
     booted: Arc<Layer>,
     layers: BTreeMap<Base, std::result::Result<Arc<Layer>, Verdict>>,
 }
@@ -77,7 +80,7 @@ impl Stage {
         let image = image(&options.image, &cache, events).await?;
         let (platform, environment) = platform(&image, options, cache.root()).await?;
         let patience = platform.accel.patience();
-        events.send(Event::EnvironmentKnown(environment));
+        events.send(Event::EnvironmentKnown(environment.clone()));
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
         let files = assets::lab_files(&options.tool, options.agent.as_deref())?;
         let scratch = tempfile::Builder::new()
@@ -92,25 +95,26 @@ impl Stage {
             Ok(booted) => booted,
             Err(broken) => return Err(unwrap(broken)),
         };
-        let host = match provisioned(
-            &stack,
-            &booted,
-            &disk,
-            image.manifest(),
-            options.agent.is_some(),
-        )
-        .await
-        {
+        let host = match provisioned(&stack, &booted, &disk, image.manifest(), options).await {
             Ok(host) => host,
             Err(broken) => return Err(unwrap(broken)),
         };
         if needed.contains(&Base::Deployed) {
-            let deployed = deployed(&stack, &host).await;
+            let deployed = deployed(&stack, &host, &options.tool).await;
             layers.insert(Base::Deployed, deployed.map_err(Broken::into_verdict));
         }
         layers.insert(Base::Host, Ok(host));
+        if let Some(firewall) = options.firewall {
+            for (base, layer) in &mut layers {
+                if let (true, Ok(plain)) = (needed.contains(base), &*layer) {
+                    let under = under(firewall, &stack, *base, plain).await;
+                    *layer = under.map_err(Broken::into_verdict);
+                }
+            }
+        }
         Ok(Self {
             patience,
+            environment,
             booted,
             layers,
         })
@@ -120,6 +124,12 @@ impl Stage {
     #[must_use]
     pub fn patience(&self) -> u32 {
         self.patience
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// The layer that the others stand on.
@@ -240,16 +250,17 @@ async fn provisioned(
     booted: &Arc<Layer>,
     disk: &LabDisk,
     manifest: &Manifest,
-    own_agent: bool,
+    options: &StageOptions,
 ) -> Result<Arc<Layer>, Broken> {
     let provision = manifest.provision.to_string();
-    let port = own_agent.then(|| manifest.agent.port.clone());
+    let port = options.agent.is_some().then(|| manifest.agent.port.clone());
     let child = Child {
         name: "host",
         made_of: vec![
             ("lab disk".into(), disk.hash.clone()),
             ("provision".into(), provision.clone()),
         ],
+        built_with: tool(options.tool.as_path()),
         lab: Some(&disk.file),
         work: Box::new(move |host: Arc<Host>| {
             Box::pin(async move { provision_host(&host, &provision, port.as_deref()).await })
@@ -275,12 +286,22 @@ async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Out
     Ok(())
 }
 
-async fn deployed(stack: &Stack, host: &Arc<Layer>) -> Result<Arc<Layer>, Broken> {
+/// For the record of a layer that holds the tool.
+fn tool(path: &Utf8Path) -> Vec<(String, String)> {
+    vec![("tool".to_owned(), path.to_string())]
+}
+
+async fn deployed(
+    stack: &Stack,
+    host: &Arc<Layer>,
+    tested: &Utf8Path,
+) -> Result<Arc<Layer>, Broken> {
     let child = Child {
         name: "deployed",
         made_of: DEPLOYED
             .map(|(machine, container)| (container.to_owned(), machine.to_owned()))
             .to_vec(),
+        built_with: tool(tested),
         lab: None,
         work: Box::new(|host: Arc<Host>| {
             Box::pin(async move {
@@ -305,4 +326,59 @@ async fn deploy_all(host: &Host) -> Outcome {
         settle::settled(host, container).await?;
     }
     Ok(())
+}
+
+/// A layer on top of `plain` with the rules of `firewall` loaded, and its containers started anew:
+/// what they leased before would hide what the rules do to them.
+async fn under(
+    firewall: Firewall,
+    stack: &Stack,
+    base: Base,
+    plain: &Arc<Layer>,
+) -> Result<Arc<Layer>, Broken> {
+    let name = format!("{}-{}", base.name(), firewall.name());
+    let child = Child {
+        name: &name,
+        made_of: vec![
+            ("firewall".into(), firewall.name()),
+            ("rules".into(), digest::of([firewall.rules().as_bytes()])),
+            ("start".into(), digest::of([start_anew().as_bytes()])),
+        ],
+        built_with: vec![],
+        lab: None,
+        work: Box::new(move |host: Arc<Host>| {
+            Box::pin(async move {
+                let outcome = put_under(firewall, &host, base).await;
+                if outcome.is_err() {
+                    return trial::explain(&host, outcome).await;
+                }
+                outcome
+            })
+        }),
+    };
+    stack.child(plain, child).await
+}
+
+/// Starts the containers anew, on a host that remembers none of the leases it gave: evidence that
+/// still showed them would speak of the time before the rules.
+fn start_anew() -> String {
+    let units = DEPLOYED.map(|(_, container)| format!("systemd-nspawn@{container}.service"));
+    let units = units.join(" ");
+    format!(
+        "set -e; systemctl stop {units}
+         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-*
+         systemctl start {units}"
+    )
+}
+
+async fn put_under(firewall: Firewall, host: &Host, base: Base) -> Outcome {
+    firewall.load(host).await?;
+    if base != Base::Deployed {
+        return Ok(());
+    }
+    let output = host
+        .execute_with(&start_anew(), b"", Duration::from_secs(90))
+        .await?;
+    expect("the restart under the firewall").succeeded(output)?;
+    settle::under(firewall, host, &DEPLOYED.map(|(_, container)| container)).await
 }

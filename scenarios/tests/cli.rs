@@ -34,6 +34,7 @@ fn names() -> Vec<String> {
 #[rstest::rstest]
 #[case("spawnlab", &["--help"])]
 #[case("run", &["run", "--help"])]
+#[case("verify", &["verify", "--help"])]
 #[case("shell", &["shell", "--help"])]
 #[case("image", &["image", "build", "--help"])]
 fn help_says_what_there_is(#[case] name: &str, #[case] args: &[&str]) {
@@ -166,4 +167,34 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(stderr(&output), "");
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[rstest::rstest]
+#[case(&["--base", "firewall=nixos"], 2, "--change")]
+#[case(&["--base", "guest=sid", "--change", "guest=trixie"], 2, "not supported yet")]
+#[case(&["--base", "firewall=nixos", "--change", "firewall=nixpkgs-498177-nft"], 2, "nftables:nixpkgs-498177-nft")]
+#[case(&["--base", "tool=/nowhere", "--change", "tool=/nowhere"], 2, "--tool takes")]
+#[case(&["--base", "firewall=off", "--change", "firewall=nixos", "--json", "/nowhere/x"], 2, "/nowhere/x")]
+#[case(&["--base", "firewall=off", "--change", "firewall=nixos", "no-such-scenario"], 4, "no scenario")]
+fn verify_refuses_what_it_cannot_compare(
+    #[case] args: &[&str],
+    #[case] code: i32,
+    #[case] part: &str,
+) {
+    let output = spawnlab(&[&["verify"], args].concat());
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    assert!(stderr(&output).contains(part), "{}", stderr(&output));
+}
+
+#[test]
+fn an_expired_known_bug_is_told_before_anything_is_started() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("known.toml");
+    let row = "[[known]]\nscenarios = \"names::*\"\ntracker = \"https://example.org/1\"\nuntil = \"2000-01-01\"\n";
+    std::fs::write(&file, row).expect("written");
+    let output = spawnlab(&["run", "--known", file.to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("expired on 2000-01-01"), "{said}");
+    assert!(said.contains("https://example.org/1"), "{said}");
 }

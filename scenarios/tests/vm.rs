@@ -146,9 +146,13 @@ impl Session {
             let _ = driver.finish();
             return Err(error.clone());
         }
+        let engine = engine?;
+        let mut options = runner::Options::new(path);
+        // The test runner says how many at once; other processes of its kind say so, too.
+        options.slots = Some(engine.slots().map_err(text_of)?);
         Ok(Self {
-            engine: engine?,
-            options: runner::Options::new(path),
+            engine,
+            options,
             events,
             driver: Mutex::new(Some(driver)),
             records: Mutex::new(vec![]),

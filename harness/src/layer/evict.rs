@@ -14,11 +14,11 @@ use crate::error::Result;
 
 /// How much may be kept.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub struct Bounds {
     /// Bytes in use on the disk, all layers together.
-    pub(super) bytes: u64,
+    pub bytes: u64,
     /// How long a layer may go unused.
-    pub(super) age: Duration,
+    pub age: Duration,
 }
 
 impl Default for Bounds {
@@ -89,7 +89,7 @@ pub(super) fn evict(dir: &Utf8Path, bounds: Bounds) -> Result<usize> {
 
 /// Removes `dir` unless somebody holds `lock`. The record goes first: what is left of a removal
 /// that is cut short is no layer.
-fn remove(dir: &Utf8Path, lock: &Utf8Path) -> bool {
+pub(super) fn remove(dir: &Utf8Path, lock: &Utf8Path) -> bool {
     let options = File::options()
         .create(true)
         .truncate(false)
@@ -106,13 +106,13 @@ fn remove(dir: &Utf8Path, lock: &Utf8Path) -> bool {
     std::fs::remove_dir_all(dir).is_ok()
 }
 
-fn size(dir: &Utf8Path) -> u64 {
+pub(super) fn size(dir: &Utf8Path) -> u64 {
     let entries = dir.read_dir_utf8().into_iter().flatten().flatten();
     let blocks = entries.filter_map(|entry| Some(entry.metadata().ok()?.blocks()));
     blocks.sum::<u64>() * 512
 }
 
-fn modified(path: &Utf8Path) -> SystemTime {
+pub(super) fn modified(path: &Utf8Path) -> SystemTime {
     let meta = path.metadata().and_then(|meta| meta.modified());
     meta.unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -1,11 +1,14 @@
 //! Layers: running hosts saved whole, kept in the cache, named by the hash of what led to them.
 
 mod checked;
+pub mod clean;
+pub mod cold;
 pub mod disk;
-mod evict;
+pub mod evict;
 pub mod kept;
 pub mod key;
 pub mod labdisk;
+pub mod list;
 pub mod lock;
 pub mod platform;
 pub mod record;

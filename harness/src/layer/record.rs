@@ -34,6 +34,9 @@ pub struct LayerRecord {
     pub parent: Option<(Key, String)>,
     /// What went into its key besides the parent, by name; long values are hashes.
     pub made_of: Vec<(String, String)>,
+    /// What it was built with, by name (`image`, `accelerator`, `qemu`, `tool`): for people, no part of its key.
+    #[serde(default)]
+    pub built_with: Vec<(String, String)>,
     /// When it was built, as seconds since 1970.
     pub built_at: i64,
     /// How long that took, in milliseconds.
@@ -77,10 +80,24 @@ impl LayerRecord {
             ),
             parent,
             made_of: made_of.to_vec(),
+            built_with: Vec::new(),
             built_at: jiff::Timestamp::now().as_second(),
             took_ms,
             files: files.collect::<std::io::Result<_>>()?,
         })
+    }
+
+    /// The same with what it was built with.
+    #[must_use]
+    pub fn built_with(mut self, what: Vec<(String, String)>) -> Self {
+        self.built_with = what;
+        self
+    }
+
+    /// What the file `path` says, of whatever version; nothing if it is missing or damaged.
+    #[must_use]
+    pub fn read(path: &Utf8Path) -> Option<Self> {
+        serde_json::from_slice(&fs_err::read(path).ok()?).ok()
     }
 
     /// Writes it into `dir`.

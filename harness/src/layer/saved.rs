@@ -63,13 +63,31 @@ impl Layer {
         self.clone_on(self.disk(), evidence).await
     }
 
-    /// A clone that writes to `root`, an overlay over [`Self::disk`] or that disk itself.
-    pub(super) async fn clone_on(&self, root: Disk, evidence: &Utf8Path) -> Result<Host> {
+    /// A QEMU with a clone's command line that has loaded nothing yet: what any clone costs at least.
+    ///
+    /// # Errors
+    /// When QEMU can't be started.
+    pub async fn start(&self, evidence: &Utf8Path) -> Result<Machine> {
+        self.start_on(self.disk(), evidence).await
+    }
+
+    async fn start_on(&self, root: Disk, evidence: &Utf8Path) -> Result<Machine> {
         let memory = fs_err::File::open(self.dir.join(RAM))?.into_parts().0;
         let spec = self
             .platform
             .machine(Memory::Private, true, root, self.lab.clone());
-        let machine = Machine::start(&spec, memory, evidence).await?;
+        Machine::start(&spec, memory, evidence).await
+    }
+
+    /// What it stands on.
+    #[must_use]
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// A clone that writes to `root`, an overlay over [`Self::disk`] or that disk itself.
+    pub(super) async fn clone_on(&self, root: Disk, evidence: &Utf8Path) -> Result<Host> {
+        let machine = self.start_on(root, evidence).await?;
         let host = Host::new(machine, self.platform.accel, evidence)?;
         let state = self.dir.join(STATE);
         host.resume(&state, Stream::WithoutMemory, &self.key)

@@ -50,6 +50,8 @@ pub struct Child<'a> {
     pub name: &'a str,
     /// What its key is made of besides its parent.
     pub made_of: Vec<(String, String)>,
+    /// What else its record should say it was built with, such as the tool; no part of its key.
+    pub built_with: Vec<(String, String)>,
     /// The lab disk of this layer and its children; the parent's if none.
     pub lab: Option<&'a Utf8Path>,
     /// What is done on the parent's clone.
@@ -100,6 +102,7 @@ impl Stack {
         let child = Child {
             name: "booted",
             made_of: vec![("image".into(), self.platform.image_id.clone())],
+            built_with: vec![],
             lab: None,
             work,
         };
@@ -218,6 +221,8 @@ impl Stack {
         let evidence = self.evidence.join("layers").join(child.name);
         fs_err::create_dir_all(&evidence).map_err(Error::from)?;
         let made_of = child.made_of.clone();
+        let mut built_with = self.built_with();
+        built_with.extend(child.built_with.iter().cloned());
         let name = child.name.to_owned();
         let built = self
             .build_in(&building, key, parent, child, &evidence)
@@ -235,9 +240,21 @@ impl Stack {
             &made_of,
             took,
         )?
+        .built_with(built_with)
         .write(&building)?;
         fs_err::rename(&building, dir).map_err(Error::from)?;
         Ok(())
+    }
+
+    fn built_with(&self) -> Vec<(String, String)> {
+        let platform = &self.platform;
+        [
+            ("image", platform.image_id.as_str()),
+            ("accelerator", platform.accel.name()),
+            ("qemu", &platform.qemu.line),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
     }
 
     async fn build_in(

@@ -9,6 +9,8 @@ use super::{file, json, junit, run::Run};
 const JSON: &str = "run.json";
 const JUNIT: &str = "junit.xml";
 const EVIDENCE: &str = "evidence";
+/// What [`Dir::write`] may replace besides: a comparison.
+const COMPARISON: [&str; 2] = ["verify.json", "verify.md"];
 /// What the making of layers leaves behind.
 const LAYERS: &str = "layers";
 
@@ -39,7 +41,10 @@ impl Dir {
         let path = absolute(path)?;
         let json = path.join(JSON);
         if json.is_file() {
-            for name in [JUNIT, EVIDENCE, LAYERS, JSON] {
+            for name in COMPARISON
+                .into_iter()
+                .chain([JUNIT, EVIDENCE, LAYERS, JSON])
+            {
                 remove(&path.join(name))?;
             }
         } else if fs_err::read_dir(&path)?.next().is_some() {
@@ -85,6 +90,17 @@ impl Dir {
     /// The file can't be written.
     pub fn write_json(&self, run: &Run) -> io::Result<()> {
         file::replace(&self.0.join(JSON), &json::render(run)?)
+    }
+
+    /// Replaces the file `name` of a comparison: `verify.json`, `verify.md` or `junit.xml`.
+    ///
+    /// # Errors
+    /// The file can't be written, or is none of these.
+    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        if name != JUNIT && !COMPARISON.contains(&name) {
+            return Err(io::Error::other(format!("{name} is no file of a report")));
+        }
+        file::replace(&self.0.join(name), text)
     }
 
     /// Replaces `junit.xml`.

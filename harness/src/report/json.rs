@@ -16,6 +16,7 @@
 //! | `failed` | `assertion`, `expected`, `seen`: strings; `hop`: string or null; `lines`: strings |
 //! | `expected-failure` | `tracker`: string; `failure`: object with the fields of `failed` |
 //! | `unexpected-pass` | `tracker`: string |
+//! | `flaky` | `passed`, `runs`: numbers; `others`: strings, what the runs that did not pass came to |
 //! | `skipped` | `why`: string |
 //! | `timed-out` | `phase`, `last`: strings; `waited_ms`: number |
 //! | `infrastructure` | `error`: string |

@@ -83,7 +83,10 @@ fn status(record: &Record) -> TestCaseStatus {
             TestCaseStatus::skipped(),
             format!("expected failure ({tracker}): {failure}"),
         ),
-        Verdict::Failed(_) | Verdict::TimedOut { .. } | Verdict::UnexpectedPass { .. } => (
+        Verdict::Failed(_)
+        | Verdict::Flaky { .. }
+        | Verdict::TimedOut { .. }
+        | Verdict::UnexpectedPass { .. } => (
             TestCaseStatus::non_success(NonSuccessKind::Failure),
             text::essence(verdict),
         ),

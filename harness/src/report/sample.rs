@@ -110,6 +110,15 @@ fn records() -> Vec<Record> {
         ("names::short", Verdict::UnexpectedPass { tracker }, 950),
         ("names::stranger", Verdict::Failed(unasked), 75_000),
         (
+            "names::sometimes",
+            Verdict::Flaky {
+                passed: 2,
+                runs: 3,
+                others: vec!["run 2 failed: the name: expected 192.168.163.2, saw nothing".into()],
+            },
+            9_000,
+        ),
+        (
             "deploy::rollback",
             Verdict::Skipped {
                 why: "the tool makes no promise about it".into(),

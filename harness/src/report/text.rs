@@ -11,9 +11,10 @@ use crate::{
 };
 
 /// The order in which counts are told.
-const WORDS: [&str; 8] = [
+const WORDS: [&str; 9] = [
     "passed",
     "failed",
+    "flaky",
     "timed-out",
     "infrastructure",
     "unexpected-pass",
@@ -95,6 +96,15 @@ pub fn problem(record: &Record, report_dir: &Utf8Path) -> String {
                 "the lab itself failed; this says nothing about the claim",
             );
         }
+        Verdict::Flaky {
+            passed,
+            runs,
+            others,
+        } => {
+            field("expected", "one result, however often it is run");
+            field("seen", &format!("{passed} of {runs} passed"));
+            lines = others;
+        }
         Verdict::Skipped { why } => field("why", why),
         Verdict::Passed | Verdict::Interrupted => {}
     }
@@ -132,6 +142,7 @@ pub fn essence(verdict: &Verdict) -> String {
         Verdict::Failed(failure) => one_line(&failure.to_string()),
         Verdict::ExpectedFailure { tracker, .. } => format!("known: {tracker}"),
         Verdict::UnexpectedPass { tracker } => format!("should fail because of {tracker}"),
+        Verdict::Flaky { passed, runs, .. } => format!("{passed} of {runs} passed"),
         Verdict::Skipped { why } => one_line(why),
         Verdict::TimedOut {
             phase, waited_ms, ..

@@ -15,39 +15,39 @@ spawnlab::scenarios! {
     area "firewall";
 
     /// NixOS' nftables rules refuse the guest's DHCP requests: it gets no lease.
-    nftables_refuses_a_lease on Deployed limit 90 {
+    nftables_refuses_a_lease on Deployed limit 90 brings [Firewall] {
         "port-opened-by-hand" fails "the leases given" spares "firewall::nftables_leases_with_nixpkgs_498177":
             "mkdir -p /etc/lab/firewall; echo 'udp dport 67 accept' > /etc/lab/firewall/extra.nft";
     }
 
     /// NixOS' iptables rules refuse the guest's DHCP requests: it gets no lease.
-    iptables_refuses_a_lease on Deployed limit 90 {
+    iptables_refuses_a_lease on Deployed limit 90 brings [Firewall] {
         "port-opened-by-hand" fails "the leases given" spares "firewall::iptables_leases_with_nixpkgs_498177":
             "mkdir -p /etc/lab/firewall
              echo '46 -A nixos-fw -p udp --dport 67 -j nixos-fw-accept' > /etc/lab/firewall/extra.iptables";
     }
 
     /// With our counterpart of nixpkgs' change 498177 for nftables (nixpkgs-498177-nft) the guest gets its lease.
-    nftables_leases_with_nixpkgs_498177 on Deployed limit 90 {
+    nftables_leases_with_nixpkgs_498177 on Deployed limit 90 brings [Firewall] {
         "dropped-by-another-table" fails "the lease" spares "firewall::nftables_refuses_the_uplink_with_nixpkgs_498177":
             DROP_DHCP_OF_GUESTS;
     }
 
     /// With the rule of nixpkgs' change 498177 the guest gets its lease through iptables.
-    iptables_leases_with_nixpkgs_498177 on Deployed limit 90 {
+    iptables_leases_with_nixpkgs_498177 on Deployed limit 90 brings [Firewall] {
         "dropped-by-another-table" fails "the lease" spares "firewall::iptables_refuses_the_uplink_with_nixpkgs_498177":
             DROP_DHCP_OF_GUESTS;
     }
 
     /// With the documented workaround, `ve-+` in `networking.firewall.interfaces`, the guest gets its
     /// lease through iptables.
-    iptables_leases_with_the_workaround on Deployed limit 90 {
+    iptables_leases_with_the_workaround on Deployed limit 90 brings [Firewall] {
         "dropped-by-another-table" fails "the lease" spares "firewall::iptables_refuses_the_uplink_with_nixpkgs_498177":
             DROP_DHCP_OF_GUESTS;
     }
 
     /// What nixpkgs renders of that workaround for nftables is no rule set: nft refuses the `+`.
-    nftables_refuses_to_load_the_workaround on Deployed {
+    nftables_refuses_to_load_the_workaround on Deployed brings [Firewall] {
         "nft-knows-the-wildcard" fails "the workaround" spares "firewall::nftables_leases_with_nixpkgs_498177":
             "printf '#!/bin/sh\\nfor file; do :; done\\n[ ! -f $file ] || sed -i s/ve-+/ve-eth/ $file\\nexec /usr/sbin/nft \"$@\"\\n' \
                  > /usr/local/sbin/nft
@@ -55,13 +55,13 @@ spawnlab::scenarios! {
     }
 
     /// The rule of nixpkgs' change 498177 opens nothing to the uplink on nftables: DHCP requests from there stay refused.
-    nftables_refuses_the_uplink_with_nixpkgs_498177 on Deployed {
+    nftables_refuses_the_uplink_with_nixpkgs_498177 on Deployed brings [Firewall] {
         "port-opened-to-all" fails "the refused request" spares "firewall::nftables_leases_with_nixpkgs_498177":
             "mkdir -p /etc/lab/firewall; echo 'udp dport 67 accept' > /etc/lab/firewall/extra.nft";
     }
 
     /// The rule of nixpkgs' change 498177 opens nothing to the uplink on iptables: DHCP requests from there stay refused.
-    iptables_refuses_the_uplink_with_nixpkgs_498177 on Deployed {
+    iptables_refuses_the_uplink_with_nixpkgs_498177 on Deployed brings [Firewall] {
         "port-opened-to-all" fails "the refused request" spares "firewall::iptables_leases_with_nixpkgs_498177":
             "mkdir -p /etc/lab/firewall
              echo '46 -A nixos-fw -p udp --dport 67 -j nixos-fw-accept' > /etc/lab/firewall/extra.iptables";

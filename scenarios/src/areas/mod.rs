@@ -8,3 +8,4 @@ pub mod names;
 pub mod networking;
 pub mod run;
 pub mod status;
+pub mod uplink;

@@ -32,6 +32,26 @@ impl Again {
         Self(words)
     }
 
+    /// For a command whose first words are `words`.
+    #[must_use]
+    pub fn of(words: Vec<String>) -> Self {
+        Self(words).with_exact()
+    }
+
+    /// The same with an option more.
+    #[must_use]
+    pub fn with(self, option: &str, value: String) -> Self {
+        let Self(mut words) = self;
+        words.retain(|word| word != "--exact");
+        words.extend([option.to_owned(), value]);
+        Self(words).with_exact()
+    }
+
+    fn with_exact(mut self) -> Self {
+        self.0.push("--exact".into());
+        self
+    }
+
     /// For `cargo test`, which takes what of `lab` is not the default from the environment.
     #[must_use]
     pub fn by_cargo(lab: &LabArgs) -> Self {

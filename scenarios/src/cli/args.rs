@@ -1,24 +1,31 @@
 //! The command line.
 
-use std::num::NonZeroUsize;
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+};
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use spawnlab::{qemu::accel::Choice, scenario::Guarantee, trial::Failed};
 
-use super::{again::Again, tool, trouble::Trouble};
+use super::{again::Again, known, tool, trouble::Trouble, verify_args::VerifyArgs};
 use crate::engine::{Layer, Options};
 
-const EXIT_CODES: &str = "\
+pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    all as expected
-  1    a scenario failed, timed out, or passed although it should not
+  1    a scenario failed, timed out, was flaky, or passed although it should not;
+       verify: the change has no effect, breaks something, or something is flaky
   2    the command line is wrong
   3    the lab itself failed, and no scenario did
   4    nothing is selected
   130  interrupted";
 
-const FILTERS: &str = "\
+const BOUNDS: &str = "\
+Every run keeps the layers within 12 GiB and removes what no run used for 14 days; none that is in use.";
+
+pub(super) const FILTERS: &str = "\
 Filters:
   names::            the whole area `names`
   lease              every scenario whose full name contains `lease`
@@ -48,12 +55,20 @@ pub enum Command {
     /// Run scenarios against their saboteurs: each has to fail, where the saboteur says
     #[command(after_help = format!("{FILTERS}\n\n{EXIT_CODES}"))]
     Prove(RunArgs),
+    /// Compare two sides: does a change do what it claims, and break nothing?
+    Verify(VerifyArgs),
     /// A shell on a clone of a layer
     #[command(after_help = EXIT_CODES)]
     Shell(ShellArgs),
     /// A shell on the host of a scenario that did not pass, as `run --keep` kept it
     #[command(after_help = EXIT_CODES)]
     Resume(ResumeArgs),
+    /// List the layers that are kept, or remove some
+    #[command(after_help = format!("{BOUNDS}\n\n{EXIT_CODES}"))]
+    Layers(LayersArgs),
+    /// Measure what the lab is fast at, on this machine
+    #[command(after_help = format!("Names:\n  {}\n\n{EXIT_CODES}", crate::bench::names("\n  ")))]
+    Bench(BenchArgs),
     /// Build and look at images
     #[command(after_help = EXIT_CODES)]
     Image {
@@ -101,9 +116,70 @@ pub struct RunArgs {
     /// folder in target/spawnlab/runs, and `latest` leads to it]
     #[arg(long, value_name = "DIR")]
     pub report: Option<Utf8PathBuf>,
+    /// Run each scenario N times, each time on a fresh clone; one that does not come out the same each
+    /// time is flaky, and no pass
+    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true)]
+    pub repeat: NonZeroU32,
+    /// The list of known bugs, whose failures are expected [default: ci/known.toml as of when this
+    /// command was built]
+    #[arg(long, value_name = "FILE")]
+    pub known: Option<Utf8PathBuf>,
     /// Start no further scenario once one came out other than expected
     #[arg(long)]
     pub fail_fast: bool,
+}
+
+/// Arguments of `layers`.
+#[derive(Debug, Args)]
+pub struct LayersArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: Option<LayersCommand>,
+    /// Print JSON: sizes in bytes, times in seconds since 1970
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do with layers.
+#[derive(Debug, Subcommand)]
+pub enum LayersCommand {
+    /// Remove layers, and what stands on them, unless they are in use [default: what is beyond the bounds]
+    #[command(after_help = format!("{BOUNDS}\n\n{EXIT_CODES}"))]
+    Clean(CleanArgs),
+}
+
+/// Arguments of `layers clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// A layer's name, which may mean several, or the beginning of its key
+    pub layer: Option<String>,
+    /// All of them
+    #[arg(long, conflicts_with_all = ["layer", "older_than"])]
+    pub all: bool,
+    /// Those that no run used for so long, such as 36h or 14d
+    #[arg(long, value_name = "AGE", conflicts_with = "layer")]
+    pub older_than: Option<humantime::Duration>,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// How often each thing is measured
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub repeat: NonZeroUsize,
+    /// Write all samples to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<Utf8PathBuf>,
+    /// Measure only these
+    #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "suite")]
+    #[arg(value_parser = crate::bench::known)]
+    pub only: Vec<String>,
+    /// Also all scenarios, once with an empty cache of layers and once with a full one: many minutes
+    #[arg(long)]
+    pub suite: bool,
+    /// On what.
+    #[command(flatten)]
+    pub lab: LabArgs,
 }
 
 /// Arguments of `shell`.
@@ -216,7 +292,7 @@ impl LabArgs {
     /// What the engine needs to know; `again` runs one scenario again.
     ///
     /// # Errors
-    /// A tool that can't be executed.
+    /// A tool that can't be executed, or known bugs that have expired.
     pub fn options(&self, again: Again) -> Result<Options, Trouble> {
         let tool = self.tool.as_deref().map(tool::checked).transpose()?;
         let promises = match &self.promises {
@@ -233,6 +309,9 @@ impl LabArgs {
                 Accel::Kvm => Choice::Kvm,
                 Accel::Tcg => Choice::Tcg,
             },
+            firewall: None,
+            repeat: NonZeroU32::MIN,
+            known: Arc::new(known::read(None)?),
             failed: if self.keep {
                 Failed::Kept
             } else {
@@ -243,7 +322,7 @@ impl LabArgs {
     }
 }
 
-fn promises(text: &str) -> Result<Promises, String> {
+pub(super) fn promises(text: &str) -> Result<Promises, String> {
     match text {
         "all" => return Ok(Promises(Guarantee::ALL.to_vec())),
         "none" => return Ok(Promises(vec![])),

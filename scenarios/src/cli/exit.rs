@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use spawnlab::event::Summary;
+use spawnlab::{
+    event::Summary,
+    verify::{Overall, Word},
+};
 
 /// How the command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +35,26 @@ impl From<&Summary> for Exit {
         };
         if summary.interrupted {
             Self::Interrupted
-        } else if any(&["failed", "timed-out", "unexpected-pass"]) {
+        } else if any(&["failed", "flaky", "timed-out", "unexpected-pass"]) {
             Self::Failed
         } else if summary.as_expected {
             Self::AsExpected
         } else {
             Self::Infrastructure
+        }
+    }
+}
+
+impl From<&Overall> for Exit {
+    /// Only a change that does what it claims is as expected.
+    fn from(overall: &Overall) -> Self {
+        match overall.word {
+            _ if overall.error.is_some() => Self::Infrastructure,
+            Word::DoesWhatItClaims => Self::AsExpected,
+            Word::NoEffect | Word::Breaks | Word::Flaky => Self::Failed,
+            Word::Undecided => Self::Infrastructure,
+            Word::NothingCompared => Self::NothingSelected,
+            Word::Interrupted => Self::Interrupted,
         }
     }
 }
@@ -73,6 +90,11 @@ mod tests {
                 failure: failure(),
             },
             "unexpected-pass" => Verdict::UnexpectedPass { tracker },
+            "flaky" => Verdict::Flaky {
+                passed: 2,
+                runs: 3,
+                others: vec!["run 2 failed".into()],
+            },
             "skipped" => Verdict::Skipped { why: "so".into() },
             "timed-out" => Verdict::TimedOut {
                 phase: "a lease".into(),
@@ -104,6 +126,7 @@ mod tests {
     #[case(&["skipped"], Exit::AsExpected)]
     #[case(&["passed", "failed"], Exit::Failed)]
     #[case(&["timed-out"], Exit::Failed)]
+    #[case(&["flaky", "passed"], Exit::Failed)]
     #[case(&["unexpected-pass", "passed"], Exit::Failed)]
     #[case(&["infrastructure", "passed"], Exit::Infrastructure)]
     #[case(&["infrastructure", "failed"], Exit::Failed)]

@@ -1,6 +1,6 @@
 //! `spawnlab run` and `spawnlab prove`: they differ in what they take from the registry.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use spawnlab::{
     event::{Event, Events, Summary},
@@ -13,7 +13,7 @@ use super::{
     again::Again,
     args::{RunArgs, Selection},
     exit::Exit,
-    report_dir,
+    known, report_dir,
     select::select,
     signals,
     trouble::Trouble,
@@ -39,7 +39,15 @@ pub(super) async fn run(args: &RunArgs, what: What, bodies: Handle) -> Result<Ex
     };
     let chosen = chosen(all, &args.selection)?;
     let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
-    let options = args.lab.options(Again::new(&[&program, verb], &args.lab))?;
+    let mut again = Again::new(&[&program, verb], &args.lab);
+    if args.repeat.get() > 1 {
+        again = again.with("--repeat", args.repeat.to_string());
+    }
+    let mut options = args.lab.options(again)?;
+    options.repeat = args.repeat;
+    if let Some(file) = &args.known {
+        options.known = Arc::new(known::read(Some(file))?);
+    }
     let dir = report_dir::open(args.report.as_deref())?;
 
     let (events, receiver) = Events::channel();
@@ -98,7 +106,9 @@ async fn session(
     let jobs = chosen.iter().map(|chosen| engine.job(*chosen)).collect();
     let mut how = runner::Options::new(dir.path());
     how.bodies = Some(bodies);
-    how.at_once = args.jobs.unwrap_or_else(|| engine.at_once());
+    if let Err(error) = how.admit(args.jobs, || engine.slots()) {
+        return Summary::broken(error, begin.elapsed());
+    }
     how.fail_fast = args.fail_fast;
     let finished = runner::run(jobs, &how, interrupt, events).await;
     finished.summary(begin.elapsed())

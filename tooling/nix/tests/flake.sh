@@ -65,6 +65,7 @@ has() {
     fi
 }
 has "the app is the lab's command" 'spawnlab-0.1.0/bin/spawnlab"' apps.x86_64-linux.lab.program
+has "so is the one that compares" '-spawnlab-verify"' apps.x86_64-linux.verify.program
 has "what runs in hosts is handed to the lab" spawnlab-in-hosts-0.1.0 packages.x86_64-linux.spawnlab \
     'package: package.passedTo.postInstall'
 has "the overlay brings both programs" '{"nixos-deploy-container":"deploy-tool.nix","spawnlab":"spawnlab.nix"}' \

@@ -87,6 +87,7 @@ let
         pkgsCross.musl64.pkgsStatic.rustPlatform = { inherit buildRustPackage; };
         mkShell = package "shell";
         runCommand = name: arguments: script: package name (arguments // { inherit script; });
+        writeShellScript = name: script: package name { inherit script; };
         nixosOptionsDoc =
           { options, transformOptions }:
           {

@@ -1,0 +1,54 @@
+//! The benchmark: what is measured, how, and how it is shown.
+
+pub(crate) mod measure;
+pub(crate) mod stats;
+pub(crate) mod suite;
+pub(crate) mod table;
+
+/// What is measured: name, unit, and what it is.
+pub(crate) const METRICS: [(&str, &str, &str); 14] = [
+    (
+        "bare-start",
+        "ms",
+        "QEMU with a clone's command line, to its greeting",
+    ),
+    ("boot-agent", "ms", "cold boot, to the first answer"),
+    ("boot-running", "ms", "cold boot, until systemd is done"),
+    (
+        "layer-quiet",
+        "ms",
+        "coming to rest before a layer is saved",
+    ),
+    ("layer-save", "ms", "writing a layer's state"),
+    ("clone", "ms", "clone to first successful command"),
+    (
+        "clone-beyond",
+        "ms",
+        "the same beyond a bare start just before",
+    ),
+    ("command-host", "ms", "command round trip, host"),
+    ("command-container", "ms", "command round trip, container"),
+    ("memory", "MiB", "private memory of a clone after that"),
+    ("deploy-first", "ms", "first deploy of a container"),
+    ("deploy-again", "ms", "deploying another generation into it"),
+    ("suite-cold", "ms", "all scenarios, no layers yet"),
+    ("suite-warm", "ms", "all scenarios, layers kept"),
+];
+
+/// All names.
+pub(crate) fn names(between: &str) -> String {
+    METRICS
+        .map(|(name, _, what)| format!("{name:<18} {what}"))
+        .join(between)
+}
+
+/// `name`, if there is such a thing to measure without `--suite`.
+pub(crate) fn known(name: &str) -> Result<String, String> {
+    if name.starts_with("suite-") {
+        return Err("it is measured with --suite".into());
+    }
+    match METRICS.iter().any(|(known, ..)| *known == name) {
+        true => Ok(name.to_owned()),
+        false => Err("nothing of that name is measured; --help lists the names".into()),
+    }
+}

@@ -1,0 +1,249 @@
+//! `spawnlab verify`: the same scenarios on clones of two sides.
+
+use camino::Utf8PathBuf;
+use spawnlab::{
+    event::{Event, Events, Summary},
+    job::Job,
+    report::{dir::Dir, drive::drive, text::millis},
+    runner::{self, Finished, Interrupt},
+    scenario::{Scenario, Surrounding},
+    trial::Look,
+    verify::{self, Compared, Comparison, Runs, text},
+};
+use tokio::runtime::Handle;
+
+use super::{
+    exit::Exit, print, report_dir, run::chosen, signals, trouble::Trouble, verify_args::VerifyArgs,
+    verify_files,
+};
+use crate::{
+    engine::{Engine, Options},
+    registry::{Chosen, to_run},
+    side::Side,
+};
+
+/// What tells two hosts apart: links, leases, and what the rules counted.
+const LOOK: &str = include_str!("look.sh");
+
+const NAMES: [&str; 2] = ["base", "change"];
+
+/// Compares the sides of `args`, and reports it.
+pub(super) async fn verify(args: &VerifyArgs, bodies: Handle) -> Result<Exit, Trouble> {
+    // What can be wrong with the command line is found out before anything is written or started.
+    let sides = args.sides()?;
+    let chosen = chosen(to_run(), &args.selection)?;
+    let [base, change] = &sides;
+    let options = [args.options(base)?, args.options(change)?];
+    verify_files::check(args)?;
+    let dir = report_dir::open(args.report.as_deref())?;
+
+    let (events, receiver) = Events::channel();
+    let driver = drive(receiver, tell, Some(dir.clone()))
+        .map_err(|error| Trouble::infrastructure("reporters", error))?;
+    let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
+    let session = Session {
+        args,
+        sides: &sides,
+        chosen: &chosen,
+        dir: &dir,
+        interrupt: &interrupt,
+        events: &events,
+    };
+    let (comparison, summary) = session.run(options, bodies).await;
+    events.send(Event::RunFinished(Box::new(summary)));
+    drop(events);
+    let (_, kept) = tokio::task::spawn_blocking(|| driver.finish())
+        .await
+        .map_err(|error| Trouble::infrastructure("reporters", error))?;
+
+    print::stdout(&format!("\n{}report in {dir}\n", text::render(&comparison)))?;
+    verify_files::write(&comparison, args, &dir)?;
+    kept.map_err(|error| Trouble::infrastructure("report", error))?;
+    Ok(Exit::from(&comparison.overall))
+}
+
+struct Session<'a> {
+    args: &'a VerifyArgs,
+    sides: &'a [Side; 2],
+    chosen: &'a [Chosen],
+    dir: &'a Dir,
+    interrupt: &'a Interrupt,
+    events: &'a Events,
+}
+
+impl Session<'_> {
+    async fn run(&self, options: [Options; 2], bodies: Handle) -> (Comparison, Summary) {
+        let begin = std::time::Instant::now();
+        let repeat = self.args.repeat.get();
+        self.events.send(Event::RunStarted {
+            selected: self.chosen.len() * 2 * usize::try_from(repeat).unwrap_or(usize::MAX),
+            report_dir: self.dir.path().to_owned(),
+        });
+        let engines = tokio::select! {
+            biased;
+            () = self.interrupt.raised() => {
+                self.events.send(Event::Interrupted);
+                let summary = Summary::of(&[], true, begin.elapsed());
+                return (self.comparison(&[], vec![], true), summary);
+            }
+            engines = Box::pin(self.engines(options)) => engines,
+        };
+        let mut how = runner::Options::new(self.dir.path());
+        how.bodies = Some(bodies);
+        let ready = engines.and_then(|engines| {
+            how.admit(self.args.jobs, || engines[0].slots())
+                .map_err(|error| error.to_string())?;
+            Ok(engines)
+        });
+        let engines = match ready {
+            Ok(engines) => engines,
+            Err(error) => {
+                let mut comparison = self.comparison(&[], vec![], false);
+                comparison.overall.word = verify::Word::Undecided;
+                comparison.overall.sentence = "nothing was compared: the lab failed".into();
+                comparison.overall.error = Some(error.clone());
+                return (comparison, Summary::broken(error, begin.elapsed()));
+            }
+        };
+        let jobs = self.jobs(&engines);
+        let finished = runner::run(jobs, &how, self.interrupt, self.events).await;
+        let summary = finished.summary(begin.elapsed());
+        let compared = self.compared(&finished);
+        (
+            self.comparison(&engines, compared, finished.interrupted),
+            summary,
+        )
+    }
+
+    async fn engines(&self, options: [Options; 2]) -> Result<Vec<Engine>, String> {
+        let mut engines = vec![];
+        for (name, options) in NAMES.into_iter().zip(options) {
+            print::stderr(&format!("-- {name}\n"));
+            let below: Utf8PathBuf = self.dir.path().join("layers").join(name);
+            let engine = Engine::open(options, self.chosen, &below, self.events).await;
+            engines.push(engine.map_err(|error| format!("{name}: {error}"))?);
+        }
+        Ok(engines)
+    }
+
+    /// For each scenario its runs, base and change by turns: what changes with time hits both alike.
+    fn jobs(&self, engines: &[Engine]) -> Vec<Job> {
+        let mut jobs = vec![];
+        for chosen in self.chosen {
+            let scenario = chosen.scenario;
+            let skip = self.skip(scenario);
+            for number in 1..=self.args.repeat.get() {
+                for (name, engine) in NAMES.iter().zip(engines) {
+                    let name = format!("{}.{name}.{number}", scenario.full_name());
+                    // One walk along a chain that is whole is enough.
+                    let look = Look {
+                        walk: number == 1,
+                        script: LOOK,
+                    };
+                    let mut job = engine.compared(scenario, name, look);
+                    job.skip = skip.clone().or_else(|| engine.skip(scenario));
+                    jobs.push(job);
+                }
+            }
+            // What one side skips says nothing about the change, and is not worth the other's time.
+            let from = jobs.len() - 2 * usize::try_from(self.args.repeat.get()).unwrap_or(0);
+            let why = jobs[from..].iter().find_map(|job| job.skip.clone());
+            for job in &mut jobs[from..] {
+                job.skip.clone_from(&why);
+            }
+        }
+        jobs
+    }
+
+    fn skip(&self, scenario: &Scenario) -> Option<String> {
+        let varied = self.sides.iter().any(|side| side.firewall.is_some());
+        let brings = scenario.brings.contains(&Surrounding::Firewall);
+        (varied && brings).then(|| {
+            "it loads a firewall of its own, so it says nothing about `firewall=`".to_owned()
+        })
+    }
+
+    fn compared(&self, finished: &Finished) -> Vec<Compared> {
+        let again = self.args.again();
+        let side = |name: &str, side: &str| {
+            let prefix = format!("{name}.{side}.");
+            let records: Vec<_> = finished
+                .records
+                .iter()
+                .filter(|record| record.name.starts_with(&prefix))
+                .cloned()
+                .collect();
+            let passed = records
+                .iter()
+                .filter(|record| record.verdict == spawnlab::verdict::Verdict::Passed)
+                .count();
+            Runs {
+                passed: u32::try_from(passed).unwrap_or(u32::MAX),
+                looked: verify::look(self.dir.path(), &records),
+                records,
+            }
+        };
+        self.chosen
+            .iter()
+            .map(|chosen| {
+                let name = chosen.full_name();
+                let [base, change] = NAMES.map(|one| side(&name, one));
+                let claim = chosen.scenario.claim();
+                verify::compare(&name, &claim, again.command(&name), base, change)
+            })
+            .collect()
+    }
+
+    fn comparison(
+        &self,
+        engines: &[Engine],
+        scenarios: Vec<Compared>,
+        interrupted: bool,
+    ) -> Comparison {
+        let side = |place: usize| verify::Side {
+            variables: self.sides[place].variables.clone(),
+            environment: engines
+                .get(place)
+                .map(|engine| engine.environment().clone()),
+        };
+        Comparison {
+            version: verify::VERSION,
+            base: side(0),
+            change: side(1),
+            repeat: self.args.repeat.get(),
+            overall: verify::overall(&scenarios, interrupted),
+            scenarios,
+        }
+    }
+}
+
+/// Tells how it goes on. A failed run is no news here: a base is allowed to fail.
+fn tell(event: &Event) {
+    let line = match event {
+        Event::StepFinished { step, took, result } => {
+            let took = millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+            match result {
+                Ok(how) => format!("{how:<16} {step} ({took})"),
+                Err(error) => format!("{:<16} {step} ({took}): {error}", "error"),
+            }
+        }
+        Event::StepProgress { step, message } => format!("{:<16} {step}: {message}", ""),
+        Event::EnvironmentKnown(environment) => format!(
+            "{:<16} {}, {}, {}",
+            "environment", environment.image, environment.accelerator, environment.tool
+        ),
+        Event::ScenarioFinished(record)
+            if !matches!(record.verdict, spawnlab::verdict::Verdict::Skipped { .. }) =>
+        {
+            format!(
+                "{:<16} {} ({})",
+                record.verdict.word(),
+                record.name,
+                millis(record.took_ms)
+            )
+        }
+        Event::Interrupted => "interrupted: stopping what runs (once more: stop at once)".into(),
+        _ => return,
+    };
+    print::stderr(&format!("{}\n", spawnlab::report::text::printable(&line)));
+}

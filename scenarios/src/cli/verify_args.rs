@@ -1,0 +1,133 @@
+//! The command line of `spawnlab verify`.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use camino::Utf8PathBuf;
+use clap::Args;
+use spawnlab::{scenario::Guarantee, trial::Failed};
+
+use super::{
+    again::Again,
+    args::{Accel, EXIT_CODES, FILTERS, LabArgs, Promises, Selection, promises},
+    trouble::Trouble,
+};
+use crate::{
+    engine::Options,
+    side::{Side, VARIABLES},
+};
+
+const VERDICTS: &str = "\
+Each scenario runs N times on fresh clones of each side, and comes out as
+  fixed        it failed on the base each time, and passes with the change each time
+  broken       the other way round
+  still works, still fails
+  flaky        a side did not come out the same each time
+  skipped      with the reason: it says nothing about what the sides differ in, or needs more than a tool promises
+Exit code 0 means that something is fixed, and nothing is broken or flaky.";
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = format!("{VARIABLES}\n\n{VERDICTS}\n\n{FILTERS}\n\n{EXIT_CODES}"))]
+pub struct VerifyArgs {
+    /// A variable of the side that the change is measured against; once for each variable
+    #[arg(long, value_name = "VAR=VALUE", required = true)]
+    pub base: Vec<String>,
+    /// A variable of the side with the change; once for each variable
+    #[arg(long, value_name = "VAR=VALUE", required = true)]
+    pub change: Vec<String>,
+    /// Which.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// How often each scenario runs on each side
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub repeat: NonZeroU32,
+    /// What the tools of sides with `tool=` promise beyond the contract, comma-separated [default: none]
+    #[arg(long, value_name = "LIST", value_parser = promises)]
+    pub promises: Option<Promises>,
+    /// `auto` takes KVM only if a guest really starts under it
+    #[arg(
+        long,
+        value_enum,
+        default_value = "auto",
+        env = "SPAWNLAB_ACCEL",
+        hide_env_values = true
+    )]
+    pub accel: Accel,
+    /// How many at once [default: what this machine carries]
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// The report's folder [default: a dated folder in target/spawnlab/runs, and `latest` leads to it]
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<Utf8PathBuf>,
+    /// Write the comparison here, too: JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<Utf8PathBuf>,
+    /// Write the comparison here, too: Markdown for a comment below a pull request
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<Utf8PathBuf>,
+    /// Write the comparison here, too: JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<Utf8PathBuf>,
+}
+
+impl VerifyArgs {
+    /// The sides, base first.
+    ///
+    /// # Errors
+    /// A variable that is not there, or not yet.
+    pub fn sides(&self) -> Result<[Side; 2], Trouble> {
+        let read = |what: &str, variables: &[String]| {
+            Side::read(variables).map_err(|why| {
+                Trouble::usage(what, why).hint("`spawnlab verify --help` lists the variables")
+            })
+        };
+        Ok([read("--base", &self.base)?, read("--change", &self.change)?])
+    }
+
+    /// What the engine needs to know of `side`.
+    ///
+    /// # Errors
+    /// A tool that can't be executed.
+    pub fn options(&self, side: &Side) -> Result<Options, Trouble> {
+        let none = Promises(Vec::<Guarantee>::new());
+        let named = side.tool.is_some();
+        let lab = LabArgs {
+            tool: side.tool.as_ref().map(Utf8PathBuf::from),
+            promises: named.then(|| self.promises.clone().unwrap_or(none)),
+            image: side.image.clone(),
+            accel: self.accel,
+            keep: false,
+        };
+        let mut options = lab.options(self.again())?;
+        options.firewall = side.firewall.flatten();
+        options.failed = Failed::Dropped;
+        Ok(options)
+    }
+
+    /// Writes the command that compares just one scenario again.
+    #[must_use]
+    pub fn again(&self) -> Again {
+        let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
+        let mut words = vec![program, "verify".to_owned()];
+        let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        for variable in &self.base {
+            option("--base", variable.clone());
+        }
+        for variable in &self.change {
+            option("--change", variable.clone());
+        }
+        option("--repeat", self.repeat.to_string());
+        if let Some(Promises(promises)) = &self.promises {
+            let names: Vec<_> = promises.iter().map(|promise| promise.name()).collect();
+            if !names.is_empty() {
+                option("--promises", names.join(","));
+            }
+        }
+        match self.accel {
+            Accel::Auto => {}
+            Accel::Kvm => option("--accel", "kvm".into()),
+            Accel::Tcg => option("--accel", "tcg".into()),
+        }
+        Again::of(words)
+    }
+}

@@ -1,0 +1,111 @@
+//! One side of a comparison, as the command line gives it: `VAR=VALUE`, once per variable.
+
+use crate::firewall::Firewall;
+
+/// The variables that there are.
+pub const VARIABLES: &str = "\
+Variables (those that a side does not name have their defaults):
+  firewall=off                  no firewall of the lab's on the host [default]
+  firewall=VARIANT              rules as NixOS has them, on iptables
+  firewall=nftables:VARIANT     the same on nftables (firewall=iptables:VARIANT is the default said aloud)
+    nixos                       as NixOS is: DHCP requests of containers are refused
+    nixpkgs-498177              with the rules of NixOS/nixpkgs#498177; it has none for nftables
+    nixpkgs-498177-nft          nftables only: our counterpart of that change, and not a part of it
+    workaround                  with ve-+ in networking.firewall.interfaces; nftables refuses to load it
+    dhcp-from-anywhere          DHCP open to all networks: a change that opens too much
+  tool=PATH                     the deploy tool under test
+  image=IMAGE                   a recipe's name or file, a built image's folder, or a flake reference";
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Side {
+    /// The variables as they were given.
+    pub variables: Vec<String>,
+    /// Whether the firewall is among them, and which it is.
+    pub firewall: Option<Option<Firewall>>,
+    /// The deploy tool, as it was given.
+    pub tool: Option<String>,
+    /// The image.
+    pub image: Option<String>,
+}
+
+impl Side {
+    /// Reads `variables`.
+    ///
+    /// # Errors
+    /// A message for the user: what is wrong with which of them.
+    pub fn read(variables: &[String]) -> Result<Self, String> {
+        let mut side = Self {
+            variables: variables.to_vec(),
+            ..Self::default()
+        };
+        for given in variables {
+            let (name, value) = given
+                .split_once('=')
+                .ok_or_else(|| format!("{given:?} is not of the form VAR=VALUE"))?;
+            let twice = || format!("{name} is given twice for one side");
+            match name {
+                "firewall" if side.firewall.is_some() => return Err(twice()),
+                "firewall" => {
+                    let read = Firewall::read(value).map_err(|why| format!("{given}: {why}"))?;
+                    side.firewall = Some(read);
+                }
+                "tool" => put(&mut side.tool, value).ok_or_else(twice)?,
+                "image" => put(&mut side.image, value).ok_or_else(twice)?,
+                "host" | "guest" | "nixpkgs" => {
+                    return Err(format!(
+                        "the variable {name} is not supported yet; there are firewall, tool and image"
+                    ));
+                }
+                _ => {
+                    return Err(format!(
+                        "there is no variable {name:?}; there are firewall, tool and image"
+                    ));
+                }
+            }
+        }
+        Ok(side)
+    }
+}
+
+fn put(place: &mut Option<String>, value: &str) -> Option<()> {
+    place.replace(value.to_owned()).is_none().then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::firewall::VARIANTS;
+
+    fn read(variables: &[&str]) -> Result<Side, String> {
+        let variables: Vec<String> = variables.iter().map(|one| (*one).to_owned()).collect();
+        Side::read(&variables)
+    }
+
+    #[test]
+    fn a_side_is_a_set_of_variables() {
+        let side = read(&["tool=/opt/deploy=new", "firewall=off"]).expect("read");
+        assert_eq!(side.tool.as_deref(), Some("/opt/deploy=new"));
+        assert_eq!(side.firewall, Some(None));
+        assert_eq!(side.image, None);
+    }
+
+    #[rstest::rstest]
+    #[case(&["firewall"], "VAR=VALUE")]
+    #[case(&["firewall=nixos", "firewall=off"], "twice")]
+    #[case(&["tool=a", "tool=b"], "twice")]
+    #[case(&["firewall=nope"], "firewall=nope: ")]
+    #[case(&["guest=sid"], "not supported yet")]
+    #[case(&["colour=red"], "there is no variable")]
+    fn what_is_wrong_is_said(#[case] variables: &[&str], #[case] part: &str) {
+        let error = read(variables).expect_err("refused");
+        assert!(error.contains(part), "{error}");
+    }
+
+    #[test]
+    fn the_help_names_every_variant() {
+        for variant in &VARIANTS {
+            assert!(VARIABLES.contains(variant.name), "{}", variant.name);
+        }
+    }
+}
