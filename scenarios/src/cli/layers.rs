@@ -135,7 +135,8 @@ fn table(layers: &[Listed], now: SystemTime) -> String {
             short(layer),
             human::bytes(layer.bytes),
             ago(layer.built()),
-            ago(Some(layer.used)),
+            // A layer whose lock is gone does not say when it was used.
+            ago(Some(layer.used).filter(|used| *used != SystemTime::UNIX_EPOCH)),
             if layer.in_use { "yes" } else { "no" }
         );
         for (name, value) in built_with(layer) {
@@ -145,7 +146,8 @@ fn table(layers: &[Listed], now: SystemTime) -> String {
         }
     }
     let total = layers.iter().map(|layer| layer.bytes).sum();
-    let _ = writeln!(text, "{} layers, {}", layers.len(), human::bytes(total));
+    let noun = if layers.len() == 1 { "layer" } else { "layers" };
+    let _ = writeln!(text, "{} {noun}, {}", layers.len(), human::bytes(total));
     text
 }
 
@@ -196,8 +198,8 @@ mod tests {
     fn a_line_for_each_and_a_sum() {
         insta::assert_snapshot!(table(&[layer("0123456789abcdef")], SystemTime::UNIX_EPOCH), @r"
         NAME        KEY                 SIZE     AGE  LAST USE  IN USE
-        unfinished  0123456789ab     3.0 MiB       -       0 s  yes
-        1 layers, 3.0 MiB
+        unfinished  0123456789ab     3.0 MiB       -         -  yes
+        1 layer, 3.0 MiB
         ");
     }
 
