@@ -14,7 +14,7 @@ Variables (those that a side does not name have their defaults):
     workaround                  with ve-+ in networking.firewall.interfaces; nftables refuses to load it
     dhcp-from-anywhere          DHCP open to all networks: a change that opens too much
   tool=PATH                     the deploy tool under test
-  image=IMAGE                   a recipe's name or file, a built image's folder, or a flake reference";
+  image=IMAGE                   a recipe's name or file, an image's folder, or a flake reference";
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -251,7 +251,7 @@ pub struct LabArgs {
     )]
     #[arg(value_parser = promises)]
     pub promises: Option<Promises>,
-    /// A recipe's name or file, the folder of a built image, or a flake reference [default: debian/trixie]
+    /// A recipe's name or file, an image's folder, or a flake reference [default: debian/trixie]
     #[arg(
         long,
         value_name = "IMAGE",
