@@ -273,7 +273,7 @@ pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
 }
 
 /// The default recipe, a recipe's name or file, an image's folder, or a flake reference.
-fn image_choice(image: Option<&str>) -> Result<ImageChoice> {
+pub(crate) fn image_choice(image: Option<&str>) -> Result<ImageChoice> {
     let folder = image.map(Utf8Path::new).filter(|path| path.is_dir());
     if let Some(folder) = folder {
         return Ok(ImageChoice::Folder(folder.to_owned()));

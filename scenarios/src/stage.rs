@@ -80,7 +80,7 @@ impl Stage {
     ) -> Result<Self> {
         let cache = Cache::open().map_err(image_error)?;
         let image = image(&options.image, &cache, events).await?;
-        let guest = Guest::choose(image.manifest(), options.guest.as_deref())?;
+        let guest = Guest::choose(&image, options.guest.as_deref(), &cache, events).await?;
         let (platform, environment) = platform(&image, &guest, options, cache.root()).await?;
         let patience = platform.accel.patience();
         events.send(Event::EnvironmentKnown(environment.clone()));

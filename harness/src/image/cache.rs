@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Longer than any build takes: the other builder's own deadlines end it before.
-const LOCK_LIMIT: Duration = Duration::from_secs(60 * 60);
+pub(super) const LOCK_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// Whether an image that exists is good enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +154,13 @@ impl Cache {
             });
         }
         Ok(())
+    }
+
+    /// A folder of the cache beside that of the images. Created if needed.
+    pub(super) fn folder(&self, name: &str) -> Result<Utf8PathBuf, ImageError> {
+        let folder = self.root.join(name);
+        private_folder(&folder)?;
+        Ok(folder)
     }
 
     fn lock_path(&self, folder: &str) -> Utf8PathBuf {

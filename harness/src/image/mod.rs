@@ -16,10 +16,13 @@ mod cache;
 mod embedded;
 mod error;
 mod event;
+mod guest_base;
 mod lock;
 mod manifest;
+mod nar;
 mod open;
 mod recipe;
+mod recipe_file;
 mod recipe_id;
 mod validate;
 

@@ -267,7 +267,7 @@ impl Stack {
     ) -> Outcome {
         let lab = match (child.lab, parent) {
             (Some(lab), _) => {
-                fs_err::copy(lab, building.join(LAB)).map_err(Error::from)?;
+                sparse::copy(lab, &building.join(LAB)).map_err(Error::from)?;
                 building.join(LAB)
             }
             (None, Some(parent)) => parent.lab.clone(),
