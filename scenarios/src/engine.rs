@@ -45,6 +45,8 @@ pub struct Options {
     pub image: Option<String>,
     /// What nixpkgs is to be where the image is a flake reference, in place of what its lock file says.
     pub nixpkgs: Option<String>,
+    /// The Debian suite that guests are made of. The image's own if there is none.
+    pub guest: Option<String>,
     /// The accelerator.
     pub accel: Choice,
     /// The firewall that hosts are put under, if any.
@@ -280,6 +282,7 @@ fn neighbour(name: &str) -> Result<&'static Scenario> {
 pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
     Ok(StageOptions {
         image: image_choice(options.image.as_deref(), options.nixpkgs.as_deref())?,
+        guest: options.guest.clone(),
         accel: options.accel,
         tool: match &options.tool {
             Some(tool) => tool.clone(),

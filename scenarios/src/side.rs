@@ -17,6 +17,7 @@ Variables (those that a side does not name have their defaults):
     dhcp-from-anywhere          DHCP open to all networks: a change that opens too much
   tool=PATH                     the deploy tool under test
   image=IMAGE                   a recipe's name or file, an image's folder, or a flake reference
+  guest=SUITE                   the Debian suite that guests are made of, such as trixie
   host=FILE.nix                 container declarations in place of the lab's own, which it can import as
                                 ./lab-containers.nix
   nixpkgs=FLAKEREF              what the input nixpkgs of image=FLAKEREF is to be; takes a Nix";
@@ -36,6 +37,8 @@ pub struct Side {
     pub host: Option<Declarations>,
     /// What nixpkgs is to be.
     pub nixpkgs: Option<String>,
+    /// The suite that guests are made of.
+    pub guest: Option<String>,
 }
 
 impl Side {
@@ -61,6 +64,7 @@ impl Side {
                 }
                 "tool" => put(&mut side.tool, value).ok_or_else(twice)?,
                 "image" => put(&mut side.image, value).ok_or_else(twice)?,
+                "guest" => put(&mut side.guest, value).ok_or_else(twice)?,
                 "host" if side.host.is_some() => return Err(twice()),
                 "host" => {
                     let read = Declarations::read(Utf8Path::new(value));
@@ -116,10 +120,11 @@ mod tests {
 
     #[test]
     fn a_side_is_a_set_of_variables() {
-        let side = read(&["tool=/opt/deploy=new", "firewall=off"]).expect("read");
+        let side = read(&["tool=/opt/deploy=new", "firewall=off", "guest=sid"]).expect("read");
         assert_eq!(side.tool.as_deref(), Some("/opt/deploy=new"));
         assert_eq!(side.firewall, Some(None));
         assert_eq!(side.image, None);
+        assert_eq!(side.guest.as_deref(), Some("sid"));
     }
 
     #[rstest::rstest]
@@ -130,6 +135,7 @@ mod tests {
     #[case(&["host=/nowhere/host.nix"], "host=/nowhere/host.nix: ")]
     #[case(&["nixpkgs=github:NixOS/nixpkgs/pull/498177/head"], "the default, is built by no flake")]
     #[case(&["nixpkgs=/src/nixpkgs", "image=trixie"], "trixie, is built by no flake")]
+    #[case(&["guest=sid", "guest=trixie"], "twice")]
     #[case(&["colour=red"], "there is no variable")]
     fn what_is_wrong_is_said(#[case] variables: &[&str], #[case] part: &str) {
         let error = read(variables).expect_err("refused");

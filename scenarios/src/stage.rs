@@ -28,6 +28,7 @@ use crate::{
     assets,
     declarations::Declarations,
     firewall::Firewall,
+    guest::Guest,
     made::{Made, made},
     settle,
     under::under,
@@ -50,6 +51,8 @@ pub enum ImageChoice {
 pub struct StageOptions {
     /// The image.
     pub image: ImageChoice,
+    /// The Debian suite that guests are made of; the image's own if there is none.
+    pub guest: Option<String>,
     /// The accelerator.
     pub accel: Choice,
     /// The tool under test.
@@ -107,12 +110,14 @@ impl Stage {
     ) -> Result<Self> {
         let cache = Cache::open().map_err(image_error)?;
         let image = image(&options.image, &cache, events).await?;
-        let (platform, environment) = platform(&image, options, cache.root()).await?;
+        let guest = Guest::choose(image.manifest(), options.guest.as_deref())?;
+        let (platform, environment) = platform(&image, &guest, options, cache.root()).await?;
         let patience = platform.accel.patience();
         events.send(Event::EnvironmentKnown(environment.clone()));
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
         let host = options.host.as_ref();
-        let files = assets::lab_files(&options.tool, options.agent.as_deref(), host)?;
+        let mut files = assets::lab_files(&options.tool, options.agent.as_deref(), host)?;
+        files.extend(guest.files()?);
         let scratch = tempfile::Builder::new()
             .prefix("lab-disk-")
             .tempdir_in(cache.root())?;
@@ -280,6 +285,7 @@ pub async fn build_image(
 
 async fn platform(
     image: &Image,
+    guest: &Guest,
     options: &StageOptions,
     cache: &Utf8Path,
 ) -> Result<(Platform, Environment)> {
@@ -299,6 +305,7 @@ async fn platform(
             ("systemd".to_owned(), version(&manifest.versions.systemd)),
             ("nix".to_owned(), version(&manifest.versions.nix)),
             ("kernel".to_owned(), version(&manifest.versions.kernel)),
+            ("guest".to_owned(), guest.suite().to_owned()),
             ("qemu".to_owned(), qemu.line.clone()),
             ("spawnlab".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]),

@@ -274,6 +274,14 @@ pub struct LabArgs {
         hide_env_values = true
     )]
     pub image: Option<String>,
+    /// The Debian suite that guests are made of [default: the image's own]
+    #[arg(
+        long,
+        value_name = "SUITE",
+        env = "SPAWNLAB_GUEST",
+        hide_env_values = true
+    )]
+    pub guest: Option<String>,
     /// `auto` takes KVM only if a guest really starts under it
     #[arg(
         long,
@@ -319,6 +327,7 @@ impl LabArgs {
             tool,
             promises,
             image: self.image.clone(),
+            guest: self.guest.clone(),
             accel: match self.accel {
                 Accel::Auto => Choice::Auto,
                 Accel::Kvm => Choice::Kvm,

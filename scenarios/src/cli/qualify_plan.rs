@@ -158,6 +158,7 @@ pub(super) fn options(args: &QualifyArgs, cell: &Cell) -> Result<Options, Troubl
         tool: tool.map(Utf8PathBuf::from),
         promises: tool.map(|_| args.promises.clone().unwrap_or_else(none)),
         image: cell.value("image").map(str::to_owned),
+        guest: cell.value("guest").map(str::to_owned),
         accel: args.accel,
         keep: false,
     };
