@@ -18,8 +18,7 @@ Variables (those that a side does not name have their defaults):
   tool=PATH                     the deploy tool under test
   image=IMAGE                   a recipe's name or file, an image's folder, or a flake reference
   guest=SUITE                   the Debian suite that guests are made of, such as trixie
-  host=FILE.nix                 container declarations in place of the lab's own, which it can import as
-                                ./lab-containers.nix
+  host=FILE.nix                 container declarations in place of the lab's, ./lab-containers.nix
   nixpkgs=FLAKEREF              what the input nixpkgs of image=FLAKEREF is to be; takes a Nix";
 
 /// One side of a comparison.

@@ -217,7 +217,7 @@ fn merged_shards_are_the_whole_with_their_evidence() {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     // The second time replaces the first.
-    for _ in 0..2 {
+    for time in 1..=2 {
         let output = spawnlab(&words);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let merged = path.join("merged");
@@ -228,8 +228,9 @@ fn merged_shards_are_the_whole_with_their_evidence() {
             let evidence = case.folder.join("evidence/names/a/console.log");
             assert_eq!(read(evidence.as_str()), case.name);
         }
-        let text = stdout(&output).replace(path.as_str(), "/tmp");
-        insta::assert_snapshot!(text);
+        if time == 1 {
+            insta::assert_snapshot!(stdout(&output).replace(path.as_str(), "/tmp"));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::{Case, Qualification};
 use crate::report::{junit, text::printable};
 
-/// `qualification` as XML. A case that is not whole holds an error, so that it is not taken for one
+/// `qualification` as XML. A case that is incomplete holds an error, so that it is not taken for one
 /// with little to do.
 ///
 /// # Errors
@@ -36,7 +36,7 @@ fn suite(case: &Case) -> TestSuite {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status
             .set_message(printable(&missing.sentence()))
-            .set_type("not-whole");
+            .set_type("incomplete");
         suite.add_test_case(TestCase::new("the whole case", status));
     }
     suite

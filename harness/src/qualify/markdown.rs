@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     Qualification,
     page::{Page, columns, dimensions, word},
-    text::named,
+    text::{NAMED_OF_FINDING, named, some},
 };
 use crate::{
     report::text::{essence, millis},
@@ -24,7 +24,7 @@ pub fn render(qualification: &Qualification) -> String {
     );
     cases(qualification, &mut out);
     if !page.missing.is_empty() {
-        out += "\n## Not whole\n\n";
+        out += "\n## Incomplete\n\n";
         for (name, why) in &page.missing {
             let _ = writeln!(out, "- `{name}`: {}", escaped(why));
         }
@@ -35,12 +35,11 @@ pub fn render(qualification: &Qualification) -> String {
             let record = finding.record;
             let _ = writeln!(
                 out,
-                "- **{}** `{}` in {}: {}\n  - claim: {}\n  - evidence: `{}`\n  - again: `{}`",
+                "- **{}** {} in {}: {}\n  - evidence: `{}`\n  - again: `{}`",
                 record.verdict.word(),
-                record.name,
+                escaped(&some(&finding.scenarios, NAMED_OF_FINDING)),
                 escaped(&finding.cases),
                 escaped(&essence(&record.verdict)),
-                escaped(&record.claim),
                 finding.case.folder.join(&record.evidence),
                 record.again
             );

@@ -29,8 +29,10 @@ pub(super) struct Page<'a> {
     pub(super) images: Vec<[String; 5]>,
 }
 
-/// One scenario that came out other than expected in the same way in some cases.
+/// Scenarios that came out other than expected in the same way in some cases.
 pub(super) struct Finding<'a> {
+    pub(super) scenarios: Vec<&'a str>,
+    /// The first of them.
     pub(super) record: &'a Record,
     /// The case of [`Finding::record`].
     pub(super) case: &'a Case,
@@ -49,6 +51,7 @@ pub(super) struct Group<'a> {
 impl<'a> Page<'a> {
     pub(super) fn of(qualification: &'a Qualification) -> Self {
         let cases = &qualification.cases;
+        let varied = varied(qualification);
         let known = |verdict: &Verdict| match verdict {
             Verdict::ExpectedFailure { tracker, .. } => Some(tracker.clone()),
             _ => None,
@@ -69,10 +72,10 @@ impl<'a> Page<'a> {
         Self {
             sentence: sentence(qualification),
             what: what(qualification),
-            findings: findings(cases),
+            findings: findings(cases, &varied),
             missing: missing.collect(),
-            known: groups(cases, known),
-            skipped: groups(cases, skipped),
+            known: groups(cases, &varied, known),
+            skipped: groups(cases, &varied, skipped),
             excluded: excluded.collect(),
             images: images(cases),
         }
@@ -89,10 +92,10 @@ fn sentence(qualification: &Qualification) -> String {
         Came::AsExpected if cases.is_empty() => "no case is in this shard".to_owned(),
         Came::AsExpected => format!("qualified: {all}, all as expected"),
         Came::Failed if rest > 0 => {
-            format!("not qualified: of {all} {failed} failed, and {rest} are not whole")
+            format!("not qualified: of {all} {failed} failed, {rest} incomplete")
         }
         Came::Failed => format!("not qualified: of {all} {failed} failed"),
-        Came::Incomplete => format!("not qualified: of {all} {rest} are not whole"),
+        Came::Incomplete => format!("not qualified: of {all} {rest} incomplete"),
         Came::Interrupted => {
             format!("interrupted: of {all} {expected} ended as expected, {failed} failed")
         }
@@ -125,39 +128,55 @@ fn what(qualification: &Qualification) -> String {
     )
 }
 
-fn findings(cases: &[Case]) -> Vec<Finding<'_>> {
-    // What was seen differs by address and time; what makes two failures one is where they failed.
+/// What was seen differs by address and time; what makes two failures one is where they failed. A
+/// layer that can't be made is one finding, and not one of every scenario.
+fn findings<'a>(cases: &'a [Case], varied: &[&str]) -> Vec<Finding<'a>> {
     let kind = |record: &Record| match &record.verdict {
         Verdict::Failed(failure) => failure.assertion.clone(),
         Verdict::TimedOut { phase, .. } => phase.clone(),
-        Verdict::Flaky { .. } => String::new(),
+        Verdict::Flaky { .. } => record.name.clone(),
         verdict => essence(verdict),
     };
-    let mut found: Vec<(String, &Record, Vec<&Case>)> = vec![];
+    let mut found: Vec<(String, Finding<'a>, Vec<&Case>)> = vec![];
     for case in cases {
         for record in &case.records {
             if record.verdict.is_expected() {
                 continue;
             }
-            let key = format!("{} {} {}", record.name, record.verdict.word(), kind(record));
-            match found.iter_mut().find(|(known, ..)| *known == key) {
-                Some((.., cases)) => cases.push(case),
-                None => found.push((key, record, vec![case])),
+            let key = format!("{} {}", record.verdict.word(), kind(record));
+            let place = found.iter().position(|(known, ..)| *known == key);
+            let place = place.unwrap_or_else(|| {
+                let finding = Finding {
+                    scenarios: vec![],
+                    record,
+                    case,
+                    cases: String::new(),
+                };
+                found.push((key, finding, vec![]));
+                found.len() - 1
+            });
+            let (_, finding, cases) = &mut found[place];
+            if !finding.scenarios.contains(&record.name.as_str()) {
+                finding.scenarios.push(&record.name);
+            }
+            if cases.last().is_none_or(|last| last.name != case.name) {
+                cases.push(case);
             }
         }
     }
-    found
-        .into_iter()
-        .map(|(_, record, cases)| Finding {
-            record,
-            case: cases[0],
-            cases: short(&cases),
-        })
-        .collect()
+    let told = found.into_iter().map(|(_, finding, cases)| Finding {
+        cases: short(&cases, varied),
+        ..finding
+    });
+    told.collect()
 }
 
 /// The scenarios of which `why` tells something, by what it tells, in the order in which it is first told.
-fn groups(cases: &[Case], why: impl Fn(&Verdict) -> Option<String>) -> Vec<Group<'_>> {
+fn groups<'a>(
+    cases: &'a [Case],
+    varied: &[&str],
+    why: impl Fn(&Verdict) -> Option<String>,
+) -> Vec<Group<'a>> {
     let mut groups: Vec<(String, Vec<&str>, Vec<&Case>)> = vec![];
     for case in cases {
         for record in &case.records {
@@ -183,33 +202,58 @@ fn groups(cases: &[Case], why: impl Fn(&Verdict) -> Option<String>) -> Vec<Group
         .map(|(why, scenarios, cases)| Group {
             why,
             scenarios,
-            cases: short(&cases),
+            cases: short(&cases, varied),
         })
         .collect()
 }
 
-/// The cases by name if they are few, else how many, and what they have in common.
-fn short(cases: &[&Case]) -> String {
+/// The dimensions that have more than one value in the plan: the others tell no case from another.
+fn varied(qualification: &Qualification) -> Vec<&str> {
+    let mut varied = vec![];
+    for name in dimensions(qualification) {
+        let cases = qualification.plan.cases.iter();
+        let values: BTreeSet<&str> = cases.filter_map(|case| value(&case.name, name)).collect();
+        if values.len() > 1 {
+            varied.push(name);
+        }
+    }
+    varied
+}
+
+/// The value of the dimension `name` in the name of a case.
+fn value<'a>(case: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = case.split(',').filter_map(|pair| pair.split_once('='));
+    pairs.find_map(|(known, value)| (known == name).then_some(value))
+}
+
+/// The cases by their varied values if they are few, else how many, and what they have in common.
+fn short(cases: &[&Case], varied: &[&str]) -> String {
+    let values = |case: &Case, wanted: &dyn Fn(&str, &str) -> bool| {
+        let pairs = varied.iter().filter_map(|name| {
+            let value = case.values.get(*name)?;
+            wanted(name, value).then(|| format!("{name}={value}"))
+        });
+        pairs.collect::<Vec<_>>().join(",")
+    };
+    if varied.is_empty() {
+        return "the only case".into();
+    }
     if cases.len() <= 2 {
-        let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        let names: Vec<String> = cases
+            .iter()
+            .map(|case| values(case, &|_, _| true))
+            .collect();
         return names.join(" and ");
     }
-    let common = |(name, value): &(&String, &String)| {
-        cases
-            .iter()
-            .all(|case| case.values.get(*name) == Some(value))
-    };
-    let common: Vec<String> = cases[0]
-        .values
-        .iter()
-        .filter(common)
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let common = values(cases[0], &|name, value| {
+        let has = |case: &&Case| case.values.get(name).is_some_and(|one| one == value);
+        cases.iter().all(has)
+    });
     let count = plural(cases.len(), "case");
     if common.is_empty() {
         count
     } else {
-        format!("{count} with {}", common.join(","))
+        format!("{count} with {common}")
     }
 }
 
@@ -255,7 +299,7 @@ pub(super) fn word(case: &Case) -> &'static str {
     match case.came() {
         Came::AsExpected => "as expected",
         Came::Failed => "failed",
-        Came::Incomplete => "not whole",
+        Came::Incomplete => "incomplete",
         Came::Interrupted => "interrupted",
     }
 }

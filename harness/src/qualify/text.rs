@@ -8,8 +8,9 @@ use super::{
 };
 use crate::report::text::{essence, millis, printable};
 
-/// How many scenarios of a group are named.
+/// How many scenarios of a group are named, and how many of a finding.
 const NAMED: usize = 4;
+pub(super) const NAMED_OF_FINDING: usize = 12;
 
 /// The page: a line for each case, what was not as expected, what was known, what was left out and
 /// why, on what it ran, and the one sentence at the end.
@@ -18,7 +19,7 @@ pub fn render(qualification: &Qualification) -> String {
     let page = Page::of(qualification);
     let mut text = cases(qualification);
     if !page.missing.is_empty() {
-        text += "\nnot whole\n";
+        text += "\nincomplete\n";
         for (name, why) in &page.missing {
             let _ = writeln!(text, "  {name}: {}", printable(why));
         }
@@ -28,7 +29,8 @@ pub fn render(qualification: &Qualification) -> String {
         for finding in &page.findings {
             let record = finding.record;
             let verdict = &record.verdict;
-            let _ = writeln!(text, "  {} {}", verdict.word(), record.name);
+            let names = some(&finding.scenarios, NAMED_OF_FINDING);
+            let _ = writeln!(text, "  {} {names}", verdict.word());
             let evidence = finding.case.folder.join(&record.evidence);
             for (label, value) in [
                 ("in", finding.cases.as_str()),
@@ -112,10 +114,14 @@ fn cases(qualification: &Qualification) -> String {
 
 /// The scenarios of `group`: all of a few, else some and how many more.
 pub(super) fn named(group: &Group<'_>) -> String {
-    let names = &group.scenarios;
-    if names.len() <= NAMED {
+    some(&group.scenarios, NAMED)
+}
+
+/// All of `names` if they are at most `most`, else some and how many more.
+pub(super) fn some(names: &[&str], most: usize) -> String {
+    if names.len() <= most {
         return names.join(", ");
     }
-    let first = names[..NAMED - 1].join(", ");
-    format!("{first} and {} more", names.len() - (NAMED - 1))
+    let first = names[..most - 1].join(", ");
+    format!("{first} and {} more", names.len() - (most - 1))
 }

@@ -16,7 +16,8 @@ A matrix is a TOML file:
   image = [\"trixie\", \"sid\"]         a dimension with its values, the default first; there are image,
                                     guest, firewall and tool, with the values that they have in
                                     `verify`, and tool = \"ours\" for the one that ships with the lab
-  [[exclude]]                       cases that can't be had: when = { image = \"sid\", ... }, why = \"...\"
+  [[exclude]]                       cases that can't be had:
+                                    when = { image = \"sid\", guest = \"trixie\" }, why = \"...\"
   [[suite]]                         what runs in a case, the first whose `when` holds:
                                     scenarios = [\"networking::\"], and all with []
 By default so many cases run that any two values meet in one; they share images and layers.";
