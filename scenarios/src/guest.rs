@@ -77,7 +77,7 @@ impl Guest {
     }
 
     async fn foreign(host: &Manifest, name: &str, cache: &Cache, events: &Events) -> Result<Self> {
-        let choice = engine::image_choice(Some(name))
+        let choice = engine::image_choice(Some(name), None)
             .map_err(|error| Error::Image(format!("guests of {name:?}: {error}")))?;
         let image = stage::image(&choice, cache, events).await?;
         let entry = image.manifest().guest_bases.first().cloned();
