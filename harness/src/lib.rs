@@ -32,6 +32,7 @@ pub mod tool;
 pub mod trial;
 pub mod verdict;
 pub mod verify;
+pub mod version;
 pub mod walk;
 
 pub use error::{Error, Result};

@@ -37,16 +37,19 @@ pub enum Guarantee {
     ChecksTheGuest,
     /// Rolls back to the previous generation on demand (`--rollback`).
     RollsBack,
+    /// Deploys to hosts whose Nix is older than 2.13, and does not know `DRV^*`. All scenarios need it on such hosts.
+    OldNix,
 }
 
 impl Guarantee {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::RestoresAfterFailure,
         Self::RefusesUndeclared,
         Self::Idempotent,
         Self::ChecksTheGuest,
         Self::RollsBack,
+        Self::OldNix,
     ];
 
     /// Its name on the command line.
@@ -58,6 +61,7 @@ impl Guarantee {
             Self::Idempotent => "idempotent",
             Self::ChecksTheGuest => "checks-the-guest",
             Self::RollsBack => "rolls-back",
+            Self::OldNix => "old-nix",
         }
     }
 }

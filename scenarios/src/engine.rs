@@ -210,7 +210,9 @@ impl Engine {
     /// Why no scenario on `base` can be run, if none can.
     #[must_use]
     pub fn unprepared(&self, base: Base) -> Option<Verdict> {
-        self.stage.layer(base).err().map(|verdict| *verdict)
+        let verdict = self.stage.layer(base).err().map(|verdict| *verdict);
+        // Scenarios are skipped on such hosts, each with the reason.
+        verdict.filter(|_| self.stage.obstacle().is_none())
     }
 
     /// What scenarios run on.
@@ -219,9 +221,12 @@ impl Engine {
         self.stage.environment()
     }
 
-    /// Why `scenario` is not run with this tool, if it is not.
+    /// Why `scenario` is not run on these hosts, or with this tool, if it is not.
     #[must_use]
     pub fn skip(&self, scenario: &Scenario) -> Option<String> {
+        if let Some(why) = self.stage.obstacle() {
+            return Some(why.to_owned());
+        }
         let missing: Vec<&str> = scenario
             .needs
             .iter()
@@ -288,6 +293,7 @@ pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
             Some(tool) => tool.clone(),
             None => programs::own_tool()?,
         },
+        promises: options.promises.clone(),
         firewall: options.firewall,
         host: options.host.clone(),
         starts: options.starts,
@@ -361,11 +367,15 @@ pub async fn shell(
     .await?;
     let layer = match &place {
         Place::Layer(Layer::Booted) => stage.booted(),
-        _ => stage.layer(needed).map_err(|verdict| {
+        _ => stage.layer(needed),
+    };
+    let layer = layer.map_err(|verdict| match *verdict {
+        Verdict::Skipped { why } => Error::Machine(why),
+        verdict => {
             let name = needed.name();
             Error::Machine(format!("the layer {name} could not be made: {verdict:?}"))
-        })?,
-    };
+        }
+    })?;
     let host = match &place {
         Place::Layer(_) => layer.host(dir).await?,
         Place::Kept(kept) => layer.resume_kept(kept, dir).await?,

@@ -18,6 +18,8 @@ const ARCHIVE: &str = "guest-base.nar";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guest {
     suite: String,
+    /// The version of its systemd.
+    systemd: String,
     /// None where it is the image's default: nothing is injected, and layers are those of a run that
     /// did not name it.
     injected: Option<Injected>,
@@ -43,7 +45,7 @@ impl Guest {
         events: &Events,
     ) -> Result<Self> {
         match Self::own(image.manifest(), suite)? {
-            Ok(guest) => Ok(guest),
+            Ok(guest) => Ok(guest.of(image)),
             Err(foreign) => Self::foreign(image.manifest(), foreign, cache, events).await,
         }
     }
@@ -55,6 +57,7 @@ impl Guest {
         let Some(suite) = suite.filter(|suite| Some(*suite) != default) else {
             return Ok(Ok(Self {
                 suite: default.unwrap_or("none").to_owned(),
+                systemd: "unknown".to_owned(),
                 injected: None,
             }));
         };
@@ -68,12 +71,23 @@ impl Guest {
         Ok(base.map_or(Err(suite), |base| {
             Ok(Self {
                 suite: suite.to_owned(),
+                systemd: "unknown".to_owned(),
                 injected: Some(Injected {
                     entry: base.clone(),
                     archive: None,
                 }),
             })
         }))
+    }
+
+    /// The same with the version that `image`, which has the base, tells.
+    fn of(mut self, image: &Image) -> Self {
+        let file = image.file(&image.manifest().provenance.packages);
+        let packages = fs_err::read_to_string(file).unwrap_or_default();
+        if let Some(version) = version(&packages, &format!("guest-base-{}", self.suite)) {
+            self.systemd = version.to_owned();
+        }
+        self
     }
 
     async fn foreign(host: &Manifest, name: &str, cache: &Cache, events: &Events) -> Result<Self> {
@@ -92,27 +106,37 @@ impl Guest {
         if host.guest_bases.first().map(|base| &base.path) == Some(&entry.path) {
             return Ok(Self {
                 suite,
+                systemd: "unknown".to_owned(),
                 injected: None,
-            });
+            }
+            .of(&image));
         }
-        let (cache, base) = (cache.clone(), entry.clone());
-        let archive = tokio::task::spawn_blocking(move || cache.guest_base(&image, &base))
+        let (cache, base, from) = (cache.clone(), entry.clone(), image.clone());
+        let archive = tokio::task::spawn_blocking(move || cache.guest_base(&from, &base))
             .await
             .map_err(|error| Error::Image(error.to_string()))?
             .map_err(|error| Error::Image(error.to_string()))?;
         Ok(Self {
             suite,
+            systemd: "unknown".to_owned(),
             injected: Some(Injected {
                 entry,
                 archive: Some(fs_err::read(archive)?),
             }),
-        })
+        }
+        .of(&image))
     }
 
     /// The suite, or `none` where the image has no guest base.
     #[must_use]
     pub fn suite(&self) -> &str {
         &self.suite
+    }
+
+    /// The version of its systemd, or `unknown` where the image does not tell what is in its base.
+    #[must_use]
+    pub fn systemd(&self) -> &str {
+        &self.systemd
     }
 
     /// What the lab disk has of it.
@@ -132,6 +156,14 @@ impl Guest {
         let archive = archive.map(|archive| file(ARCHIVE, archive));
         Ok([file(ENTRY, entry)].into_iter().chain(archive).collect())
     }
+}
+
+/// The version of systemd in `tree`, by the table of tree, package and version.
+fn version<'a>(packages: &'a str, tree: &str) -> Option<&'a str> {
+    packages.lines().find_map(|line| {
+        let rest = line.strip_prefix(tree)?;
+        rest.strip_prefix("\tsystemd\t")
+    })
 }
 
 #[cfg(test)]
@@ -175,6 +207,13 @@ mod tests {
         assert_eq!(files.len(), 1);
         let entry: GuestBaseEntry = serde_json::from_slice(&files[0].content).unwrap();
         assert_eq!(entry.suite, "sid");
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_base_and_not_of_the_host() {
+        let packages = "host\tsystemd\t257.13-1\nguest-base-sid\tsystemd-sysv\t1\nguest-base-sid\tsystemd\t262.1-1\n";
+        assert_eq!(version(packages, "guest-base-sid"), Some("262.1-1"));
+        assert_eq!(version(packages, "guest-base-bookworm"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod areas;
 mod assets;
 mod bench;
+pub mod capability;
 pub mod cli;
 pub mod declarations;
 pub mod engine;

@@ -19,13 +19,13 @@ use spawnlab::{
         accel::{self, Choice},
         identity,
     },
-    scenario::Base,
+    scenario::{Base, Guarantee},
     trial,
     verdict::Verdict,
 };
 
 use crate::{
-    assets,
+    assets, capability,
     declarations::Declarations,
     firewall::Firewall,
     guest::Guest,
@@ -57,6 +57,8 @@ pub struct StageOptions {
     pub accel: Choice,
     /// The tool under test.
     pub tool: Utf8PathBuf,
+    /// What it promises.
+    pub promises: Vec<Guarantee>,
     /// The firewall that the layers are put under, if any.
     pub firewall: Option<Firewall>,
     /// Container declarations in place of the lab's own.
@@ -89,7 +91,9 @@ impl StageOptions {
 pub struct Stage {
     patience: u32,
     environment: Environment,
-    booted: Arc<Layer>,
+    /// Why these hosts can do nothing of what is tested; then there are no layers.
+    obstacle: Option<String>,
+    booted: Option<Arc<Layer>>,
     /// Those under a firewall are as many as there are starts; all others are one.
     layers: BTreeMap<Base, Vec<Made>>,
 }
@@ -114,6 +118,15 @@ impl Stage {
         let (platform, environment) = platform(&image, &guest, options, cache.root()).await?;
         let patience = platform.accel.patience();
         events.send(Event::EnvironmentKnown(environment.clone()));
+        if let Some(why) = capability::obstacle(image.manifest(), &options.promises) {
+            return Ok(Self {
+                patience,
+                environment,
+                obstacle: Some(why),
+                booted: None,
+                layers: BTreeMap::new(),
+            });
+        }
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
         let host = options.host.as_ref();
         let mut files = assets::lab_files(&options.tool, options.agent.as_deref(), host)?;
@@ -165,7 +178,8 @@ impl Stage {
         Ok(Self {
             patience,
             environment,
-            booted,
+            obstacle: None,
+            booted: Some(booted),
             layers,
         })
     }
@@ -182,10 +196,21 @@ impl Stage {
         &self.environment
     }
 
-    /// The layer that the others stand on.
+    /// Why nothing can be run on these hosts, if nothing can.
     #[must_use]
-    pub fn booted(&self) -> &Arc<Layer> {
-        &self.booted
+    pub fn obstacle(&self) -> Option<&str> {
+        self.obstacle.as_deref()
+    }
+
+    /// The layer that the others stand on.
+    ///
+    /// # Errors
+    /// The verdict that stands for it where nothing can be run.
+    pub fn booted(&self) -> std::result::Result<&Arc<Layer>, Box<Verdict>> {
+        let why = self.obstacle.clone().unwrap_or_default();
+        self.booted
+            .as_ref()
+            .ok_or_else(|| Box::new(Verdict::Skipped { why }))
     }
 
     /// The layer for `base`, or the verdict that stands for it.
@@ -206,6 +231,9 @@ impl Stage {
         base: Base,
         run: usize,
     ) -> std::result::Result<&Arc<Layer>, Box<Verdict>> {
+        if let Some(why) = self.obstacle.clone() {
+            return Err(Box::new(Verdict::Skipped { why }));
+        }
         let layers = self.layers.get(&base).map_or(&[][..], Vec::as_slice);
         if let Some(Err(verdict)) = layers.iter().find(|layer| layer.is_err()) {
             return Err(Box::new(verdict.clone()));
@@ -306,6 +334,7 @@ async fn platform(
             ("nix".to_owned(), version(&manifest.versions.nix)),
             ("kernel".to_owned(), version(&manifest.versions.kernel)),
             ("guest".to_owned(), guest.suite().to_owned()),
+            ("guest-systemd".to_owned(), guest.systemd().to_owned()),
             ("qemu".to_owned(), qemu.line.clone()),
             ("spawnlab".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]),

@@ -29,6 +29,8 @@ use crate::{
 
 /// Longest wait for another process that builds the same layer.
 const BUILDING: Duration = Duration::from_secs(1800);
+/// Longest wait for a host that has booted to come to rest, on a machine with KVM.
+const STARTING: Duration = Duration::from_secs(90);
 /// Longest wait for a state to be written or read.
 const MIGRATION: Duration = Duration::from_secs(120);
 
@@ -95,7 +97,8 @@ impl Stack {
         let work: Work = Box::new(|host| {
             Box::pin(async move {
                 // What still starts now would start again in every clone.
-                host.execute("systemctl is-system-running --wait").await?;
+                host.execute_with("systemctl is-system-running --wait", b"", STARTING)
+                    .await?;
                 Ok(())
             })
         });
