@@ -74,7 +74,8 @@ mod tests {
     #[test]
     fn the_reason_says_what_it_takes() {
         let all = Guarantee::ALL.as_slice();
-        let cases: [(fn(&mut Manifest), &[Guarantee]); 5] = [
+        type Change = fn(&mut Manifest);
+        let cases: [(Change, &[Guarantee]); 5] = [
             (|host| host.versions.systemd = "247.3-7+deb11u6".into(), all),
             (|host| host.versions.kernel = "5.10.0-32-amd64".into(), all),
             (|host| host.store_filesystem = "9p".into(), all),
