@@ -14,28 +14,24 @@ use spawnlab::{
         saved::Layer,
         stack::{Child, Stack},
     },
-    prelude::{Broken, Deploy, Outcome, expect},
+    prelude::{Broken, Outcome, expect},
     qemu::{
         accel::{self, Choice},
         identity,
     },
     scenario::Base,
-    trial,
     verdict::Verdict,
 };
 
 use crate::{
     assets,
     declarations::Declarations,
+    deployed::{deployed, tool},
     firewall::Firewall,
     guest::Guest,
     made::{Made, made},
-    settle,
     under::under,
 };
-
-/// What the deployed layer holds: machine and container.
-pub const DEPLOYED: [(&str, &str); 2] = [("web", "web"), ("web", "a-container-with-a-long-name")];
 
 /// Where the image comes from.
 #[derive(Debug, Clone)]
@@ -363,54 +359,6 @@ async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Out
     if let Some(port) = port {
         host.take_agent(&format!("/lab/{}", assets::AGENT), port)
             .await?;
-    }
-    Ok(())
-}
-
-/// For the record of a layer that holds the tool.
-fn tool(path: &Utf8Path) -> Vec<(String, String)> {
-    vec![("tool".to_owned(), path.to_string())]
-}
-
-async fn deployed(
-    stack: &Stack,
-    host: &Arc<Layer>,
-    tested: &Utf8Path,
-) -> Result<Arc<Layer>, Broken> {
-    let child = Child {
-        name: "deployed",
-        made_of: DEPLOYED
-            .map(|(machine, container)| (container.to_owned(), machine.to_owned()))
-            .to_vec(),
-        built_with: tool(tested),
-        lab: None,
-        work: Box::new(|host: Arc<Host>| {
-            Box::pin(async move {
-                let outcome = deploy_all(&host).await;
-                if outcome.is_err() {
-                    // The verdict of every scenario that needs this layer should name the hop.
-                    return trial::explain(&host, outcome).await;
-                }
-                outcome
-            })
-        }),
-    };
-    stack.child(host, child).await
-}
-
-async fn deploy_all(host: &Host) -> Outcome {
-    for (machine, container) in DEPLOYED {
-        let output = match Deploy::of(machine).into(container).run(host).await {
-            // A tool that never ends is a finding about the tool.
-            Err(Error::Timeout(timeout)) => {
-                return expect("deploying the layer").equal(timeout.to_string().as_str(), "an end");
-            }
-            output => output?,
-        };
-        expect("deploying the layer").succeeded(output)?;
-    }
-    for (_, container) in DEPLOYED {
-        settle::settled(host, container).await?;
     }
     Ok(())
 }

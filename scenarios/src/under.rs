@@ -15,7 +15,7 @@ use spawnlab::{
     trial,
 };
 
-use crate::{firewall::Firewall, settle, stage::DEPLOYED};
+use crate::{deployed::DEPLOYED, firewall::Firewall, settle};
 
 /// A layer on top of `plain` with the rules of `firewall` loaded, and its containers started anew:
 /// what they leased before would hide what the rules do to them.
