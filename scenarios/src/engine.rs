@@ -52,9 +52,10 @@ pub struct Options {
     pub firewall: Option<Firewall>,
     /// Container declarations in place of the lab's own.
     pub host: Option<Declarations>,
-    /// How often layers are tried to be made, and how many starts of the containers under the firewall
-    /// are told apart.
+    /// How many starts of the containers under the firewall are told apart.
     pub starts: NonZeroU32,
+    /// How often layers are tried to be made before their failure is a finding.
+    pub attempts: NonZeroU32,
     /// How often each scenario is run, each time on a fresh clone.
     pub repeat: NonZeroU32,
     /// How often scenarios that loop do so.
@@ -277,6 +278,7 @@ pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
         firewall: options.firewall,
         host: options.host.clone(),
         starts: options.starts,
+        attempts: options.attempts,
         agent: programs::agent()?,
     })
 }

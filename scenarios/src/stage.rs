@@ -57,9 +57,10 @@ pub struct StageOptions {
     pub firewall: Option<Firewall>,
     /// Container declarations in place of the lab's own.
     pub host: Option<Declarations>,
-    /// How often each layer is tried to be made, and how many starts of the containers under the
-    /// firewall are told apart.
+    /// How many starts of the containers under the firewall are told apart.
     pub starts: NonZeroU32,
+    /// How often each layer is tried to be made before its failure is a finding.
+    pub attempts: NonZeroU32,
     /// The lab's own agent; without it qemu-ga serves.
     pub agent: Option<Utf8PathBuf>,
 }
@@ -130,9 +131,9 @@ impl Stage {
             Ok(host) => host,
             Err(broken) => return Err(unwrap(broken)),
         };
-        let starts = options.starts.get();
+        let (starts, attempts) = (options.starts.get(), options.attempts.get());
         if needed.contains(&Base::Deployed) {
-            let deployed = made(starts, async || {
+            let deployed = made(attempts, async || {
                 deployed(&stack, &host, &options.tool).await
             });
             layers.insert(Base::Deployed, vec![deployed.await]);
@@ -149,7 +150,7 @@ impl Stage {
                     let starts = if *base == Base::Deployed { starts } else { 1 };
                     for start in 1..=starts {
                         let make = async || under(firewall, &stack, *base, &plain, start).await;
-                        layers.push(made(starts, make).await);
+                        layers.push(made(attempts, make).await);
                         // What is refused each time is refused the next time, too.
                         if layers.iter().any(Result::is_err) {
                             break;
