@@ -17,7 +17,7 @@ use spawnlab::{
     layer::kept::layer_of,
     qemu::accel::Choice,
     repeat,
-    scenario::{Base, Guarantee, Scenario},
+    scenario::{Base, Guarantee, Scenario, Surrounding},
     scratch::{self, Scratch},
     slots::{self, Slots},
     trial::{self, Failed, How, Look},
@@ -206,9 +206,12 @@ impl Engine {
         self.stage.environment()
     }
 
-    /// Why `scenario` is not run with this tool, if it is not.
+    /// Why `scenario` is not run with this tool, or under this firewall, if it is not.
     #[must_use]
     pub fn skip(&self, scenario: &Scenario) -> Option<String> {
+        if self.options.firewall.is_some() && scenario.brings.contains(&Surrounding::Firewall) {
+            return Some("it loads a firewall of its own".into());
+        }
         let missing: Vec<&str> = scenario
             .needs
             .iter()
