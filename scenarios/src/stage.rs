@@ -354,7 +354,7 @@ async fn mount(host: &Host) -> Outcome {
 
 async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Outcome {
     let output = host
-        .execute_with(provision, b"", Duration::from_secs(90))
+        .execute_with(provision, b"", Duration::from_secs(240))
         .await?;
     expect("provisioning").succeeded(output)?;
     if let Some(port) = port {

@@ -128,6 +128,7 @@ fn nothing_known_is_a_sound_list() {
 #[case("firewall = off", false)]
 #[case("guest != sid", true)]
 #[case("guest-systemd < 262", true)]
+#[case("nix < 3", false)] // it is "unknown"
 #[case("accelerator = kvm", false)]
 #[case("accelerator != kvm", false)] // nothing is known of it
 fn a_row_counts_on_what_it_names(#[case] when: &str, #[case] counts: bool) {
@@ -136,6 +137,7 @@ fn a_row_counts_on_what_it_names(#[case] when: &str, #[case] counts: bool) {
         ("firewall", "iptables:nixos"),
         ("guest", "trixie"),
         ("guest-systemd", "257.13-1"),
+        ("nix", "unknown"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
