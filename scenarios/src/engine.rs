@@ -6,19 +6,18 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::Serialize;
 use spawnlab::{
     attach,
     container::quote,
     error::{Error, Result},
     event::{Environment, Events},
-    image::{Cache, Recipe, Refresh},
+    image::{Cache, Recipe},
     job::Job,
     known::Known,
     layer::kept::layer_of,
     qemu::accel::Choice,
     repeat,
-    scenario::{Base, Guarantee, Scenario},
+    scenario::{Base, Guarantee, Scenario, Surrounding},
     scratch::{self, Scratch},
     slots::{self, Slots},
     trial::{self, Failed, How, Look},
@@ -53,9 +52,10 @@ pub struct Options {
     pub firewall: Option<Firewall>,
     /// Container declarations in place of the lab's own.
     pub host: Option<Declarations>,
-    /// How often layers are tried to be made, and how many starts of the containers under the firewall
-    /// are told apart.
+    /// How many starts of the containers under the firewall are told apart.
     pub starts: NonZeroU32,
+    /// How often layers are tried to be made before their failure is a finding.
+    pub attempts: NonZeroU32,
     /// How often each scenario is run, each time on a fresh clone.
     pub repeat: NonZeroU32,
     /// How often scenarios that loop do so.
@@ -77,19 +77,6 @@ pub enum Layer {
     Host,
     /// The lab's containers are deployed.
     Deployed,
-}
-
-/// An image, as `spawnlab image` shows it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Image {
-    /// The recipe's name.
-    pub name: String,
-    /// The hash of all that went in.
-    pub id: String,
-    /// Its folder.
-    pub folder: Utf8PathBuf,
-    /// Its `image.json`.
-    pub manifest: serde_json::Value,
 }
 
 /// Images, layers and clones.
@@ -221,11 +208,14 @@ impl Engine {
         self.stage.environment()
     }
 
-    /// Why `scenario` is not run on these hosts, or with this tool, if it is not.
+    /// Why `scenario` is not run on these hosts, with this tool, or under this firewall, if it is not.
     #[must_use]
     pub fn skip(&self, scenario: &Scenario) -> Option<String> {
         if let Some(why) = self.stage.obstacle() {
             return Some(why.to_owned());
+        }
+        if self.options.firewall.is_some() && scenario.brings.contains(&Surrounding::Firewall) {
+            return Some("it loads a firewall of its own".into());
         }
         let missing: Vec<&str> = scenario
             .needs
@@ -297,6 +287,7 @@ pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
         firewall: options.firewall,
         host: options.host.clone(),
         starts: options.starts,
+        attempts: options.attempts,
         agent: programs::agent()?,
     })
 }
@@ -318,7 +309,7 @@ pub(crate) fn image_choice(image: Option<&str>, nixpkgs: Option<&str>) -> Result
     Ok(ImageChoice::Recipe(Box::new(recipe(image)?)))
 }
 
-fn recipe(recipe: Option<&str>) -> Result<Recipe> {
+pub(crate) fn recipe(recipe: Option<&str>) -> Result<Recipe> {
     let name = recipe.unwrap_or("trixie");
     let read = if name.ends_with(".toml") || name.contains('/') {
         Recipe::from_path(name)
@@ -396,17 +387,6 @@ fn base(layer: &str) -> Result<Base> {
         .ok_or_else(|| Error::Machine(format!("no scenario starts from a layer {layer}")))
 }
 
-/// Builds the image of `recipe` (the default one if there is none), again if `refresh`, and returns it.
-///
-/// # Errors
-/// The recipe can't be read or built.
-pub async fn build_image(recipe: Option<&str>, refresh: bool, events: &Events) -> Result<Image> {
-    let recipe = self::recipe(recipe)?;
-    let refresh = if refresh { Refresh::Yes } else { Refresh::No };
-    let image = stage::build_image(&recipe, refresh, &cache()?, events).await?;
-    shown(&image)
-}
-
 /// The folder of the image that `options` name, which is built if it has to be.
 pub(crate) async fn image_folder(options: &Options, events: &Events) -> Result<Utf8PathBuf> {
     let choice = image_choice(options.image.as_deref(), options.nixpkgs.as_deref())?;
@@ -414,38 +394,6 @@ pub(crate) async fn image_folder(options: &Options, events: &Events) -> Result<U
     Ok(image.dir().to_owned())
 }
 
-/// The images that were built.
-///
-/// # Errors
-/// The cache can't be read.
-pub async fn images() -> Result<Vec<Image>> {
-    let folder = cache()?.root().join("images");
-    let mut images = Vec::new();
-    for entry in folder.read_dir_utf8()? {
-        let path = entry?.into_path();
-        // Locks and what a build is still working on start with a dot.
-        let hidden = path.file_name().is_none_or(|name| name.starts_with('.'));
-        if hidden || !path.is_dir() {
-            continue;
-        }
-        let image = spawnlab::image::Image::open(&path);
-        images.push(shown(
-            &image.map_err(|error| Error::Image(error.to_string()))?,
-        )?);
-    }
-    images.sort_by(|a, b| a.folder.cmp(&b.folder));
-    Ok(images)
-}
-
 pub(crate) fn cache() -> Result<Cache> {
     Cache::open().map_err(|error| Error::Image(error.to_string()))
-}
-
-fn shown(image: &spawnlab::image::Image) -> Result<Image> {
-    Ok(Image {
-        name: image.manifest().name.clone(),
-        id: image.id().to_owned(),
-        folder: image.dir().to_owned(),
-        manifest: serde_json::to_value(image.manifest()).map_err(std::io::Error::from)?,
-    })
 }

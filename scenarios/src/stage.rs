@@ -14,28 +14,24 @@ use spawnlab::{
         saved::Layer,
         stack::{Child, Stack},
     },
-    prelude::{Broken, Deploy, Outcome, expect},
+    prelude::{Broken, Outcome, expect},
     qemu::{
         accel::{self, Choice},
         identity,
     },
     scenario::{Base, Guarantee},
-    trial,
     verdict::Verdict,
 };
 
 use crate::{
     assets, capability,
     declarations::Declarations,
+    deployed::{deployed, tool},
     firewall::Firewall,
     guest::Guest,
     made::{Made, made},
-    settle,
     under::under,
 };
-
-/// What the deployed layer holds: machine and container.
-pub const DEPLOYED: [(&str, &str); 2] = [("web", "web"), ("web", "a-container-with-a-long-name")];
 
 /// Where the image comes from.
 #[derive(Debug, Clone)]
@@ -63,9 +59,10 @@ pub struct StageOptions {
     pub firewall: Option<Firewall>,
     /// Container declarations in place of the lab's own.
     pub host: Option<Declarations>,
-    /// How often each layer is tried to be made, and how many starts of the containers under the
-    /// firewall are told apart.
+    /// How many starts of the containers under the firewall are told apart.
     pub starts: NonZeroU32,
+    /// How often each layer is tried to be made before its failure is a finding.
+    pub attempts: NonZeroU32,
     /// The lab's own agent; without it qemu-ga serves.
     pub agent: Option<Utf8PathBuf>,
 }
@@ -147,9 +144,9 @@ impl Stage {
             Ok(host) => host,
             Err(broken) => return Err(unwrap(broken)),
         };
-        let starts = options.starts.get();
+        let (starts, attempts) = (options.starts.get(), options.attempts.get());
         if needed.contains(&Base::Deployed) {
-            let deployed = made(starts, async || {
+            let deployed = made(attempts, async || {
                 deployed(&stack, &host, &options.tool).await
             });
             layers.insert(Base::Deployed, vec![deployed.await]);
@@ -166,7 +163,7 @@ impl Stage {
                     let starts = if *base == Base::Deployed { starts } else { 1 };
                     for start in 1..=starts {
                         let make = async || under(firewall, &stack, *base, &plain, start).await;
-                        layers.push(made(starts, make).await);
+                        layers.push(made(attempts, make).await);
                         // What is refused each time is refused the next time, too.
                         if layers.iter().any(Result::is_err) {
                             break;
@@ -386,60 +383,12 @@ async fn mount(host: &Host) -> Outcome {
 
 async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Outcome {
     let output = host
-        .execute_with(provision, b"", Duration::from_secs(90))
+        .execute_with(provision, b"", Duration::from_secs(240))
         .await?;
     expect("provisioning").succeeded(output)?;
     if let Some(port) = port {
         host.take_agent(&format!("/lab/{}", assets::AGENT), port)
             .await?;
-    }
-    Ok(())
-}
-
-/// For the record of a layer that holds the tool.
-fn tool(path: &Utf8Path) -> Vec<(String, String)> {
-    vec![("tool".to_owned(), path.to_string())]
-}
-
-async fn deployed(
-    stack: &Stack,
-    host: &Arc<Layer>,
-    tested: &Utf8Path,
-) -> Result<Arc<Layer>, Broken> {
-    let child = Child {
-        name: "deployed",
-        made_of: DEPLOYED
-            .map(|(machine, container)| (container.to_owned(), machine.to_owned()))
-            .to_vec(),
-        built_with: tool(tested),
-        lab: None,
-        work: Box::new(|host: Arc<Host>| {
-            Box::pin(async move {
-                let outcome = deploy_all(&host).await;
-                if outcome.is_err() {
-                    // The verdict of every scenario that needs this layer should name the hop.
-                    return trial::explain(&host, outcome).await;
-                }
-                outcome
-            })
-        }),
-    };
-    stack.child(host, child).await
-}
-
-async fn deploy_all(host: &Host) -> Outcome {
-    for (machine, container) in DEPLOYED {
-        let output = match Deploy::of(machine).into(container).run(host).await {
-            // A tool that never ends is a finding about the tool.
-            Err(Error::Timeout(timeout)) => {
-                return expect("deploying the layer").equal(timeout.to_string().as_str(), "an end");
-            }
-            output => output?,
-        };
-        expect("deploying the layer").succeeded(output)?;
-    }
-    for (_, container) in DEPLOYED {
-        settle::settled(host, container).await?;
     }
     Ok(())
 }

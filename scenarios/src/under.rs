@@ -4,18 +4,18 @@
 use std::{sync::Arc, time::Duration};
 
 use spawnlab::{
-    digest,
+    Error, digest,
     host::Host,
     layer::{
         saved::Layer,
         stack::{Child, Stack},
     },
-    prelude::{Broken, Outcome, expect},
+    prelude::{Broken, Outcome},
     scenario::Base,
     trial,
 };
 
-use crate::{firewall::Firewall, settle, stage::DEPLOYED};
+use crate::{deployed::DEPLOYED, firewall::Firewall, settle};
 
 /// A layer on top of `plain` with the rules of `firewall` loaded, and its containers started anew:
 /// what they leased before would hide what the rules do to them.
@@ -75,8 +75,17 @@ async fn put_under(firewall: Firewall, host: &Host, base: Base) -> Outcome {
         return Ok(());
     }
     let output = host
-        .execute_with(&start_anew(), b"", Duration::from_secs(90))
+        .execute_with(&start_anew(), b"", Duration::from_secs(180))
         .await?;
-    expect("the restart under the firewall").succeeded(output)?;
+    // No rule keeps a container from starting: this says nothing of the firewall.
+    if !output.status.success() {
+        return Err(Broken::Infrastructure(Error::Layer {
+            name: format!("{}-{}", base.name(), firewall.name()),
+            why: format!(
+                "the containers could not be started anew ({}): {}{}",
+                output.status, output.stdout, output.stderr
+            ),
+        }));
+    }
     settle::under(firewall, host, &DEPLOYED.map(|(_, container)| container)).await
 }

@@ -70,6 +70,9 @@ impl Condition {
                 version,
             } => facts.get(program).is_some_and(|text| {
                 let mut found = numbers(text);
+                if found.is_empty() {
+                    return false;
+                }
                 found.resize(version.len(), 0);
                 match *operator {
                     "<" => found < *version,

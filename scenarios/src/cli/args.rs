@@ -337,6 +337,7 @@ impl LabArgs {
             firewall: None,
             host: None,
             starts: NonZeroU32::MIN,
+            attempts: NonZeroU32::MIN,
             repeat: NonZeroU32::MIN,
             loops: LOOPS,
             known: Arc::new(known::read(None)?),
