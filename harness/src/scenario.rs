@@ -37,16 +37,19 @@ pub enum Guarantee {
     ChecksTheGuest,
     /// Rolls back to the previous generation on demand (`--rollback`).
     RollsBack,
+    /// A host that says nothing ends the deploy after a limit that can be given (`--connect-timeout`).
+    GivesUpOnSilence,
 }
 
 impl Guarantee {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::RestoresAfterFailure,
         Self::RefusesUndeclared,
         Self::Idempotent,
         Self::ChecksTheGuest,
         Self::RollsBack,
+        Self::GivesUpOnSilence,
     ];
 
     /// Its name on the command line.
@@ -58,6 +61,7 @@ impl Guarantee {
             Self::Idempotent => "idempotent",
             Self::ChecksTheGuest => "checks-the-guest",
             Self::RollsBack => "rolls-back",
+            Self::GivesUpOnSilence => "gives-up-on-silence",
         }
     }
 }

@@ -23,6 +23,24 @@ pub async fn ask_again(host: &Host) -> Result<()> {
     Ok(())
 }
 
+/// Gives `ve-web` a network of other addresses, which networkd sees when the link comes up next.
+pub const ANOTHER_NETWORK: &str = "set -e; mkdir -p /run/systemd/network
+    printf '%s\\n' '[Match]' Name=ve-web '[Network]' Address=10.80.0.1/28 DHCPServer=yes IPMasquerade=both \
+        > /run/systemd/network/70-other.network
+    networkctl reload";
+
+/// Moves the guest of `web` to [`ANOTHER_NETWORK`], without a restart of the container.
+///
+/// # Errors
+/// When host or guest can't.
+pub async fn ask_from_another_network(host: &Host) -> Result<()> {
+    let web = host.container("web");
+    web.succeed("networkctl down host0").await?;
+    host.succeed(ANOTHER_NETWORK).await?;
+    web.succeed("networkctl up host0").await?;
+    Ok(())
+}
+
 /// How many leases the host's DHCP server has given on `ve-web`.
 ///
 /// # Errors

@@ -118,6 +118,18 @@ impl Firewall {
         Ok(Some(firewall))
     }
 
+    /// The firewall that a scenario writes as [`Self::read`] reads it.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    #[must_use]
+    pub fn written(text: &str) -> Self {
+        match Self::read(text) {
+            Ok(Some(firewall)) => firewall,
+            other => panic!("{text} is no firewall: {other:?}"),
+        }
+    }
+
     /// Every variant with every setting of the switches, on each backend that it is meant for.
     #[must_use]
     pub fn all() -> Vec<Self> {
@@ -147,6 +159,15 @@ impl Firewall {
             }
         }
         all
+    }
+
+    /// In how many things it departs from NixOS' defaults: the variant counts as one, and so does each
+    /// switch.
+    #[must_use]
+    pub fn departures(self) -> usize {
+        let switched = SWITCHES.iter().zip(self.values);
+        let switched = switched.filter(|(switch, value)| *value != switch.values[0]);
+        usize::from(self.variant.tag.is_some()) + switched.count()
     }
 
     /// As it is written on the command line, with what differs from NixOS' defaults.
