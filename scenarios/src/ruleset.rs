@@ -145,7 +145,8 @@ mod tests {
             "{tagged}"
         );
         let accepts = |text: &str| {
-            let rules = text.lines().filter(|rule| rule.contains("accept"));
+            let accept = |word: &str| word == "accept" || word == "nixos-fw-accept";
+            let rules = text.lines().filter(|rule| rule.split(' ').any(accept));
             rules.map(str::to_owned).collect::<Vec<_>>()
         };
         let known = accepts(&plain);

@@ -246,7 +246,7 @@ async fn refuses_the_uplink(lab: &Lab, rules: &str) -> Outcome {
         ask(outside::HOST)
     );
     let open = gate
-        .let_through(lab.seconds(10), || async {
+        .let_through(lab.seconds(30), || async {
             outside.execute(&script).await.map(drop)
         })
         .await?;
@@ -263,7 +263,7 @@ async fn opens_one_port(lab: &Lab, rules: &str) -> Outcome {
         ask("$host")
     );
     let open = gate
-        .let_through(lab.seconds(10), || async {
+        .let_through(lab.seconds(30), || async {
             web.execute(&script).await.map(drop)
         })
         .await?;

@@ -2,7 +2,7 @@
 
 use spawnlab::prelude::*;
 
-use crate::settle::settled;
+use crate::settle::{RESTART, settled};
 
 spawnlab::scenarios! {
     area "inside";
@@ -38,7 +38,7 @@ async fn root_writes_and_chowns_on_a_bind(lab: &Lab) -> Outcome {
     let bind = "set -e; mkdir -p /srv/data; bind=$(cat /etc/lab/bind 2>/dev/null || echo /srv/data:/data:idmap)
          sed -i \"/^BindReadOnly=.nix.store/i Bind=$bind\" /etc/systemd/nspawn/web.nspawn
          systemctl restart systemd-nspawn@web.service";
-    let bound = host.execute_with(bind, b"", lab.seconds(20)).await?;
+    let bound = host.execute_with(bind, b"", RESTART).await?;
     expect("the restart with the bind").succeeded(bound)?;
     let done = host
         .container("web")

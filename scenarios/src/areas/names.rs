@@ -7,7 +7,7 @@ use spawnlab::prelude::*;
 use crate::{
     dhcp::{ANOTHER_NETWORK, ask_from_another_network},
     facts::{host_link, leased_address, resolved_all},
-    settle::settled,
+    settle::{RESTART, settled},
 };
 
 /// A name that does not fit into the 15 characters of an interface name.
@@ -150,7 +150,7 @@ const START_ALIKE: &str = "set -e; old=a-container-with-a-long-name new=a-contai
 
 async fn names_alike_have_links_of_their_own(lab: &Lab) -> Outcome {
     let host = lab.host();
-    let started = host.execute_with(START_ALIKE, b"", lab.seconds(20)).await?;
+    let started = host.execute_with(START_ALIKE, b"", RESTART).await?;
     expect("starting the second one").succeeded(started)?;
     let known = host.execute(&format!("ip link show ve-{ALIKE}")).await?;
     expect("the second link under its whole name").succeeded(known)?;

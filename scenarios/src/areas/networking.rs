@@ -7,7 +7,7 @@ use spawnlab::prelude::*;
 use crate::{
     dhcp::leases,
     facts::{guest_link, host_link},
-    settle::settled,
+    settle::{RESTART, settled},
 };
 
 spawnlab::scenarios! {
@@ -122,7 +122,7 @@ async fn lease_returns_after_container_restart(lab: &Lab) -> Outcome {
     let first = leased(lab, "the lease", &web).await?;
     for _ in 0..lab.loops().get() {
         let restart = "systemctl restart systemd-nspawn@web.service";
-        let restarted = host.execute_with(restart, b"", lab.seconds(20)).await?;
+        let restarted = host.execute_with(restart, b"", RESTART).await?;
         expect("the restart").succeeded(restarted)?;
         let lease = leased(lab, "the lease after the restart", &web).await?;
         expect("the address after the restart").equal(lease, first)?;

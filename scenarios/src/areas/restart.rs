@@ -2,7 +2,7 @@
 
 use spawnlab::prelude::*;
 
-use crate::settle::settled;
+use crate::settle::{RESTART, settled};
 
 spawnlab::scenarios! {
     area "restart";
@@ -39,9 +39,6 @@ spawnlab::scenarios! {
              systemctl daemon-reload";
     }
 }
-
-/// How long a restart may take with KVM: a shutdown and a boot of the guest.
-const RESTART: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A command as a person runs it from the host, and a session that outlives the guest's processes.
 const ENTER: &str = "systemd-run --quiet --collect systemd-run -M web --quiet --wait --pipe sleep 86397
