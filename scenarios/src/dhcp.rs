@@ -90,7 +90,7 @@ pub async fn renewed(lab: &Lab) -> Outcome {
         .await?;
     expect("the renewed lease")
         .eventually(
-            lab.seconds(5),
+            lab.seconds(10),
             format!("one that ends after {before} us"),
             || async {
                 let end = number(host, END).await?;
