@@ -18,6 +18,9 @@ pub struct Count {
     pub past: u64,
 }
 
+/// How often packets are sent before they count as lost on the way.
+const TRIES: u32 = 5;
+
 /// A pair of counters for each kind of packets that come over one interface.
 #[derive(Debug)]
 pub struct Gate<'h> {
@@ -67,33 +70,28 @@ impl<'h> Gate<'h> {
         read(&json)
     }
 
-    /// Has `send` send packets until at least one of each kind came, for what never came can't have
-    /// been refused. Returns the kinds of which something got past, in alphabetical order.
+    /// Has `send` send packets, a few times if need be, until one of each kind came: what never came can't
+    /// have been refused. Returns the kinds of which something got past, in alphabetical order.
     ///
     /// # Errors
     /// A failure of the assertion `the packets arrive`, with what came.
-    pub async fn let_through<F>(
-        &self,
-        limit: std::time::Duration,
-        mut send: impl FnMut() -> F,
-    ) -> Result<Vec<String>, Broken>
+    pub async fn let_through<F>(&self, mut send: impl FnMut() -> F) -> Result<Vec<String>, Broken>
     where
         F: Future<Output = Result<()>>,
     {
-        let counts = expect("the packets arrive")
-            .eventually(limit, "one of each kind", || {
-                let sent = send();
-                async {
-                    sent.await?;
-                    let counts = self.counts().await?;
-                    Ok(if counts.values().all(|count| count.came > 0) {
-                        Seen::Ready(counts)
-                    } else {
-                        Seen::NotYet(format!("{counts:?}"))
-                    })
-                }
-            })
-            .await?;
+        let mut counts = BTreeMap::new();
+        for _ in 0..TRIES {
+            Box::pin(send()).await?;
+            counts = Box::pin(self.counts()).await?;
+            if counts.values().all(|count| count.came > 0) {
+                break;
+            }
+        }
+        expect("the packets arrive").that(
+            counts.values().all(|count| count.came > 0),
+            "one of each kind",
+            format_args!("{counts:?}"),
+        )?;
         let past = counts.into_iter().filter(|(_, count)| count.past > 0);
         Ok(past.map(|(kind, _)| kind).collect())
     }
