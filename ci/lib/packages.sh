@@ -11,13 +11,13 @@ needs_of() {
         echo qemu qemu-img mmdebstrap mount gpg uidmap keyring mke2fs ssh setpriv
     fi
     if [[ $1 == test ]]; then
-        echo rustfmt clippy nix shellcheck
+        echo rustfmt clippy nix shellcheck nft iptables
     fi
 }
 
 # Those without which one step of ci/test is left out, and everything else still works.
 is_optional() {
-    [[ $1 == rustfmt || $1 == clippy || $1 == nix || $1 == shellcheck ]]
+    [[ " rustfmt clippy nix shellcheck nft iptables " == *" $1 "* ]]
 }
 
 is_there() {
@@ -33,6 +33,8 @@ is_there() {
         linker) file=$(cc -print-file-name=libc.a 2>/dev/null) && [[ $file == /* && -r $file ]] ;;
         # The ending depends on the age of the package.
         keyring) compgen -G '/usr/share/keyrings/debian-archive-keyring.[gp]*' >/dev/null ;;
+        # Ordinary users do not have their folder on PATH.
+        nft | iptables) [[ -x /usr/sbin/$1 ]] || command -v "$1" >/dev/null ;;
         certificates)
             for file in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt \
                 /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem; do
@@ -63,6 +65,7 @@ reason_for() {
         certificates) echo 'cargo fetches crates over HTTPS' ;;
         nix) echo 'checks the Nix files' ;;
         shellcheck) echo 'checks the shell scripts' ;;
+        nft | iptables) echo "checks the firewall variants against this machine's kernel" ;;
     esac
 }
 
@@ -89,6 +92,7 @@ packages_for() {
         linker) printf '%s\n' gcc libc6-dev ;;
         certificates) echo ca-certificates ;;
         nix) echo nix-bin ;;
+        nft) echo nftables ;;
         *) echo "$1" ;;
     esac
 }

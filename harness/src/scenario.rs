@@ -39,17 +39,20 @@ pub enum Guarantee {
     RollsBack,
     /// Deploys to hosts whose Nix is older than 2.13, and does not know `DRV^*`. All scenarios need it on such hosts.
     OldNix,
+    /// A host that says nothing ends the deploy after a limit that can be given (`--connect-timeout`).
+    GivesUpOnSilence,
 }
 
 impl Guarantee {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RestoresAfterFailure,
         Self::RefusesUndeclared,
         Self::Idempotent,
         Self::ChecksTheGuest,
         Self::RollsBack,
         Self::OldNix,
+        Self::GivesUpOnSilence,
     ];
 
     /// Its name on the command line.
@@ -62,6 +65,7 @@ impl Guarantee {
             Self::ChecksTheGuest => "checks-the-guest",
             Self::RollsBack => "rolls-back",
             Self::OldNix => "old-nix",
+            Self::GivesUpOnSilence => "gives-up-on-silence",
         }
     }
 }

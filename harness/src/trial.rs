@@ -212,7 +212,8 @@ pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
 }
 
 /// Runs `scenario` under `saboteur`: it has to fail, as a failure of the assertion that the
-/// saboteur names; and `spared` has to stay green under the same change.
+/// saboteur names; and `spared` has to stay green under the same change. Where the scenario is skipped
+/// with and without the saboteur, so is the proof.
 pub async fn proof(
     scenario: &Scenario,
     saboteur: &Saboteur,
@@ -229,6 +230,14 @@ pub async fn proof(
         Verdict::Failed(failure) if failure.assertion == saboteur.fails => {}
         Verdict::Infrastructure { .. } => return red,
         other => {
+            // What says nothing of this host can't be proved on it. A saboteur that makes a scenario
+            // skip which would run is none.
+            if let (Verdict::Skipped { .. }, Ok(dir)) = (other, subfolder(dir, "plain")) {
+                let plain = trial(scenario, None, layer, how.dropped(), &dir).await;
+                if matches!(plain, Verdict::Skipped { .. }) {
+                    return plain;
+                }
+            }
             return disproved(
                 "the saboteur turns it red",
                 format!("a failure of `{}`", saboteur.fails),
