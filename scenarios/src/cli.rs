@@ -10,6 +10,7 @@ mod layers;
 mod list;
 mod print;
 pub mod report_dir;
+mod resume;
 mod run;
 pub mod select;
 mod shell;
@@ -80,7 +81,7 @@ async fn dispatch(command: Command, bodies: Handle) -> Result<Exit, Trouble> {
         Command::Prove(args) => run::run(&args, run::What::Prove, bodies).await,
         Command::Verify(args) => verify::verify(&args, bodies).await,
         Command::Shell(args) => shell::shell(&args).await,
-        Command::Resume(args) => shell::resume(&args).await,
+        Command::Resume(args) => resume::resume(&args).await,
         Command::Layers(args) => layers::layers(&args),
         Command::Bench(args) => bench::bench(&args).await,
         Command::Image { command } => image::image(command).await,

@@ -4,6 +4,7 @@ pub mod areas;
 mod assets;
 mod bench;
 pub mod cli;
+mod doors;
 pub mod engine;
 pub mod facts;
 pub mod firewall;

@@ -12,7 +12,7 @@ use spawnlab::{
         labdisk::{self, LabDisk},
         platform::Platform,
         saved::Layer,
-        stack::{Child, Stack},
+        stack::{Recipe as LayerRecipe, Stack},
     },
     prelude::{Broken, Deploy, Outcome, expect},
     qemu::{
@@ -20,6 +20,7 @@ use spawnlab::{
         identity,
     },
     scenario::Base,
+    scratch::Scratch,
     trial,
     verdict::Verdict,
 };
@@ -60,6 +61,8 @@ pub struct Stage {
     environment: Environment,
     booted: Arc<Layer>,
     layers: BTreeMap<Base, std::result::Result<Arc<Layer>, Verdict>>,
+    // Holds the lab disk: a layer whose files vanish is built again.
+    _scratch: Scratch,
 }
 
 impl Stage {
@@ -83,12 +86,9 @@ impl Stage {
         events.send(Event::EnvironmentKnown(environment.clone()));
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
         let files = assets::lab_files(&options.tool, options.agent.as_deref())?;
-        let scratch = tempfile::Builder::new()
-            .prefix("lab-disk-")
-            .tempdir_in(cache.root())?;
-        let dir = Utf8Path::from_path(scratch.path())
-            .ok_or_else(|| Error::Machine("the cache's path is not UTF-8".into()))?;
-        let disk = labdisk::make(&files, dir).await?;
+        // Swept by a later run if this one is killed.
+        let scratch = Scratch::new()?;
+        let disk = labdisk::make(&files, scratch.path()).await?;
 
         let mut layers = BTreeMap::new();
         let booted = match stack.booted().await {
@@ -117,6 +117,7 @@ impl Stage {
             environment,
             booted,
             layers,
+            _scratch: scratch,
         })
     }
 
@@ -254,19 +255,20 @@ async fn provisioned(
 ) -> Result<Arc<Layer>, Broken> {
     let provision = manifest.provision.to_string();
     let port = options.agent.is_some().then(|| manifest.agent.port.clone());
-    let child = Child {
-        name: "host",
+    let recipe = LayerRecipe {
+        name: "host".into(),
         made_of: vec![
             ("lab disk".into(), disk.hash.clone()),
             ("provision".into(), provision.clone()),
         ],
         built_with: tool(options.tool.as_path()),
-        lab: Some(&disk.file),
-        work: Box::new(move |host: Arc<Host>| {
+        lab: Some(disk.file.clone()),
+        work: Arc::new(move |host: Arc<Host>| {
+            let (provision, port) = (provision.clone(), port.clone());
             Box::pin(async move { provision_host(&host, &provision, port.as_deref()).await })
         }),
     };
-    stack.child(booted, child).await
+    stack.child(booted, recipe).await
 }
 
 async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Outcome {
@@ -296,14 +298,14 @@ async fn deployed(
     host: &Arc<Layer>,
     tested: &Utf8Path,
 ) -> Result<Arc<Layer>, Broken> {
-    let child = Child {
-        name: "deployed",
+    let recipe = LayerRecipe {
+        name: "deployed".into(),
         made_of: DEPLOYED
             .map(|(machine, container)| (container.to_owned(), machine.to_owned()))
             .to_vec(),
         built_with: tool(tested),
         lab: None,
-        work: Box::new(|host: Arc<Host>| {
+        work: Arc::new(|host: Arc<Host>| {
             Box::pin(async move {
                 let outcome = deploy_all(&host).await;
                 if outcome.is_err() {
@@ -314,7 +316,7 @@ async fn deployed(
             })
         }),
     };
-    stack.child(host, child).await
+    stack.child(host, recipe).await
 }
 
 async fn deploy_all(host: &Host) -> Outcome {
@@ -337,8 +339,8 @@ async fn under(
     plain: &Arc<Layer>,
 ) -> Result<Arc<Layer>, Broken> {
     let name = format!("{}-{}", base.name(), firewall.name());
-    let child = Child {
-        name: &name,
+    let recipe = LayerRecipe {
+        name,
         made_of: vec![
             ("firewall".into(), firewall.name()),
             ("rules".into(), digest::of([firewall.rules().as_bytes()])),
@@ -346,7 +348,7 @@ async fn under(
         ],
         built_with: vec![],
         lab: None,
-        work: Box::new(move |host: Arc<Host>| {
+        work: Arc::new(move |host: Arc<Host>| {
             Box::pin(async move {
                 let outcome = put_under(firewall, &host, base).await;
                 if outcome.is_err() {
@@ -356,7 +358,7 @@ async fn under(
             })
         }),
     };
-    stack.child(plain, child).await
+    stack.child(plain, recipe).await
 }
 
 /// Starts the containers anew, on a host that remembers none of the leases it gave: evidence that

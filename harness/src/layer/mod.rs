@@ -1,5 +1,6 @@
 //! Layers: running hosts saved whole, kept in the cache, named by the hash of what led to them.
 
+mod built;
 mod checked;
 pub mod clean;
 pub mod cold;

@@ -1,13 +1,13 @@
 //! `layer.json`: what a layer is, written last, so that a folder without it is no layer.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{checked, key::Key};
 use crate::error::{Error, Result};
 
 /// Version of the format, which is part of every key: programs that save differently share nothing.
-pub(super) const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 6;
 
 /// File name of the record.
 pub const RECORD: &str = "layer.json";
@@ -32,6 +32,8 @@ pub struct LayerRecord {
     pub build: String,
     /// Its parent's key and build. Its disk is an overlay over that very build's.
     pub parent: Option<(Key, String)>,
+    /// What its disk names as the one below it: a cache that was moved does not have it there.
+    pub backing: Utf8PathBuf,
     /// What went into its key besides the parent, by name; long values are hashes.
     pub made_of: Vec<(String, String)>,
     /// What it was built with, by name (`image`, `accelerator`, `qemu`, `tool`): for people, no part of its key.
@@ -79,6 +81,7 @@ impl LayerRecord {
                 std::process::id()
             ),
             parent,
+            backing: Utf8PathBuf::new(),
             made_of: made_of.to_vec(),
             built_with: Vec::new(),
             built_at: jiff::Timestamp::now().as_second(),
@@ -91,6 +94,13 @@ impl LayerRecord {
     #[must_use]
     pub fn built_with(mut self, what: Vec<(String, String)>) -> Self {
         self.built_with = what;
+        self
+    }
+
+    /// The same with what its disk names as the one below it.
+    #[must_use]
+    pub fn backed_by(mut self, file: Utf8PathBuf) -> Self {
+        self.backing = file;
         self
     }
 
@@ -146,8 +156,6 @@ impl LayerRecord {
 
 #[cfg(test)]
 mod tests {
-    use camino::Utf8PathBuf;
-
     use super::*;
 
     fn layer() -> (tempfile::TempDir, Utf8PathBuf, Key) {

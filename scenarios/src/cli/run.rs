@@ -106,7 +106,7 @@ async fn session(
     let jobs = chosen.iter().map(|chosen| engine.job(*chosen)).collect();
     let mut how = runner::Options::new(dir.path());
     how.bodies = Some(bodies);
-    if let Err(error) = how.admit(args.jobs, || engine.slots()) {
+    if let Err(error) = how.admit(args.jobs, engine.slots(args.jobs)) {
         return Summary::broken(error, begin.elapsed());
     }
     how.fail_fast = args.fail_fast;
