@@ -50,17 +50,23 @@ impl Host {
             "job-id": COPY, "device": ROOT, "target": COPY, "sync": "top", "auto-dismiss": false,
         });
         monitor.run("blockdev-backup", job).await?;
-        poll::until("the disk to be copied", limit, Duration::from_millis(20), || async {
-            let jobs = monitor.run("query-jobs", serde_json::Value::Null).await?;
-            let jobs = jobs.as_array().map(Vec::as_slice).unwrap_or_default();
-            let job = jobs.iter().find(|job| job["id"] == COPY);
-            let job = job.ok_or_else(|| Error::Monitor("the copying of a disk is lost".into()))?;
-            match (job["status"].as_str(), job["error"].as_str()) {
-                (_, Some(error)) => Err(Error::Monitor(format!("copying the disk: {error}"))),
-                (Some("concluded"), None) => Ok(Seen::Ready(())),
-                (status, None) => Ok(Seen::NotYet(status.unwrap_or("no status").to_owned())),
-            }
-        })
+        poll::until(
+            "the disk to be copied",
+            limit,
+            Duration::from_millis(20),
+            || async {
+                let jobs = monitor.run("query-jobs", serde_json::Value::Null).await?;
+                let jobs = jobs.as_array().map(Vec::as_slice).unwrap_or_default();
+                let job = jobs.iter().find(|job| job["id"] == COPY);
+                let job =
+                    job.ok_or_else(|| Error::Monitor("the copying of a disk is lost".into()))?;
+                match (job["status"].as_str(), job["error"].as_str()) {
+                    (_, Some(error)) => Err(Error::Monitor(format!("copying the disk: {error}"))),
+                    (Some("concluded"), None) => Ok(Seen::Ready(())),
+                    (status, None) => Ok(Seen::NotYet(status.unwrap_or("no status").to_owned())),
+                }
+            },
+        )
         .await?;
         monitor.run("job-dismiss", json!({ "id": COPY })).await?;
         let node = json!({ "node-name": COPY });

@@ -328,7 +328,8 @@ impl Kept {
             writes: Writes::Dropped,
         };
         // Filled from the stream and gone with QEMU: no file of it has to be written to a disk.
-        let memory = memfd_create("spawnlab-memory", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+        let memory =
+            memfd_create("spawnlab-memory", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
         let memory = File::from(memory);
         memory.set_len(u64::from(self.platform.memory_mib) << 20)?;
         let lab = self.lab.clone();

@@ -133,7 +133,10 @@ fn layers_under_it_have_to_be_the_very_same() {
     fs_err::write(layers.join(host.as_str()).join(STATE), vec![2; 4096]).unwrap();
     assert!(locked(&layers, &below).is_err_and(|why| why.contains("damaged")));
     layer_on(&cache, "host", &booted, 1);
-    assert_eq!(locked(&layers, &below).unwrap_err(), "was built again since");
+    assert_eq!(
+        locked(&layers, &below).unwrap_err(),
+        "was built again since"
+    );
     fs_err::remove_dir_all(layers.join(host.as_str())).unwrap();
     assert_eq!(locked(&layers, &below).unwrap_err(), "is gone");
 }

@@ -106,7 +106,9 @@ fn look(path: &Utf8Path, usable: &impl Fn() -> bool) -> Result<Seen<Right>> {
     if shared {
         // Nobody builds, so the others are users of something that can't be used.
         remove_if_same(&file, path)?;
-        return Ok(Seen::NotYet("its users are left with what they have".into()));
+        return Ok(Seen::NotYet(
+            "its users are left with what they have".into(),
+        ));
     }
     Ok(Seen::NotYet("another process holds it".into()))
 }

@@ -12,6 +12,7 @@ pub mod labdisk;
 pub mod list;
 pub mod lock;
 pub mod platform;
+pub mod recipe;
 pub mod record;
 pub mod saved;
 mod space;

@@ -10,7 +10,8 @@ use super::{
     kept::Origin,
     key::Key,
     platform::Platform,
-    stack::{Recipe, Stack, Unmade},
+    recipe::Recipe,
+    stack::{Stack, Unmade},
 };
 use crate::{
     error::{Error, Result},

@@ -17,6 +17,7 @@ use super::{
     key::Key,
     lock::{Lock, Right},
     platform::{LAB_DISK_MIB, Platform},
+    recipe::{Recipe, Work},
     record::{DISK, LAB, LayerRecord, RAM, STATE},
     saved::Layer,
     space, sparse,
@@ -25,7 +26,6 @@ use crate::{
     error::{Error, Result},
     event::Events,
     host::{Host, Stream},
-    job::BoxFuture,
     qemu::{
         args::{Disk, Memory},
         machine::Machine,
@@ -45,25 +45,6 @@ pub struct Stack {
     platform: Arc<Platform>,
     events: Events,
     evidence: Utf8PathBuf,
-}
-
-/// What is done to a host before it is saved as a layer, each time that the layer is built.
-pub type Work = Arc<dyn Fn(Arc<Host>) -> BoxFuture<Outcome> + Send + Sync>;
-
-/// How a layer is made.
-#[derive(Clone)]
-pub struct Recipe {
-    /// Its name.
-    pub name: String,
-    /// What its key is made of besides its parent.
-    pub made_of: Vec<(String, String)>,
-    /// What else its record should say it was built with, such as the tool; no part of its key.
-    pub built_with: Vec<(String, String)>,
-    /// The lab disk of this layer and its children; the parent's if none. It has to stay there as long
-    /// as the layer is used, which may have to be built again.
-    pub lab: Option<Utf8PathBuf>,
-    /// What is done on the parent's clone, or on the host that has booted.
-    pub work: Work,
 }
 
 /// Why a layer is not there.
@@ -87,15 +68,6 @@ impl fmt::Display for Unmade {
             Self::Removed(broken) => write!(f, "somebody removes layers: {broken}"),
             Self::Broken(broken) => broken.fmt(f),
         }
-    }
-}
-
-impl fmt::Debug for Recipe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recipe")
-            .field("name", &self.name)
-            .field("made_of", &self.made_of)
-            .finish_non_exhaustive()
     }
 }
 
@@ -302,12 +274,11 @@ impl Stack {
         space::enough(&self.dir)?;
         fs_err::create_dir(&building).map_err(Error::from)?;
         let built = self.build_in(&building, key, parent, recipe).await;
-        let broken = match built
-            .and_then(|()| Ok(fs_err::rename(&building, dir).map_err(Error::from)?))
-        {
-            Ok(()) => return Ok(()),
-            Err(broken) => broken,
-        };
+        let broken =
+            match built.and_then(|()| Ok(fs_err::rename(&building, dir).map_err(Error::from)?)) {
+                Ok(()) => return Ok(()),
+                Err(broken) => broken,
+            };
         if !building.exists() || parent.is_some_and(|parent| !parent.holds()) {
             return Err(Unmade::Removed(broken));
         }

@@ -138,12 +138,18 @@ async fn asked(layer: &Layer, number: usize) -> Result<String> {
     let evidence = Scratch::new()?;
     let host = layer.host(evidence.path()).await?;
     let answer = host.succeed(&format!("echo clone {number}")).await;
-    let inside = host.container("web").succeed("echo inside $((6 * 7))").await;
+    let inside = host
+        .container("web")
+        .succeed("echo inside $((6 * 7))")
+        .await;
     let drawn = host.succeed("cat /proc/sys/kernel/random/uuid").await;
     host.shut_down().await?;
     let expect = |said: String, expected: String| match said.trim() == expected {
         true => Ok(()),
-        false => Err(Error::answer("a clone", format!("`{said}` is not `{expected}`"))),
+        false => Err(Error::answer(
+            "a clone",
+            format!("`{said}` is not `{expected}`"),
+        )),
     };
     expect(answer?, format!("clone {number}"))?;
     expect(inside?, "inside 42".into())?;
@@ -156,10 +162,14 @@ impl Held {
         let links: Vec<_> = links
             .filter_map(|entry| std::fs::read_link(entry.path()).ok())
             .collect();
-        let sockets = links.iter().filter(|link| link.to_string_lossy().starts_with("socket:"));
+        let sockets = links
+            .iter()
+            .filter(|link| link.to_string_lossy().starts_with("socket:"));
         let own = std::process::id().to_string();
         let locks = fs_err::read_to_string("/proc/locks")?;
-        let locks = locks.lines().filter(|line| line.split_whitespace().any(|word| word == own));
+        let locks = locks
+            .lines()
+            .filter(|line| line.split_whitespace().any(|word| word == own));
         let children = std::fs::read_dir("/proc")?.flatten().filter(|entry| {
             let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
             let behind = stat.rsplit_once(')').map(|(_, behind)| behind.to_owned());

@@ -22,7 +22,8 @@ pub(super) async fn resume(args: &ResumeArgs) -> Result<Exit, Trouble> {
         return Ok(Exit::AsExpected);
     };
     let Some(evidence) = evidence(wanted, &runs) else {
-        let why = format!("{wanted} is neither an evidence folder nor a scenario of a run in {runs}");
+        let why =
+            format!("{wanted} is neither an evidence folder nor a scenario of a run in {runs}");
         let hint = "`spawnlab resume` alone lists the hosts that are kept";
         return Err(Trouble::nothing("resume", why).hint(hint));
     };
@@ -50,7 +51,11 @@ fn evidence(wanted: &Utf8Path, runs: &Utf8Path) -> Option<Utf8PathBuf> {
     let words = wanted.as_str().trim_end_matches('/').replace("::", "/");
     let in_run = |run: &str, scenario: &str| runs.join(run).join("evidence").join(scenario);
     let named = words.split_once('/').map(|(run, rest)| in_run(run, rest));
-    let places = [Some(wanted.to_owned()), named, Some(in_run("latest", &words))];
+    let places = [
+        Some(wanted.to_owned()),
+        named,
+        Some(in_run("latest", &words)),
+    ];
     let is_evidence = |place: &Utf8PathBuf| place.join(STARTED).exists() || is_repeated(place);
     let found = places.into_iter().flatten().find(is_evidence)?;
     // Notes are about the folder itself and not about the names that lead to it.

@@ -7,12 +7,7 @@ use spawnlab::{
     report::{drive::drive, terminal::Terminal},
 };
 
-use super::{
-    again::Again,
-    args::ShellArgs,
-    exit::Exit,
-    trouble::Trouble,
-};
+use super::{again::Again, args::ShellArgs, exit::Exit, trouble::Trouble};
 use crate::doors;
 
 /// A shell on a clone of a layer.
