@@ -5,10 +5,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     os::unix::fs::MetadataExt,
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, SystemTime},
 };
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
     list::{Listed, list_in},
@@ -58,17 +59,45 @@ pub(super) fn evict(dir: &Utf8Path, bounds: Bounds) -> Result<usize> {
     for entry in dir.read_dir_utf8()? {
         let lock = entry?.into_path();
         let guarded = lock.with_extension("");
-        let nothing = lock.extension() == Some("lock") && !guarded.exists();
-        if nothing && !building(&guarded).exists() {
+        if lock.extension() == Some("lock") && !guarded.exists() {
             remove(&guarded, &lock);
         }
     }
     Ok(evicted)
 }
 
-/// The folder in which the layer `dir` is built.
-pub(super) fn building(dir: &Utf8Path) -> camino::Utf8PathBuf {
-    dir.with_file_name(format!(".building-{}", dir.file_name().unwrap_or_default()))
+/// A folder for building the layer `dir` in, which nobody else has: whoever removes the cache removes
+/// the lock, and then there may be two builders.
+pub(super) fn building(dir: &Utf8Path) -> Utf8PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let key = dir.file_name().unwrap_or_default();
+    dir.with_file_name(format!("{BUILDING}{key}.{}-{count}", std::process::id()))
+}
+
+const BUILDING: &str = ".building-";
+
+/// The key of the layer in the folder called `name`, or of the one that is built there.
+pub(super) fn key_of(name: &str) -> &str {
+    let Some(built) = name.strip_prefix(BUILDING) else {
+        return name;
+    };
+    built.split_once('.').map_or(built, |(key, _)| key)
+}
+
+/// Removes what builders of the layer `dir` left that died; its lock has to be held.
+pub(super) fn remove_half_built(dir: &Utf8Path) -> Result<()> {
+    let (Some(parent), Some(key)) = (dir.parent(), dir.file_name()) else {
+        return Ok(());
+    };
+    for entry in parent.read_dir_utf8()? {
+        let path = entry?.into_path();
+        let name = path.file_name().unwrap_or_default();
+        if name != key && path.is_dir() && key_of(name) == key {
+            fs_err::remove_dir_all(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Which of `layers` go, in that order, so that the rest is within `bounds`. A layer was used when
@@ -167,7 +196,7 @@ pub(super) fn remove(dir: &Utf8Path, lock: &Utf8Path) -> bool {
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         Ok(()) => true,
     };
-    if gone && !building(&lock.with_extension("")).exists() {
+    if gone {
         let _ = std::fs::remove_file(lock);
     }
     gone
@@ -186,7 +215,6 @@ pub(super) fn modified(path: &Utf8Path) -> SystemTime {
 
 #[cfg(test)]
 mod tests {
-    use camino::Utf8PathBuf;
     use rustix::fs::{FlockOperation, flock};
 
     use super::*;
@@ -283,13 +311,29 @@ mod tests {
     fn leftovers_of_a_killed_builder_and_of_a_killed_removal_go() {
         let (_guard, cache) = cache();
         let dir = cache.join("layers");
-        fs_err::create_dir_all(dir.join(".building-abc")).unwrap();
-        fs_err::write(dir.join(".building-abc/ram"), "x").unwrap();
+        let half = building(&dir.join("abc"));
+        assert_eq!(key_of(half.file_name().unwrap()), "abc");
+        assert_ne!(building(&dir.join("abc")), half);
+        fs_err::create_dir_all(&half).unwrap();
+        fs_err::write(half.join("ram"), "x").unwrap();
         fs_err::write(dir.join("abc.lock"), "").unwrap();
         fs_err::create_dir(dir.join("def")).unwrap();
         fs_err::write(dir.join("def/ram"), "x").unwrap();
         fs_err::write(dir.join("ghi.lock"), "").unwrap();
         assert_eq!(evict(&dir, bounds(1000, DAY)).unwrap(), 2);
         assert_eq!(dir.read_dir_utf8().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_builder_removes_what_one_before_it_left() {
+        let (_guard, cache) = cache();
+        let dir = cache.join("layers");
+        for key in ["abc", "abd"] {
+            fs_err::create_dir_all(building(&dir.join(key))).unwrap();
+        }
+        remove_half_built(&dir.join("abc")).unwrap();
+        let left: Vec<_> = dir.read_dir_utf8().unwrap().flatten().collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(key_of(left[0].file_name()), "abd");
     }
 }

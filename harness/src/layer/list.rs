@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
-    evict::{modified, size},
+    evict::{key_of, modified, size},
     record::{LayerRecord, RECORD},
 };
 use crate::error::Result;
@@ -75,7 +75,7 @@ pub(super) fn list_in(dir: &Utf8Path) -> Result<Vec<Listed>> {
         let Some(name) = path.file_name().filter(|_| path.is_dir()) else {
             continue;
         };
-        let key = name.strip_prefix(".building-").unwrap_or(name).to_owned();
+        let key = key_of(name).to_owned();
         let lock = dir.join(format!("{key}.lock"));
         found.push(Listed {
             bytes: size(&path),

@@ -35,6 +35,9 @@ use crate::{
 
 /// Longest wait for another process that builds the same layer.
 const BUILDING: Duration = Duration::from_secs(1800);
+/// Longest time until a booted host has nothing left to start, with KVM. A machine that builds for
+/// several people at once is slow.
+const SETTLING: Duration = Duration::from_secs(180);
 /// Longest wait for a state to be written or read.
 const MIGRATION: Duration = Duration::from_secs(120);
 
@@ -58,7 +61,11 @@ pub(super) enum Unmade {
 
 impl From<Error> for Unmade {
     fn from(error: Error) -> Self {
-        Self::Broken(error.into())
+        let gone = matches!(&error, Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound);
+        match gone {
+            true => Self::Removed(error.into()),
+            false => Self::Broken(error.into()),
+        }
     }
 }
 
@@ -107,7 +114,8 @@ impl Stack {
         let work: Work = Arc::new(|host| {
             Box::pin(async move {
                 // What still starts now would start again in every clone.
-                host.execute("systemctl is-system-running --wait").await?;
+                let wait = "systemctl is-system-running --wait";
+                host.execute_with(wait, b"", SETTLING).await?;
                 Ok(())
             })
         });
@@ -229,7 +237,9 @@ impl Stack {
         self.build(key, parent, recipe, &dir).await?;
         let lock = lock.share()?;
         // Here and not only at the start: who builds for long must not fill the disk meanwhile.
-        evict::evict(&self.dir, Bounds::default())?;
+        if let Err(error) = evict::evict(&self.dir, Bounds::default()) {
+            tracing::warn!(%error, "layers beyond the bounds are left where they are");
+        }
         Ok((lock, "built"))
     }
 
@@ -266,11 +276,8 @@ impl Stack {
         recipe: &Recipe,
         dir: &Utf8Path,
     ) -> Result<(), Unmade> {
+        evict::remove_half_built(dir)?;
         let building = evict::building(dir);
-        // Under the lock: what is there was left by a builder that died.
-        if building.exists() {
-            fs_err::remove_dir_all(&building).map_err(Error::from)?;
-        }
         space::enough(&self.dir)?;
         fs_err::create_dir(&building).map_err(Error::from)?;
         let built = self.build_in(&building, key, parent, recipe).await;
@@ -279,12 +286,16 @@ impl Stack {
                 Ok(()) => return Ok(()),
                 Err(broken) => broken,
             };
-        if !building.exists() || parent.is_some_and(|parent| !parent.holds()) {
-            return Err(Unmade::Removed(broken));
-        }
+        // Where another one's layer is by now, the lock was removed, and who came next got another one.
+        let removed = !building.exists() || dir.exists();
+        let removed = removed || parent.is_some_and(|parent| !parent.holds());
         let broken = space::blamed(&self.dir, broken);
         let _ = fs_err::remove_dir_all(&building);
-        Err(Unmade::Broken(broken))
+        Err(if removed {
+            Unmade::Removed(broken)
+        } else {
+            Unmade::Broken(broken)
+        })
     }
 
     async fn build_in(
