@@ -61,7 +61,8 @@ pub(super) enum Unmade {
 
 impl From<Error> for Unmade {
     fn from(error: Error) -> Self {
-        let gone = matches!(&error, Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound);
+        let gone =
+            matches!(&error, Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound);
         match gone {
             true => Self::Removed(error.into()),
             false => Self::Broken(error.into()),
