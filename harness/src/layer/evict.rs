@@ -4,6 +4,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     fs::File,
+    io::ErrorKind::NotFound,
     os::unix::fs::MetadataExt,
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, SystemTime},
@@ -66,26 +67,60 @@ pub(super) fn evict(dir: &Utf8Path, bounds: Bounds) -> Result<usize> {
     Ok(evicted)
 }
 
-/// A folder for building the layer `dir` in, which nobody else has: whoever removes the cache removes
-/// the lock, and then there may be two builders.
-pub(super) fn building(dir: &Utf8Path) -> Utf8PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let key = dir.file_name().unwrap_or_default();
-    dir.with_file_name(format!("{BUILDING}{key}.{}-{count}", std::process::id()))
+/// A folder for building a layer in, which nobody else has: whoever removes the cache removes the
+/// layer's lock, and then there may be two builders. Its own lock tells whether its builder lives.
+#[derive(Debug)]
+pub(super) struct Building {
+    /// The folder.
+    pub(super) dir: Utf8PathBuf,
+    lock: Utf8PathBuf,
+    _held: Lock,
+}
+
+impl Building {
+    /// Makes the folder for the layer `dir`.
+    pub(super) fn new(dir: &Utf8Path) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let key = dir.file_name().unwrap_or_default();
+        let name = format!("{key}.{}-{count}", std::process::id());
+        let lock = dir.with_file_name(format!("{name}.lock"));
+        fs_err::File::create(&lock)?;
+        // Between the two lines somebody may have taken the file for one that guards nothing.
+        let held = Lock::sole(&lock).ok_or_else(|| std::io::Error::from(NotFound))?;
+        let dir = dir.with_file_name(format!("{BUILDING}{name}"));
+        fs_err::create_dir(&dir)?;
+        Ok(Self {
+            dir,
+            lock,
+            _held: held,
+        })
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        // What was built has another name by now.
+        let _ = std::fs::remove_dir_all(&self.dir);
+        let _ = std::fs::remove_file(&self.lock);
+    }
 }
 
 const BUILDING: &str = ".building-";
 
 /// The key of the layer in the folder called `name`, or of the one that is built there.
 pub(super) fn key_of(name: &str) -> &str {
-    let Some(built) = name.strip_prefix(BUILDING) else {
-        return name;
-    };
-    built.split_once('.').map_or(built, |(key, _)| key)
+    let name = name.strip_prefix(BUILDING).unwrap_or(name);
+    name.split_once('.').map_or(name, |(key, _)| key)
 }
 
-/// Removes what builders of the layer `dir` left that died; its lock has to be held.
+/// The lock of the folder called `name` in `dir`.
+pub(super) fn lock_of(dir: &Utf8Path, name: &str) -> Utf8PathBuf {
+    let name = name.strip_prefix(BUILDING).unwrap_or(name);
+    dir.join(format!("{name}.lock"))
+}
+
+/// Removes what builders of the layer `dir` left that died.
 pub(super) fn remove_half_built(dir: &Utf8Path) -> Result<()> {
     let (Some(parent), Some(key)) = (dir.parent(), dir.file_name()) else {
         return Ok(());
@@ -93,8 +128,8 @@ pub(super) fn remove_half_built(dir: &Utf8Path) -> Result<()> {
     for entry in parent.read_dir_utf8()? {
         let path = entry?.into_path();
         let name = path.file_name().unwrap_or_default();
-        if name != key && path.is_dir() && key_of(name) == key {
-            fs_err::remove_dir_all(&path)?;
+        if name.starts_with(BUILDING) && key_of(name) == key {
+            remove(&path, &lock_of(parent, name));
         }
     }
     Ok(())
@@ -193,7 +228,7 @@ pub(super) fn remove(dir: &Utf8Path, lock: &Utf8Path) -> bool {
     let _ = std::fs::remove_file(dir.join(RECORD));
     let _ = std::fs::remove_file(lock.with_extension("checked"));
     let gone = match std::fs::remove_dir_all(dir) {
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        Err(error) => error.kind() == NotFound,
         Ok(()) => true,
     };
     if gone {
@@ -311,11 +346,8 @@ mod tests {
     fn leftovers_of_a_killed_builder_and_of_a_killed_removal_go() {
         let (_guard, cache) = cache();
         let dir = cache.join("layers");
-        let half = building(&dir.join("abc"));
-        assert_eq!(key_of(half.file_name().unwrap()), "abc");
-        assert_ne!(building(&dir.join("abc")), half);
-        fs_err::create_dir_all(&half).unwrap();
-        fs_err::write(half.join("ram"), "x").unwrap();
+        fs_err::create_dir_all(dir.join(".building-abc.1-0")).unwrap();
+        fs_err::write(dir.join(".building-abc.1-0/ram"), "x").unwrap();
         fs_err::write(dir.join("abc.lock"), "").unwrap();
         fs_err::create_dir(dir.join("def")).unwrap();
         fs_err::write(dir.join("def/ram"), "x").unwrap();
@@ -325,15 +357,25 @@ mod tests {
     }
 
     #[test]
-    fn a_builder_removes_what_one_before_it_left() {
+    fn a_builder_removes_what_one_before_it_left_and_nothing_of_one_that_lives() {
         let (_guard, cache) = cache();
         let dir = cache.join("layers");
-        for key in ["abc", "abd"] {
-            fs_err::create_dir_all(building(&dir.join(key))).unwrap();
+        for name in [".building-abc.1-0", ".building-abd.1-0"] {
+            fs_err::create_dir_all(dir.join(name)).unwrap();
         }
+        let living = Building::new(&dir.join("abc")).unwrap();
+        let other = Building::new(&dir.join("abc")).unwrap();
+        assert_ne!(living.dir, other.dir);
         remove_half_built(&dir.join("abc")).unwrap();
-        let left: Vec<_> = dir.read_dir_utf8().unwrap().flatten().collect();
-        assert_eq!(left.len(), 1);
-        assert_eq!(key_of(left[0].file_name()), "abd");
+        evict(&dir, Bounds::default()).unwrap();
+        assert_eq!(list_in(&dir).unwrap().len(), 2);
+        assert!(
+            list_in(&dir)
+                .unwrap()
+                .iter()
+                .all(|half| half.key == "abc" && half.in_use)
+        );
+        drop((living, other));
+        assert_eq!(dir.read_dir_utf8().unwrap().count(), 0);
     }
 }

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
-    evict::{key_of, modified, size},
+    evict::{key_of, lock_of, modified, size},
     record::{LayerRecord, RECORD},
 };
 use crate::error::Result;
@@ -76,7 +76,7 @@ pub(super) fn list_in(dir: &Utf8Path) -> Result<Vec<Listed>> {
             continue;
         };
         let key = key_of(name).to_owned();
-        let lock = dir.join(format!("{key}.lock"));
+        let lock = lock_of(dir, name);
         found.push(Listed {
             bytes: size(&path),
             used: modified(&lock),

@@ -33,6 +33,7 @@ pub struct LayerRecord {
     /// Its parent's key and build. Its disk is an overlay over that very build's.
     pub parent: Option<(Key, String)>,
     /// What its disk names as the one below it: a cache that was moved does not have it there.
+    #[serde(default)]
     pub backing: Utf8PathBuf,
     /// What went into its key besides the parent, by name; long values are hashes.
     pub made_of: Vec<(String, String)>,
@@ -176,6 +177,21 @@ mod tests {
     fn a_whole_layer_is_accepted() {
         let (_guard, dir, key) = layer();
         assert_eq!(LayerRecord::check(&dir, &key, None).unwrap().name, "booted");
+    }
+
+    #[test]
+    fn one_of_another_version_is_read_and_not_used() {
+        let (_guard, dir, key) = layer();
+        let text = fs_err::read_to_string(dir.join(RECORD)).unwrap();
+        let mut old: serde_json::Value = serde_json::from_str(&text).unwrap();
+        old["version"] = 5.into();
+        // What an earlier version did not know of, and what a later one may know of.
+        old.as_object_mut().unwrap().remove("backing");
+        old["later"] = true.into();
+        fs_err::write(dir.join(RECORD), old.to_string()).unwrap();
+        assert_eq!(LayerRecord::read(&dir.join(RECORD)).unwrap().name, "booted");
+        let error = LayerRecord::check(&dir, &key, None).unwrap_err();
+        assert!(error.to_string().contains("version 5 is not"), "{error}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     built::Built,
     checked::{self, Checked},
     disk,
-    evict::{self, Bounds},
+    evict::{self, Bounds, Building},
     key::Key,
     lock::{Lock, Right},
     platform::{LAB_DISK_MIB, Platform},
@@ -278,20 +278,19 @@ impl Stack {
         dir: &Utf8Path,
     ) -> Result<(), Unmade> {
         evict::remove_half_built(dir)?;
-        let building = evict::building(dir);
         space::enough(&self.dir)?;
-        fs_err::create_dir(&building).map_err(Error::from)?;
-        let built = self.build_in(&building, key, parent, recipe).await;
-        let broken =
-            match built.and_then(|()| Ok(fs_err::rename(&building, dir).map_err(Error::from)?)) {
-                Ok(()) => return Ok(()),
-                Err(broken) => broken,
-            };
+        let building = Building::new(dir)?;
+        let built = self.build_in(&building.dir, key, parent, recipe).await;
+        let broken = match built
+            .and_then(|()| Ok(fs_err::rename(&building.dir, dir).map_err(Error::from)?))
+        {
+            Ok(()) => return Ok(()),
+            Err(broken) => broken,
+        };
         // Where another one's layer is by now, the lock was removed, and who came next got another one.
-        let removed = !building.exists() || dir.exists();
+        let removed = !building.dir.exists() || dir.exists();
         let removed = removed || parent.is_some_and(|parent| !parent.holds());
         let broken = space::blamed(&self.dir, broken);
-        let _ = fs_err::remove_dir_all(&building);
         Err(if removed {
             Unmade::Removed(broken)
         } else {

@@ -91,8 +91,11 @@ impl Cache<'_> {
 
     /// `spawnlab` on this cache.
     pub(crate) fn spawnlab(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spawnlab"));
+        // Whoever kills these tests has killed the lab, too.
+        let mut command = Command::new("setpriv");
         command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(env!("CARGO_BIN_EXE_spawnlab"))
             .args(args)
             .env("SPAWNLAB_CACHE", self.dir())
             .env("SPAWNLAB_RUNS", self.runs())

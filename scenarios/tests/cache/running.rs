@@ -49,7 +49,7 @@ impl Running {
         let begin = Instant::now();
         while !when(&self.seen) {
             assert!(begin.elapsed() < LIMIT, "{what}: {:#?}", self.seen);
-            match self.lines.recv_timeout(Duration::from_millis(2)) {
+            match self.lines.recv_timeout(Duration::from_millis(5)) {
                 Ok(line) => self.seen.push(line),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return false,
