@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    io::Write,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
 };
 
@@ -29,14 +30,26 @@ impl Scratch {
         Self::under(&parent()?)
     }
 
-    fn under(parent: &Utf8Path) -> Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("vm-")
-            .permissions(std::fs::Permissions::from_mode(0o700))
-            .tempdir_in(parent)?;
-        let owner = File::create(dir.path().join(OWNER))?;
-        flock(&owner, FlockOperation::NonBlockingLockExclusive).map_err(std::io::Error::from)?;
-        Ok(Self { dir, _owner: owner })
+    /// Makes one below `parent`, for what is too large for the temporary folder, which may be in memory.
+    ///
+    /// # Errors
+    /// When nothing can be written there.
+    pub fn under(parent: &Utf8Path) -> Result<Self> {
+        fs_err::create_dir_all(parent)?;
+        loop {
+            let dir = tempfile::Builder::new()
+                .prefix("vm-")
+                .permissions(std::fs::Permissions::from_mode(0o700))
+                .tempdir_in(parent)?;
+            let path = dir.path().join(OWNER);
+            let mut owner = File::create(&path)?;
+            let locked = flock(&owner, FlockOperation::NonBlockingLockExclusive).is_ok();
+            // A sweep may have come between the making and the locking, and took it for an orphan.
+            if locked && path.exists() {
+                writeln!(owner, "{}", std::process::id())?;
+                return Ok(Self { dir, _owner: owner });
+            }
+        }
     }
 
     /// Its path.
@@ -54,8 +67,15 @@ pub fn sweep() -> Result<usize> {
     sweep_under(&parent()?)
 }
 
-fn sweep_under(parent: &Utf8Path) -> Result<usize> {
+/// The same below `parent`, which need not exist.
+///
+/// # Errors
+/// When it can't be read.
+pub fn sweep_under(parent: &Utf8Path) -> Result<usize> {
     let mut swept = 0;
+    if !parent.exists() {
+        return Ok(swept);
+    }
     for entry in parent.read_dir_utf8()? {
         let dir = entry?.into_path();
         let Ok(owner) = File::open(dir.join(OWNER)) else {
@@ -68,6 +88,17 @@ fn sweep_under(parent: &Utf8Path) -> Result<usize> {
         }
     }
     Ok(swept)
+}
+
+/// Folders that this process has in the temporary folder now, by the note of their owners.
+///
+/// # Errors
+/// When the user's folder can't be read.
+pub fn own() -> Result<usize> {
+    let own = std::process::id().to_string();
+    let entries = parent()?.read_dir_utf8()?.flatten();
+    let owners = entries.filter_map(|entry| fs_err::read_to_string(entry.path().join(OWNER)).ok());
+    Ok(owners.filter(|owner| owner.trim() == own).count())
 }
 
 fn parent() -> Result<Utf8PathBuf> {
@@ -104,6 +135,8 @@ mod tests {
         let scratch = Scratch::under(&parent).unwrap();
         let path = scratch.path().to_owned();
         assert_eq!(fs_err::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        let owner = fs_err::read_to_string(path.join(OWNER)).unwrap();
+        assert_eq!(owner.trim(), std::process::id().to_string());
         drop(scratch);
         assert!(!path.exists());
     }

@@ -10,7 +10,7 @@ use crate::{
     hop::Hop,
     host::Host,
     lab::Lab,
-    layer::saved::Layer,
+    layer::{kept::Origin, saved::Layer},
     scan,
     scenario::{Saboteur, Scenario},
     verdict::{Broken, Failure, Outcome, Verdict},
@@ -70,7 +70,7 @@ pub async fn compared(
         Ok(host) => Lab::new(host, loops),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
-    let verdict = on_clone(scenario, None, &lab).await;
+    let verdict = on_clone(scenario, None, &lab, None).await;
     let host = lab.into_host();
     evidence::keep_or_warn(&host, SIDE, look.script).await;
     if look.walk && verdict == Verdict::Passed {
@@ -91,28 +91,26 @@ pub async fn trial(
     how: How,
     dir: &Utf8Path,
 ) -> Verdict {
-    let host = match how.failed {
-        Failed::Dropped => layer.host(dir).await,
-        Failed::Kept => layer.host_to_keep(dir).await,
-    };
-    let lab = match host {
-        Ok(host) => Lab::new(host, how.loops),
+    let (lab, origin) = match layer.host_to_keep(dir).await {
+        Ok((host, origin)) => (Lab::new(host, how.loops), origin),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
-    let verdict = on_clone(scenario, saboteur, &lab).await;
-    let host = lab.into_host();
-    let ended = match (how.failed, &verdict) {
-        (Failed::Dropped, _) => host.shut_down().await,
-        (Failed::Kept, Verdict::Passed) => layer.let_go(host, dir).await,
-        (Failed::Kept, _) => layer.keep(host, dir).await,
-    };
-    if let Err(error) = ended {
+    let keeper = (how.failed == Failed::Kept).then_some(&origin);
+    let verdict = on_clone(scenario, saboteur, &lab, keeper).await;
+    origin.measured(lab.host());
+    if let Err(error) = lab.into_host().shut_down().await {
         tracing::warn!(%error, "a clone did not end well");
     }
     verdict
 }
 
-async fn on_clone(scenario: &Scenario, saboteur: Option<&Saboteur>, lab: &Lab) -> Verdict {
+/// `origin`, if any, keeps the host of a scenario that fails.
+async fn on_clone(
+    scenario: &Scenario,
+    saboteur: Option<&Saboteur>,
+    lab: &Lab,
+    origin: Option<&Origin>,
+) -> Verdict {
     let host = lab.host();
     if let Some(saboteur) = saboteur {
         if let Err(broken) = sabotage(host, saboteur).await {
@@ -129,7 +127,39 @@ async fn on_clone(scenario: &Scenario, saboteur: Option<&Saboteur>, lab: &Lab) -
             last: host.last_command(),
         })),
     };
-    conclude(host, outcome).await
+    // Before anybody looks around on it: that would change what is to be looked at.
+    let note = match (origin, &outcome) {
+        (Some(origin), Err(broken)) => kept(origin, host, broken).await,
+        _ => None,
+    };
+    let verdict = conclude(host, outcome).await;
+    match note {
+        Some(note) => noted(verdict, note),
+        None => verdict,
+    }
+}
+
+/// Keeps `host`, whose scenario ended as `broken` says; returns what there is to say of that.
+async fn kept(origin: &Origin, host: &Host, broken: &Broken) -> Option<String> {
+    if matches!(broken, Broken::Skipped(_)) {
+        return None;
+    }
+    Some(match origin.keep(host, host.evidence()).await {
+        Ok(true) => "the host is kept as it was then: `resume` with the evidence folder".into(),
+        Ok(false) => "the host is not kept: as many as there may be are kept already".into(),
+        Err(error) => format!("the host could not be kept: {error}"),
+    })
+}
+
+/// `verdict` with a last line more.
+fn noted(mut verdict: Verdict, note: String) -> Verdict {
+    match &mut verdict {
+        Verdict::Failed(failure) => failure.lines.push(note),
+        Verdict::TimedOut { last, .. } => *last = format!("{last}\n{note}"),
+        Verdict::Infrastructure { error } => *error = format!("{error}\n{note}"),
+        _ => {}
+    }
+    verdict
 }
 
 async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {

@@ -16,6 +16,7 @@ mod qualify_plan;
 mod report;
 pub mod report_args;
 pub mod report_dir;
+mod resume;
 mod run;
 pub mod select;
 mod shell;
@@ -88,7 +89,7 @@ async fn dispatch(command: Command, bodies: Handle) -> Result<Exit, Trouble> {
         Command::Qualify(args) => qualify::qualify(&args, bodies).await,
         Command::Report { command } => report::report(&command),
         Command::Shell(args) => shell::shell(&args).await,
-        Command::Resume(args) => shell::resume(&args).await,
+        Command::Resume(args) => resume::resume(&args).await,
         Command::Layers(args) => layers::layers(&args),
         Command::Bench(args) => bench::bench(&args).await,
         Command::Image { command } => image::image(command).await,

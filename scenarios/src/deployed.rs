@@ -6,10 +6,7 @@ use camino::Utf8Path;
 use spawnlab::{
     Error,
     host::Host,
-    layer::{
-        saved::Layer,
-        stack::{Child, Stack},
-    },
+    layer::{recipe::Recipe, saved::Layer, stack::Stack},
     prelude::{Broken, Deploy, Outcome, expect},
     trial,
 };
@@ -31,14 +28,14 @@ pub(crate) async fn deployed(
     host: &Arc<Layer>,
     tested: &Utf8Path,
 ) -> Result<Arc<Layer>, Broken> {
-    let child = Child {
-        name: "deployed",
+    let recipe = Recipe {
+        name: "deployed".into(),
         made_of: DEPLOYED
             .map(|(machine, container)| (container.to_owned(), machine.to_owned()))
             .to_vec(),
         built_with: tool(tested),
         lab: None,
-        work: Box::new(|host: Arc<Host>| {
+        work: Arc::new(|host: Arc<Host>| {
             Box::pin(async move {
                 let outcome = deploy_all(&host).await;
                 if outcome.is_err() {
@@ -49,7 +46,7 @@ pub(crate) async fn deployed(
             })
         }),
     };
-    stack.child(host, child).await
+    stack.child(host, recipe).await
 }
 
 async fn deploy_all(host: &Host) -> Outcome {

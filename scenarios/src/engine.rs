@@ -7,19 +7,16 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    attach,
-    container::quote,
     error::{Error, Result},
     event::{Environment, Events},
     image::{Cache, Recipe},
     job::Job,
     known::Known,
-    layer::kept::layer_of,
     qemu::accel::Choice,
     repeat,
     scenario::{Base, Guarantee, Scenario, Surrounding},
-    scratch::{self, Scratch},
-    slots::{self, Slots},
+    scratch,
+    slots::{Bound, Slots},
     trial::{self, Failed, How, Look},
     verdict::Verdict,
 };
@@ -100,6 +97,7 @@ impl Engine {
         events: &Events,
     ) -> Result<Self> {
         scratch::sweep()?;
+        scratch::sweep_under(&cache()?.root().join("scratch"))?;
         let mut needed = Vec::new();
         for chosen in chosen {
             needed.push(chosen.scenario.base);
@@ -121,14 +119,17 @@ impl Engine {
     }
 
     /// The clones that this machine carries at once, whoever runs them: one a processor, as far as
-    /// there is memory for them now.
+    /// there is memory for them; or `jobs` of this process, whatever else runs.
     ///
     /// # Errors
     /// When the cache can't be written.
-    pub fn slots(&self) -> Result<Slots> {
+    pub fn slots(&self, jobs: Option<NonZeroUsize>) -> Result<Slots> {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let count = slots::fitting(processors, slots::available_memory());
-        Slots::open(cache()?.root(), count)
+        let bound = match jobs {
+            Some(_) => Bound::None,
+            None => Bound::Machine { processors },
+        };
+        Slots::open(cache()?.root(), bound)
     }
 
     /// The job that runs `chosen`, one of those that the engine was opened for.
@@ -317,74 +318,6 @@ pub(crate) fn recipe(recipe: Option<&str>) -> Result<Recipe> {
         Recipe::embedded(name)
     };
     read.map_err(|error| Error::Image(error.to_string()))
-}
-
-/// What a person looks around in.
-#[derive(Debug, Clone)]
-pub enum Place {
-    /// A clone of a layer.
-    Layer(Layer),
-    /// A host that was kept: the evidence folder of its scenario.
-    Kept(Utf8PathBuf),
-}
-
-/// Resumes `place` and attaches a shell on it (or in `container` there) to this terminal, until the
-/// user leaves it. `ready` is called before the first byte goes to the terminal.
-///
-/// # Errors
-/// The layer can't be made or resumed.
-pub async fn shell(
-    options: Options,
-    place: Place,
-    container: Option<&str>,
-    events: &Events,
-    ready: impl FnOnce(),
-) -> Result<()> {
-    scratch::sweep()?;
-    // Swept by a later run if this one is killed.
-    let evidence = Scratch::new()?;
-    let dir = evidence.path();
-    let needed = match &place {
-        Place::Layer(Layer::Booted | Layer::Host) => Base::Host,
-        Place::Layer(Layer::Deployed) => Base::Deployed,
-        Place::Kept(kept) => base(&layer_of(kept)?)?,
-    };
-    let stage = Box::pin(Stage::prepare(
-        &stage_options(&options)?,
-        &[needed],
-        events,
-        dir,
-    ))
-    .await?;
-    let layer = match &place {
-        Place::Layer(Layer::Booted) => stage.booted(),
-        _ => stage.layer(needed),
-    };
-    let layer = layer.map_err(|verdict| match *verdict {
-        Verdict::Skipped { why } => Error::Machine(why),
-        verdict => {
-            let name = needed.name();
-            Error::Machine(format!("the layer {name} could not be made: {verdict:?}"))
-        }
-    })?;
-    let host = match &place {
-        Place::Layer(_) => layer.host(dir).await?,
-        Place::Kept(kept) => layer.resume_kept(kept, dir).await?,
-    };
-    let command = match container {
-        Some(name) => format!("machinectl --quiet shell {}", quote(name)),
-        None => "bash -l || sh -l".to_owned(),
-    };
-    ready();
-    attach::attach(&host, &command).await?;
-    host.shut_down().await
-}
-
-fn base(layer: &str) -> Result<Base> {
-    [Base::Host, Base::Deployed]
-        .into_iter()
-        .find(|base| base.name() == layer)
-        .ok_or_else(|| Error::Machine(format!("no scenario starts from a layer {layer}")))
 }
 
 /// The folder of the image that `options` name, which is built if it has to be.

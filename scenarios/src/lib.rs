@@ -8,6 +8,7 @@ pub mod cli;
 pub mod declarations;
 mod deployed;
 pub mod dhcp;
+mod doors;
 pub mod engine;
 pub mod facts;
 pub mod firewall;

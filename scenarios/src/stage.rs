@@ -11,8 +11,9 @@ use spawnlab::{
     layer::{
         labdisk::{self, LabDisk},
         platform::Platform,
+        recipe::Recipe as LayerRecipe,
         saved::Layer,
-        stack::{Child, Stack},
+        stack::Stack,
     },
     prelude::{Broken, Outcome, expect},
     qemu::{
@@ -20,6 +21,7 @@ use spawnlab::{
         identity,
     },
     scenario::{Base, Guarantee},
+    scratch::Scratch,
     verdict::Verdict,
 };
 
@@ -93,6 +95,8 @@ pub struct Stage {
     booted: Option<Arc<Layer>>,
     /// Those under a firewall are as many as there are starts; all others are one.
     layers: BTreeMap<Base, Vec<Made>>,
+    // Holds the lab disk: a layer whose files vanish is built again.
+    _scratch: Option<Scratch>,
 }
 
 impl Stage {
@@ -122,18 +126,16 @@ impl Stage {
                 obstacle: Some(why),
                 booted: None,
                 layers: BTreeMap::new(),
+                _scratch: None,
             });
         }
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
         let host = options.host.as_ref();
         let mut files = assets::lab_files(&options.tool, options.agent.as_deref(), host)?;
         files.extend(guest.files()?);
-        let scratch = tempfile::Builder::new()
-            .prefix("lab-disk-")
-            .tempdir_in(cache.root())?;
-        let dir = Utf8Path::from_path(scratch.path())
-            .ok_or_else(|| Error::Machine("the cache's path is not UTF-8".into()))?;
-        let disk = labdisk::make(&files, dir).await?;
+        // Swept by a later run if this one is killed.
+        let scratch = Scratch::new()?;
+        let disk = labdisk::make(&files, scratch.path()).await?;
 
         let mut layers = BTreeMap::new();
         let booted = match stack.booted().await {
@@ -178,6 +180,7 @@ impl Stage {
             obstacle: None,
             booted: Some(booted),
             layers,
+            _scratch: Some(scratch),
         })
     }
 
@@ -351,15 +354,17 @@ async fn provisioned(
     let provision = manifest.provision.to_string();
     let port = options.agent.is_some().then(|| manifest.agent.port.clone());
     let declarations = options.host.clone();
-    let child = Child {
-        name: "host",
+    let recipe = LayerRecipe {
+        name: "host".into(),
         made_of: vec![
             ("lab disk".into(), disk.hash.clone()),
             ("provision".into(), provision.clone()),
         ],
         built_with: tool(options.tool.as_path()),
-        lab: Some(&disk.file),
-        work: Box::new(move |host: Arc<Host>| {
+        lab: Some(disk.file.clone()),
+        work: Arc::new(move |host: Arc<Host>| {
+            let (provision, port) = (provision.clone(), port.clone());
+            let declarations = declarations.clone();
             Box::pin(async move {
                 mount(&host).await?;
                 if let Some(declarations) = declarations {
@@ -369,7 +374,7 @@ async fn provisioned(
             })
         }),
     };
-    stack.child(booted, child).await
+    stack.child(booted, recipe).await
 }
 
 async fn mount(host: &Host) -> Outcome {

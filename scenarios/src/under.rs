@@ -6,10 +6,7 @@ use std::{sync::Arc, time::Duration};
 use spawnlab::{
     Error, digest,
     host::Host,
-    layer::{
-        saved::Layer,
-        stack::{Child, Stack},
-    },
+    layer::{recipe::Recipe, saved::Layer, stack::Stack},
     prelude::{Broken, Outcome},
     scenario::Base,
     trial,
@@ -39,12 +36,12 @@ pub(crate) async fn under(
         name = format!("{name}-{start}");
         made_of.push(("number".into(), start.to_string()));
     }
-    let child = Child {
-        name: &name,
+    let recipe = Recipe {
+        name,
         made_of,
         built_with: vec![],
         lab: None,
-        work: Box::new(move |host: Arc<Host>| {
+        work: Arc::new(move |host: Arc<Host>| {
             Box::pin(async move {
                 let outcome = put_under(firewall, &host, base).await;
                 if outcome.is_err() {
@@ -54,7 +51,7 @@ pub(crate) async fn under(
             })
         }),
     };
-    stack.child(plain, child).await
+    stack.child(plain, recipe).await
 }
 
 /// Starts the containers anew, on a host that remembers none of the leases it gave: evidence that

@@ -1,6 +1,7 @@
 //! What every layer stands on: the image, QEMU, and the machine that runs it.
 
 use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
 
 use super::{key::Key, record::VERSION};
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
 pub const LAB_DISK_MIB: u64 = 256;
 
 /// An image on a QEMU on this machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Platform {
     /// The image's id.
     pub image_id: String,

@@ -1,6 +1,11 @@
 //! What makes one QEMU unlike another: a saved state belongs to the binary that wrote it.
 
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
@@ -9,7 +14,7 @@ use crate::error::{Error, Result};
 pub const OLDEST: (u32, u32) = (8, 2);
 
 /// Version line of `qemu-system-x86_64` and the version itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QemuVersion {
     /// As QEMU prints it, package version included.
     pub line: String,
@@ -53,25 +58,62 @@ fn accept(text: &str) -> Result<QemuVersion> {
     })
 }
 
-/// The user network and the firmware come from other packages, which are upgraded on their own.
+/// Where QEMU looks for firmware that comes from packages of its own, and for the user network. A QEMU
+/// that was installed otherwise names folders of its own, with `-L help`.
+const FOLDERS: [&str; 4] = [
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/lib/ipxe/qemu",
+];
+
+/// What QEMU loads that is upgraded on its own.
 const LOADED: [&str; 5] = [
-    "/usr/bin/qemu-system-x86_64",
-    "/usr/lib/x86_64-linux-gnu/libslirp.so.0",
-    "/usr/share/seabios/bios-256k.bin",
-    "/usr/share/qemu/linuxboot_dma.bin",
-    "/usr/lib/ipxe/qemu/efi-virtio.rom",
+    "libslirp.so.0",
+    "bios-256k.bin",
+    "linuxboot_dma.bin",
+    "kvmvapic.bin",
+    "efi-virtio.rom",
 ];
 
 fn files() -> String {
-    use std::os::unix::fs::MetadataExt;
-    LOADED
-        .iter()
-        .filter_map(|path| {
-            let found = std::fs::metadata(path).ok()?;
-            Some(format!("{path} {} {}", found.size(), found.mtime()))
-        })
+    let help = Command::new(super::machine::QEMU)
+        .args(["-L", "help"])
+        .output();
+    let own = help.map(|output| output.stdout).unwrap_or_default();
+    let own = String::from_utf8_lossy(&own);
+    let folders: Vec<&str> = own.lines().map(str::trim).chain(FOLDERS).collect();
+    let found = LOADED.iter().filter_map(|name| {
+        let mut places = folders.iter().map(|dir| Path::new(dir).join(name));
+        places.find_map(|place| described(&place))
+    });
+    program()
+        .and_then(|path| described(&path))
+        .into_iter()
+        .chain(found)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// The file that is started as QEMU.
+fn program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let mut places = std::env::split_paths(&path).map(|dir| dir.join(super::machine::QEMU));
+    places.find(|place| place.is_file())
+}
+
+/// What tells a file from the one that takes its place in an upgrade.
+fn described(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    // In a Nix store, where all times are the same, it is the real path that tells.
+    let path = path.canonicalize().ok()?;
+    let found = path.metadata().ok()?;
+    Some(format!(
+        "{} {} {}",
+        path.display(),
+        found.size(),
+        found.mtime()
+    ))
 }
 
 fn parse(line: &str) -> Option<(u32, u32)> {
@@ -92,6 +134,18 @@ mod tests {
     #[case("command not found", None)]
     fn versions(#[case] line: &str, #[case] number: Option<(u32, u32)>) {
         assert_eq!(accept(line).ok().map(|version| version.number), number);
+    }
+
+    #[test]
+    fn a_file_that_takes_anothers_place_is_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("bios-256k.bin");
+        fs_err::write(&file, "one").unwrap();
+        let before = described(&file);
+        assert_eq!(described(&file), before);
+        fs_err::write(&file, "other").unwrap();
+        assert_ne!(described(&file), before);
+        assert_eq!(described(&dir.path().join("none")), None);
     }
 
     #[test]
