@@ -11,13 +11,13 @@ needs_of() {
         echo qemu qemu-img mmdebstrap mount gpg uidmap keyring mke2fs ssh setpriv
     fi
     if [[ $1 == test ]]; then
-        echo rustfmt clippy nix shellcheck
+        echo rustfmt clippy nix shellcheck fakeroot sqlite3
     fi
 }
 
 # Those without which one step of ci/test is left out, and everything else still works.
 is_optional() {
-    [[ $1 == rustfmt || $1 == clippy || $1 == nix || $1 == shellcheck ]]
+    [[ $1 == rustfmt || $1 == clippy || $1 == nix || $1 == shellcheck || $1 == fakeroot || $1 == sqlite3 ]]
 }
 
 is_there() {
@@ -63,6 +63,8 @@ reason_for() {
         certificates) echo 'cargo fetches crates over HTTPS' ;;
         nix) echo 'checks the Nix files' ;;
         shellcheck) echo 'checks the shell scripts' ;;
+        fakeroot) echo "makes the disk of a NixOS host, in the Nix files' tests" ;;
+        sqlite3) echo "reads the Nix database on that disk" ;;
     esac
 }
 

@@ -1,6 +1,6 @@
 //! What makes one QEMU unlike another: a saved state belongs to the binary that wrote it.
 
-use std::process::Command;
+use std::{ffi::OsStr, path::PathBuf, process::Command};
 
 use crate::error::{Error, Result};
 
@@ -64,14 +64,32 @@ const LOADED: [&str; 5] = [
 
 fn files() -> String {
     use std::os::unix::fs::MetadataExt;
+    let own = std::env::var_os("PATH").and_then(|path| elsewhere(&path));
     LOADED
-        .iter()
+        .into_iter()
+        .map(PathBuf::from)
+        .chain(own)
         .filter_map(|path| {
-            let found = std::fs::metadata(path).ok()?;
-            Some(format!("{path} {} {}", found.size(), found.mtime()))
+            let found = std::fs::metadata(&path).ok()?;
+            Some(format!(
+                "{} {} {}",
+                path.display(),
+                found.size(),
+                found.mtime()
+            ))
         })
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// The QEMU that is started, if it is not the distribution's: of Nix, for one, whose path is the hash
+/// of all that went into it.
+fn elsewhere(path: &OsStr) -> Option<PathBuf> {
+    let found = std::env::split_paths(path)
+        .map(|folder| folder.join(super::machine::QEMU))
+        .find(|program| program.is_file())?;
+    let found = found.canonicalize().ok()?;
+    (!LOADED.contains(&found.to_str()?)).then_some(found)
 }
 
 fn parse(line: &str) -> Option<(u32, u32)> {
@@ -85,6 +103,20 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[test]
+    fn a_qemu_of_its_own_is_named_by_where_it_really_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let (store, bin) = (root.join("store"), root.join("bin"));
+        fs_err::create_dir(&store).unwrap();
+        fs_err::create_dir(&bin).unwrap();
+        assert_eq!(elsewhere(bin.as_os_str()), None);
+        let program = store.join("qemu-1");
+        fs_err::write(&program, "").unwrap();
+        std::os::unix::fs::symlink(&program, bin.join(super::super::machine::QEMU)).unwrap();
+        assert_eq!(elsewhere(bin.as_os_str()), Some(program));
+    }
 
     #[rstest]
     #[case("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)", Some((10, 0)))]

@@ -50,7 +50,9 @@ images=$repository/vm-images/nixos/tests
 
 for file in "$nix"/*.nix "$tests"/*.nix "$tests"/firewalls/*/services/networking/*.nix "$repository"/scenarios/lab/*.nix \
     "$repository"/vm-images/guests/*.nix "$repository"/vm-images/guests/*/*.nix \
-    "$repository"/*.nix "$repository"/nix/*.nix "$repository"/vm-images/nixos/*.nix "$images"/*.nix "$tests"/stub/*.nix; do
+    "$repository"/*.nix "$repository"/nix/*.nix "$repository"/vm-images/nixos/*.nix "$images"/*.nix "$tests"/stub/*.nix \
+    "$repository"/vm-images/nixos/guests/*.nix "$repository"/vm-images/nixos/guests/*/*.nix "$tests"/stub/nixos/lib/*.nix \
+    "$repository"/nixos-tests/*.nix "$repository"/nixos-tests/*/*.nix; do
     expect "${file#"$repository"/} parses" nix-instantiate --parse "$file"
 done
 
@@ -139,7 +141,20 @@ expect "image.json is as expected" diff -u "$images/image.json" "$work/image.jso
 expect "unfit images are refused" test "$(described accepted)" = "[]"
 expect "another system is another recipe" test "$(described recipeFollowsTheInputs)" = true
 
+# Without one of its programs, which ci/install installs, it is left out, and says which.
+"$images/disk.sh" >"$work/output" 2>&1
+case $? in
+    0) ok "the disk of an image is as expected" ;;
+    77) sed 's/^/     /' "$work/output" ;;
+    *)
+        bad "the disk of an image is as expected"
+        sed 's/^/     /' "$work/output"
+        ;;
+esac
+
 # --- the flake
+
+expect "nix run .#verify builds two hosts and hands them on" "$repository/nix/tests/verify.sh"
 
 if [ "$accept" = --accept ]; then "$tests/flake.sh" --accept; else
     expect "the flake's outputs are as expected" "$tests/flake.sh"
@@ -148,8 +163,10 @@ fi
 # --- the shell programs
 
 if command -v shellcheck >/dev/null; then
-    expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$tests/flake.sh" "$repository/scenarios/lab/provision"
+    expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$tests/flake.sh" "$repository/scenarios/lab/provision" \
+        "$repository/nix/verify.sh" "$repository/nix/tests/verify.sh" "$images/disk.sh"
     expect "shellcheck is content with the guests" shellcheck -s sh "$repository"/vm-images/guests/lib/*.sh
+    expect "shellcheck is content with what builds and provisions NixOS hosts" shellcheck -s sh "$repository"/vm-images/nixos/*.sh
 else
     echo "     shellcheck is not installed: the shell programs are not checked"
 fi
