@@ -21,7 +21,7 @@ use spawnlab::{
     scenario::{Base, Guarantee, Scenario},
     scratch::{self, Scratch},
     slots::{self, Slots},
-    trial::{self, Failed, Look},
+    trial::{self, Failed, How, Look},
     verdict::Verdict,
 };
 
@@ -42,12 +42,16 @@ pub struct Options {
     pub promises: Vec<Guarantee>,
     /// A recipe's name or file, the folder of a built image, or a flake reference. The default recipe if there is none.
     pub image: Option<String>,
+    /// The Debian suite that guests are made of. The image's own if there is none.
+    pub guest: Option<String>,
     /// The accelerator.
     pub accel: Choice,
     /// The firewall that hosts are put under, if any.
     pub firewall: Option<Firewall>,
     /// How often each scenario is run, each time on a fresh clone.
     pub repeat: NonZeroU32,
+    /// How often scenarios that loop do so.
+    pub loops: NonZeroU32,
     /// The failures that are expected.
     pub known: Arc<Known>,
     /// What becomes of the hosts of scenarios that do not pass.
@@ -138,11 +142,15 @@ impl Engine {
         let name = chosen.full_name();
         let stage = Arc::clone(&self.stage);
         let patience = stage.patience();
-        let failed = self.options.failed;
+        let how = How {
+            failed: self.options.failed,
+            loops: self.options.loops,
+        };
         let repeat = self.options.repeat.get();
         let known = Arc::clone(&self.options.known);
         // A proof runs two scenarios, one after the other.
-        let once = chosen.scenario.limit * if chosen.saboteur.is_some() { 3 } else { 1 };
+        let once =
+            chosen.scenario.deadline(how.loops) * if chosen.saboteur.is_some() { 3 } else { 1 };
         Job {
             claim: chosen.scenario.claim(),
             limit: once * patience * repeat,
@@ -150,7 +158,7 @@ impl Engine {
             again: self.options.again.command(&name),
             body: Box::new(move |dir| {
                 Box::pin(async move {
-                    let verdict = repeated(repeat, chosen, &stage, failed, &dir).await;
+                    let verdict = repeated(repeat, chosen, &stage, how, &dir).await;
                     if chosen.saboteur.is_some() {
                         return verdict;
                     }
@@ -166,15 +174,16 @@ impl Engine {
     #[must_use]
     pub fn compared(&self, scenario: &'static Scenario, name: String, look: Look) -> Job {
         let stage = Arc::clone(&self.stage);
+        let loops = self.options.loops;
         Job {
             claim: scenario.claim(),
-            limit: scenario.limit * stage.patience(),
+            limit: scenario.deadline(loops) * stage.patience(),
             skip: None,
             again: self.options.again.command(&scenario.full_name()),
             body: Box::new(move |dir| {
                 Box::pin(async move {
                     match stage.layer(scenario.base) {
-                        Ok(layer) => trial::compared(scenario, layer, look, &dir).await,
+                        Ok(layer) => trial::compared(scenario, layer, look, loops, &dir).await,
                         Err(verdict) => *verdict,
                     }
                 })
@@ -203,15 +212,9 @@ impl Engine {
 }
 
 /// Runs `chosen` as often as `repeat` says, with the evidence of each run in a folder of its own.
-async fn repeated(
-    repeat: u32,
-    chosen: Chosen,
-    stage: &Stage,
-    failed: Failed,
-    dir: &Utf8Path,
-) -> Verdict {
+async fn repeated(repeat: u32, chosen: Chosen, stage: &Stage, how: How, dir: &Utf8Path) -> Verdict {
     if repeat == 1 {
-        return run(chosen, stage, failed, dir).await;
+        return run(chosen, stage, how, dir).await;
     }
     let mut verdicts = vec![];
     for number in 1..=repeat {
@@ -221,19 +224,19 @@ async fn repeated(
                 error: error.to_string(),
             };
         }
-        verdicts.push(run(chosen, stage, failed, &dir).await);
+        verdicts.push(run(chosen, stage, how, &dir).await);
     }
     repeat::together(&verdicts)
 }
 
-async fn run(chosen: Chosen, stage: &Stage, failed: Failed, dir: &Utf8Path) -> Verdict {
+async fn run(chosen: Chosen, stage: &Stage, how: How, dir: &Utf8Path) -> Verdict {
     let scenario = chosen.scenario;
     let layer = match stage.layer(scenario.base) {
         Ok(layer) => layer,
         Err(verdict) => return *verdict,
     };
     let Some(saboteur) = chosen.saboteur else {
-        return trial::trial(scenario, None, layer, failed, dir).await;
+        return trial::trial(scenario, None, layer, how, dir).await;
     };
     let spared = match neighbour(saboteur.spares) {
         Ok(spared) => spared,
@@ -244,7 +247,7 @@ async fn run(chosen: Chosen, stage: &Stage, failed: Failed, dir: &Utf8Path) -> V
         }
     };
     match stage.layer(spared.base) {
-        Ok(other) => trial::proof(scenario, saboteur, layer, (spared, other), dir).await,
+        Ok(other) => trial::proof(scenario, saboteur, layer, (spared, other), how, dir).await,
         Err(verdict) => *verdict,
     }
 }
@@ -258,6 +261,7 @@ fn neighbour(name: &str) -> Result<&'static Scenario> {
 pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
     Ok(StageOptions {
         image: image_choice(options.image.as_deref())?,
+        guest: options.guest.clone(),
         accel: options.accel,
         tool: match &options.tool {
             Some(tool) => tool.clone(),

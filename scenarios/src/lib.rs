@@ -9,6 +9,7 @@ pub mod facts;
 pub mod firewall;
 mod flake;
 pub mod generation;
+pub mod guest;
 mod human;
 mod nonce;
 mod programs;

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use spawnlab::{
     event::{Event, Events, Summary},
+    lab::LOOPS,
     report::{dir::Dir, drive::drive, terminal::Terminal},
     runner::{self, Interrupt},
 };
@@ -43,8 +44,12 @@ pub(super) async fn run(args: &RunArgs, what: What, bodies: Handle) -> Result<Ex
     if args.repeat.get() > 1 {
         again = again.with("--repeat", args.repeat.to_string());
     }
+    if args.loops != LOOPS {
+        again = again.with("--loops", args.loops.to_string());
+    }
     let mut options = args.lab.options(again)?;
     options.repeat = args.repeat;
+    options.loops = args.loops;
     if let Some(file) = &args.known {
         options.known = Arc::new(known::read(Some(file))?);
     }
