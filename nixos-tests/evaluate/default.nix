@@ -70,7 +70,10 @@ let
   key =
     evaluated: name: evaluated.config.systemd.services."systemd-nspawn@${name}".restartTriggers;
 
-  module = name: (import ../../vm-images/nixos/guests/machines/web.nix) name;
+  otherManager = ../../vm-images/nixos/guests/machines/other-manager.nix;
+  values = lib.mkOption { type = lib.types.attrsOf lib.types.str; };
+  text = lib.mkOption { type = lib.types.lines; };
+  web = import ../../vm-images/nixos/guests/machines/web.nix;
   guestWith =
     options: modules:
     evaluate {
@@ -175,11 +178,20 @@ in
         };
     in
     {
-      newer = seen (guestWith newer [ (module "web version 1\n") ]);
+      newer = seen (guestWith newer [ (web "web version 1\n") ]);
       older = seen (guestWith older [ ]);
+      # The same settings by the name that the release has for them.
+      manager =
+        let
+          other = options: (guestWith (newer ++ [ { inherit options; } ]) [ otherManager ]).config.systemd;
+        in
+        {
+          newer = (other { systemd.settings.Manager = values; }).settings;
+          older = (other { systemd.extraConfig = text; }).extraConfig;
+        };
       broken = seen (
         guestWith newer [
-          (module "web version broken\n")
+          (web "web version broken\n")
           ../../vm-images/nixos/guests/machines/broken-unit.nix
         ]
       );
@@ -187,7 +199,7 @@ in
       differing =
         let
           services =
-            page: (guestWith newer [ (module page) ]).config.systemd.services;
+            page: (guestWith newer [ (web page) ]).config.systemd.services;
           one = services "1\n";
           two = services "2\n";
         in

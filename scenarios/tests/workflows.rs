@@ -37,7 +37,9 @@ fn workflows() -> Vec<PathBuf> {
 fn scripts() -> Vec<Script> {
     let mut found = vec![];
     for file in workflows() {
-        let name = file.strip_prefix(repository()).expect("below the repository");
+        let name = file
+            .strip_prefix(repository())
+            .expect("below the repository");
         let text = fs::read_to_string(&file).expect("readable");
         let documents = YamlLoader::load_from_str(&text)
             .unwrap_or_else(|error| panic!("{}: {error}", name.display()));
@@ -168,7 +170,14 @@ fn as_verify(words: &[String]) -> Vec<String> {
 fn a_call_that_is_not_understood_is_found() {
     let text = "ci/lab run --reprot x && true\nx=1 ci/lab nonsense\nci/lab run \\\n --report ${{ a.b }} | cat";
     let calls = calls(text, &["ci/lab"]);
-    assert_eq!(calls, [vec!["run", "--reprot", "x"], vec!["nonsense"], vec!["run", "--report", "1"]]);
+    assert_eq!(
+        calls,
+        [
+            vec!["run", "--reprot", "x"],
+            vec!["nonsense"],
+            vec!["run", "--report", "1"]
+        ]
+    );
     assert!(is_understood(&calls[0]).is_err_and(|error| error.contains("--reprot")));
     assert!(is_understood(&calls[1]).is_err());
     assert_eq!(is_understood(&calls[2]), Ok(()));
@@ -187,7 +196,11 @@ fn every_script_that_is_called_is_there() {
 
 #[test]
 fn scripts_are_sound() {
-    if Command::new("shellcheck").arg("--version").output().is_err() {
+    if Command::new("shellcheck")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
         // ci/test installs it, and fails where it can't.
         eprintln!("shellcheck is not installed: the scripts of the workflows are not checked");
         return;

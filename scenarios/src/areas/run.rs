@@ -155,10 +155,14 @@ async fn dead_guest_is_an_error(lab: &Lab) -> Outcome {
 
 async fn unknown_container_is_an_error(lab: &Lab) -> Outcome {
     let host = lab.host();
-    let ran = host.execute(&format!("{RUN} nobody /bin/sh -c 'echo ran'")).await?;
+    let ran = host
+        .execute(&format!("{RUN} nobody /bin/sh -c 'echo ran'"))
+        .await?;
     let said = expect("a command in no container").refused(ran)?;
     expect("what systemd-run says").contains(&said, "Failed to connect")?;
-    let shell = host.execute("machinectl shell nobody /bin/sh -c true").await?;
+    let shell = host
+        .execute("machinectl shell nobody /bin/sh -c true")
+        .await?;
     let said = expect("a shell in no container").refused(shell)?;
     expect("what machinectl says").contains(&said, "nobody")
 }

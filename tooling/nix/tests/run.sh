@@ -131,6 +131,18 @@ expect "an undeclared container is gone" test "$(find "$root/etc" -name '*everyt
 expect "its data is kept" test -d "$root/var/lib/machines/everything"
 expect "no file of the installation is left over" test "$(find "$root" -name '*spawnlab-new' -o -name 'work.*')" = ""
 
+# --- the machines that are deployed
+
+# Scenarios name machines of the Debian host's flake; on a NixOS host the same names are NixOS systems.
+nix-instantiate --eval --strict --json -E "
+    let
+      names = flake: arguments: builtins.attrNames ((import flake).outputs arguments).nixosConfigurations;
+      nixos = names $repository/vm-images/nixos/guests/flake.nix { nixpkgs = /nowhere; };
+    in
+    builtins.filter (name: !(builtins.elem name nixos)) (names $repository/vm-images/guests/flake.nix { self = { }; })
+" >"$work/machines" 2>"$work/errors" || cat "$work/errors"
+expect "every machine of vm-images/guests is one of vm-images/nixos/guests" test "$(cat "$work/machines")" = "[]"
+
 # --- the description of a NixOS image
 
 described() { nix-instantiate --eval --strict --json "$images/eval.nix" -A "$1" 2>/dev/null; }

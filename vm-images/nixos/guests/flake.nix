@@ -20,6 +20,7 @@
         bare = machine "bare" [ ];
         web = web "web version 1\n" [ ];
         web-v2 = web "web version 2\n" [ ];
+        web-manager = web "web version 3\n" [ ./machines/other-manager.nix ];
         web-broken = web "web version broken\n" [ ./machines/broken-unit.nix ];
       };
     };

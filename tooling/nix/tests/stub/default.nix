@@ -81,6 +81,7 @@ let
             "rustfmt"
             "shellcheck"
             "sqlite"
+            "util-linux"
           ]
           (name: package name { });
       buildRustPackage = arguments: package "${arguments.pname}-${arguments.version}" arguments;
