@@ -111,6 +111,28 @@ for output in packages.x86_64-linux.host-image checks.x86_64-linux.nixos-names; 
     fi
 done
 
+# The flake that a NixOS host deploys, as the image's builder leaves it: its nixpkgs is a folder, and no flake.
+cp -r "$repository/vm-images/nixos/guests" "$work/guests"
+cp "$repository/tooling/nix/guest.nix" "$work/guests/"
+sed -i "s,@nixpkgs@,$tests/stub," "$work/guests/flake.nix"
+# shellcheck disable=SC2016 # Nix' expressions
+nix --extra-experimental-features 'nix-command flakes' --option flake-registry "" \
+    eval --json "path:$work/guests#nixosConfigurations" --apply '
+        builtins.mapAttrs (_: machine: map (module:
+            if builtins.isFunction module then "a function"
+            else if builtins.isPath module then toString module
+            else module) machine.config.modules)' \
+    >"$work/value" 2>"$work/errors" || cat "$work/errors"
+for part in '"web-v2":' '-source/guest.nix"' '-source/common.nix"' '-source/machines/broken-unit.nix"' '"guest-system-bare"'; do
+    if grep -qF -- "$part" "$work/value"; then
+        echo "ok   a guest of a NixOS host has $part"
+    else
+        echo "FAIL a guest of a NixOS host has no $part"
+        cat "$work/value"
+        failures=$((failures + 1))
+    fi
+done
+
 # An output that cannot be evaluated fails the listing: the comparison above is not all there is.
 rm "$work/source/nix/shell.nix"
 if flake 'flake show' --json "path:$work/source" >/dev/null 2>"$work/errors"; then
