@@ -9,7 +9,10 @@ use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use spawnlab::{lab::LOOPS, qemu::accel::Choice, scenario::Guarantee, trial::Failed};
 
-use super::{again::Again, known, tool, trouble::Trouble, verify_args::VerifyArgs};
+use super::{
+    again::Again, known, qualify_args::QualifyArgs, report_args::ReportCommand, tool,
+    trouble::Trouble, verify_args::VerifyArgs,
+};
 use crate::engine::{Layer, Options};
 
 pub(super) const EXIT_CODES: &str = "\
@@ -57,6 +60,15 @@ pub enum Command {
     Prove(RunArgs),
     /// Compare two sides: does a change do what it claims, and break nothing?
     Verify(VerifyArgs),
+    /// Qualify a release: the cases of a matrix of images, guests, firewalls and tools
+    Qualify(QualifyArgs),
+    /// Put reports together
+    #[command(after_help = EXIT_CODES)]
+    Report {
+        /// What to do with reports.
+        #[command(subcommand)]
+        command: ReportCommand,
+    },
     /// A shell on a clone of a layer
     #[command(after_help = EXIT_CODES)]
     Shell(ShellArgs),
@@ -321,7 +333,10 @@ impl LabArgs {
                 Accel::Kvm => Choice::Kvm,
                 Accel::Tcg => Choice::Tcg,
             },
+            nixpkgs: None,
             firewall: None,
+            host: None,
+            starts: NonZeroU32::MIN,
             repeat: NonZeroU32::MIN,
             loops: LOOPS,
             known: Arc::new(known::read(None)?),
