@@ -21,6 +21,10 @@ case ,$(findmnt -n -o OPTIONS /), in
 esac
 [ -d /lab/tool ] || die "the lab disk is not mounted at /lab"
 
+# The containers are the configuration's; a lab that declares others needs a system that was built with the image.
+declared=$(nix-instantiate --eval --strict --json /lab/containers.nix)
+[ "$declared" = "$(cat /etc/spawnlab/declarations/declared.json)" ] || apply-containers /lab/containers.nix
+
 # --- ssh from the host to itself
 
 key=/home/deployer/.ssh/id_ed25519
