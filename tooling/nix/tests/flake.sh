@@ -111,6 +111,19 @@ for output in packages.x86_64-linux.host-image checks.x86_64-linux.nixos-names; 
     fi
 done
 
+# The flake for hosts and guests of two releases, with both of them the stand-in.
+if nix --extra-experimental-features 'nix-command flakes' --option flake-registry "" flake show --json \
+    "path:$work/source/nixos-tests/skew" --override-input stable "path:$tests/stub" \
+    --override-input unstable "path:$tests/stub" --override-input spawnlab "path:$work/source" \
+    --no-write-lock-file >"$work/value" 2>"$work/errors"; then
+    sed 's/},"/},\n"/g; s/{"/{\n"/g' "$work/value" | awk 1 >"$work/skew-show.txt"
+    compare skew-show.txt
+else
+    echo "FAIL nix flake show of nixos-tests/skew"
+    cat "$work/errors"
+    failures=$((failures + 1))
+fi
+
 # The flake that a NixOS host deploys, as the image's builder leaves it: its nixpkgs is a folder, and no flake.
 cp -r "$repository/vm-images/nixos/guests" "$work/guests"
 cp "$repository/tooling/nix/guest.nix" "$work/guests/"
