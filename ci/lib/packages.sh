@@ -11,13 +11,13 @@ needs_of() {
         echo qemu qemu-img mmdebstrap mount gpg uidmap keyring mke2fs ssh setpriv
     fi
     if [[ $1 == test ]]; then
-        echo rustfmt clippy nix shellcheck nft iptables
+        echo rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3
     fi
 }
 
 # Those without which one step of ci/test is left out, and everything else still works.
 is_optional() {
-    [[ " rustfmt clippy nix shellcheck nft iptables " == *" $1 "* ]]
+    [[ " rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 " == *" $1 "* ]]
 }
 
 is_there() {
@@ -66,6 +66,8 @@ reason_for() {
         nix) echo 'checks the Nix files' ;;
         shellcheck) echo 'checks the shell scripts' ;;
         nft | iptables) echo "checks the firewall variants against this machine's kernel" ;;
+        fakeroot) echo "makes the disk of a NixOS host, in the Nix files' tests" ;;
+        sqlite3) echo "reads the Nix database on that disk" ;;
     esac
 }
 

@@ -50,8 +50,8 @@ else
     if [ "$carrier" = 1 ]; then say link ok "$link has a carrier"; else say link broken "$link has no carrier"; fi
 
     # Asked in the guest: machined knows addresses, but not where they are from.
-    addresses=$(timeout 20 systemd-run -M "$name" --quiet --pipe --wait --collect \
-        ip -4 -o address show dev host0 2>&1 | awk '{ print $4 }')
+    addresses=$(timeout 20 systemd-run -M "$name" --quiet --pipe --wait --collect -E PATH \
+        /bin/sh -c 'ip -4 -o address show dev host0' 2>&1 | awk '{ print $4 }')
     leased=$(printf '%s\n' "$addresses" | cut -d/ -f1 | grep -E '^[0-9.]+$' | grep -v '^169\.254\.' | head -n 1)
 
     if [ -n "$leased" ]; then

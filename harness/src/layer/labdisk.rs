@@ -76,7 +76,14 @@ async fn sized(files: &[LabFile], dir: &Utf8Path, mib: u64) -> Result<LabDisk> {
             "-d",
         ])
         .args([tree.as_str(), file.as_str(), &format!("{mib}M")])
-        .env("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin")
+        // Ordinary users have no sbin in their PATH.
+        .env(
+            "PATH",
+            format!(
+                "{}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
+                std::env::var("PATH").unwrap_or_default()
+            ),
+        )
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();

@@ -1,6 +1,7 @@
 //! What makes one QEMU unlike another: a saved state belongs to the binary that wrote it.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -97,8 +98,11 @@ fn files() -> String {
 
 /// The file that is started as QEMU.
 fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let mut places = std::env::split_paths(&path).map(|dir| dir.join(super::machine::QEMU));
+    in_path(&std::env::var_os("PATH")?)
+}
+
+fn in_path(path: &OsStr) -> Option<PathBuf> {
+    let mut places = std::env::split_paths(path).map(|dir| dir.join(super::machine::QEMU));
     places.find(|place| place.is_file())
 }
 
@@ -127,6 +131,21 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    #[test]
+    fn a_qemu_of_its_own_is_named_by_where_it_really_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let (store, bin) = (root.join("store"), root.join("bin"));
+        fs_err::create_dir(&store).unwrap();
+        fs_err::create_dir(&bin).unwrap();
+        assert_eq!(in_path(bin.as_os_str()), None);
+        let program = store.join("qemu-1");
+        fs_err::write(&program, "").unwrap();
+        std::os::unix::fs::symlink(&program, bin.join(super::super::machine::QEMU)).unwrap();
+        let found = in_path(bin.as_os_str()).and_then(|path| described(&path));
+        assert!(found.unwrap().starts_with(program.to_str().unwrap()));
+    }
 
     #[rstest]
     #[case("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)", Some((10, 0)))]
