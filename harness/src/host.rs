@@ -4,8 +4,8 @@
 
 use std::{
     io::Write,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant, SystemTime},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -47,6 +47,7 @@ pub struct Host {
     evidence: Utf8PathBuf,
     transcript: Mutex<fs_err::File>,
     last: Mutex<Last>,
+    born: OnceLock<SystemTime>,
 }
 
 /// What a report says of a scenario that was cut short.
@@ -72,6 +73,7 @@ impl Host {
             evidence: evidence.to_owned(),
             transcript: Mutex::new(transcript),
             last: Mutex::default(),
+            born: OnceLock::new(),
         })
     }
 
@@ -85,6 +87,13 @@ impl Host {
     #[must_use]
     pub fn evidence(&self) -> &Utf8Path {
         &self.evidence
+    }
+
+    /// When it was resumed, by its own clock, which was set then; absent where it was booted. What it
+    /// logged before is its layer's.
+    #[must_use]
+    pub fn born(&self) -> Option<SystemTime> {
+        self.born.get().copied()
     }
 
     /// `limit`, stated for a machine with KVM, for this machine.

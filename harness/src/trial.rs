@@ -7,11 +7,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::{
     error::{Error, Timeout},
     evidence,
+    health::{self, Health},
     hop::Hop,
     host::Host,
     lab::Lab,
     layer::saved::Layer,
-    scan,
     scenario::{Saboteur, Scenario},
     verdict::{Broken, Failure, Outcome, Verdict},
     walk,
@@ -50,7 +50,8 @@ pub async fn compared(
         Ok(host) => Lab::new(host),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
-    let verdict = on_clone(scenario, None, &lab).await;
+    let health = Health::Counts(scenario.expects);
+    let verdict = on_clone(scenario, None, health, &lab).await;
     let host = lab.into_host();
     evidence::keep_or_warn(&host, SIDE, look.script).await;
     if look.walk && verdict == Verdict::Passed {
@@ -62,11 +63,23 @@ pub async fn compared(
     verdict
 }
 
-/// Starts a clone of `layer`, lets `saboteur` at it, runs `scenario`, keeps the evidence in
-/// `dir`, and ends the clone.
+/// Starts a clone of `layer`, lets `saboteur` at it, runs `scenario`, looks after the host's health,
+/// keeps the evidence in `dir`, and ends the clone.
 pub async fn trial(
     scenario: &Scenario,
     saboteur: Option<&Saboteur>,
+    layer: &Arc<Layer>,
+    failed: Failed,
+    dir: &Utf8Path,
+) -> Verdict {
+    let health = Health::Counts(scenario.expects);
+    judged(scenario, saboteur, health, layer, failed, dir).await
+}
+
+async fn judged(
+    scenario: &Scenario,
+    saboteur: Option<&Saboteur>,
+    health: Health,
     layer: &Arc<Layer>,
     failed: Failed,
     dir: &Utf8Path,
@@ -79,7 +92,7 @@ pub async fn trial(
         Ok(host) => Lab::new(host),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
-    let verdict = on_clone(scenario, saboteur, &lab).await;
+    let verdict = on_clone(scenario, saboteur, health, &lab).await;
     let host = lab.into_host();
     let ended = match (failed, &verdict) {
         (Failed::Dropped, _) => host.shut_down().await,
@@ -92,24 +105,34 @@ pub async fn trial(
     verdict
 }
 
-async fn on_clone(scenario: &Scenario, saboteur: Option<&Saboteur>, lab: &Lab) -> Verdict {
+async fn on_clone(
+    scenario: &Scenario,
+    saboteur: Option<&Saboteur>,
+    health: Health,
+    lab: &Lab,
+) -> Verdict {
     let host = lab.host();
     if let Some(saboteur) = saboteur {
         if let Err(broken) = sabotage(host, saboteur).await {
-            evidence::collect(host, false).await;
+            health::noted(host).await;
+            evidence::collect(host).await;
             return broken.into_infrastructure();
         }
     }
     let limit = host.limit(scenario.limit);
     let outcome = match tokio::time::timeout(limit, (scenario.body)(lab)).await {
-        Ok(outcome) => outcome.and_then(|()| console_is_clean(host)),
+        Ok(outcome) => outcome,
         Err(_) => Err(Broken::TimedOut(Timeout {
             what: "the scenario to end".into(),
             waited: limit,
             last: host.last_command(),
         })),
     };
-    conclude(host, outcome).await
+    let outcome = health::judged(host, outcome, health).await;
+    match explain(host, outcome).await {
+        Ok(()) => Verdict::Passed,
+        Err(broken) => broken.into_verdict(),
+    }
 }
 
 async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
@@ -129,20 +152,6 @@ async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
     ))))
 }
 
-fn console_is_clean(host: &Host) -> Outcome {
-    let bad = scan::bad_lines(&host.console_tail(usize::MAX));
-    match bad.first() {
-        None => Ok(()),
-        Some(first) => Err(Broken::Failed(Failure {
-            assertion: "the console is clean".into(),
-            expected: "no panic, oops, lockup or emergency shell".into(),
-            seen: first.clone(),
-            hop: None,
-            lines: bad,
-        })),
-    }
-}
-
 /// Walks the chain of the container that was asked for last, keeps what was seen as evidence, and
 /// returns the first broken hop.
 async fn first_broken(host: &Host) -> Option<(Hop, String)> {
@@ -157,23 +166,16 @@ async fn first_broken(host: &Host) -> Option<(Hop, String)> {
     ))
 }
 
-async fn conclude(host: &Host, outcome: Outcome) -> Verdict {
-    match explain(host, outcome).await {
-        Ok(()) => Verdict::Passed,
-        Err(broken) => broken.into_verdict(),
-    }
-}
-
-/// Collects evidence, and for what failed walks the chain to name the hop that broke.
+/// For what failed, collects evidence and walks the chain to name the hop that broke.
 ///
 /// # Errors
 /// What `outcome` holds, explained.
 pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
-    evidence::collect(host, outcome.is_ok()).await;
     let mut broken = match outcome {
         Ok(()) => return Ok(()),
         Err(broken) => broken,
     };
+    evidence::collect(host).await;
     match &mut broken {
         Broken::Failed(failure) => {
             if let Some((hop, seen)) = first_broken(host).await {
@@ -193,6 +195,11 @@ pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
 
 /// Runs `scenario` under `saboteur`: it has to fail, as a failure of the assertion that the
 /// saboteur names; and `spared` has to stay green under the same change.
+///
+/// The health of the host counts in the first of the two, after the scenario's own assertions, and
+/// under names of its own: it makes no proof of a saboteur that names another assertion. It does not
+/// count in the second: a saboteur may fail units, and a neighbour is spared when what it claims
+/// itself still holds.
 pub async fn proof(
     scenario: &Scenario,
     saboteur: &Saboteur,
@@ -217,7 +224,18 @@ pub async fn proof(
     }
     let (neighbour, layer) = spared;
     let green = match subfolder(dir, "spared") {
-        Ok(dir) => trial(neighbour, Some(saboteur), layer, Failed::Dropped, &dir).await,
+        Ok(dir) => {
+            let health = Health::Noted;
+            judged(
+                neighbour,
+                Some(saboteur),
+                health,
+                layer,
+                Failed::Dropped,
+                &dir,
+            )
+            .await
+        }
         Err(error) => return Broken::from(error).into_verdict(),
     };
     match green {
