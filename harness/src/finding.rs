@@ -39,7 +39,9 @@ impl Kind {
         }
     }
 
-    fn word(self) -> &'static str {
+    /// What one of these is called.
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::KernelPanic => "kernel panic",
             Self::KernelOops => "kernel oops",

@@ -9,6 +9,7 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
 
 use crate::{
     container::Container,
@@ -58,7 +59,8 @@ struct Last {
 }
 
 impl Host {
-    /// Takes charge of `machine`; commands are noted in `evidence/commands.log`.
+    /// Takes charge of `machine`; commands are noted in `evidence/commands.log`, each with the time when it
+    /// was given and what it printed.
     ///
     /// # Errors
     /// When the note can't be written.
@@ -149,28 +151,30 @@ impl Host {
         limit: Duration,
     ) -> Result<Output> {
         self.last().command = first_line(script);
-        let begin = Instant::now();
+        let (at, begin) = (Timestamp::now(), Instant::now());
         let shell = self.machine.agent().shell(script, stdin, self.limit(limit));
         let result = self.machine.alive(shell).await;
-        self.note(script, begin.elapsed(), &result);
+        self.note(script, at, begin.elapsed(), &result);
         result
     }
 
-    fn note(&self, script: &str, took: Duration, result: &Result<Output>) {
+    fn note(&self, script: &str, at: Timestamp, took: Duration, result: &Result<Output>) {
         let mut log = self
             .transcript
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        // As a shell shows what is typed: where the script ends and its output begins is seen.
+        let script = script.trim_end().replace('\n', "\n> ");
         let _ = match result {
             Ok(output) => writeln!(
                 log,
-                "$ {script}\n{}{}-- {} after {} ms\n",
+                "{at:.3} $ {script}\n{}{}-- {} after {} ms\n",
                 output.stdout,
                 output.stderr,
                 output.status,
                 took.as_millis()
             ),
-            Err(error) => writeln!(log, "$ {script}\n-- {error}\n"),
+            Err(error) => writeln!(log, "{at:.3} $ {script}\n-- {error}\n"),
         };
     }
 

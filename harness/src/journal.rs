@@ -16,6 +16,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::finding::HOST;
+
 /// The most records that are read; of more, the last.
 pub const MOST: usize = 5000;
 
@@ -28,7 +30,9 @@ UNIT,USER_UNIT,JOB_RESULT,EXIT_CODE,EXIT_STATUS,COREDUMP_COMM";
 pub struct Entry {
     /// When it was received.
     pub at: Timestamp,
-    /// [`HOST`](crate::finding::HOST), the container's name, or a machine id that belongs to neither.
+    /// How long the machine's kernel had run then, in microseconds.
+    pub uptime: i64,
+    /// [`HOST`], the container's name, or a machine id that belongs to neither.
     pub machine: String,
     /// Syslog's number, 0 (emergency) to 7 (debug).
     pub priority: u8,
@@ -59,6 +63,8 @@ pub struct Entry {
 struct Raw {
     #[serde(rename = "__REALTIME_TIMESTAMP")]
     at: String,
+    #[serde(rename = "__MONOTONIC_TIMESTAMP")]
+    uptime: String,
     #[serde(flatten)]
     fields: BTreeMap<String, Value>,
 }
@@ -100,6 +106,7 @@ fn entry(raw: &Raw, names: &BTreeMap<&str, &str>) -> Option<Entry> {
     let machine = names.get(id.as_str()).copied().unwrap_or(&id).to_owned();
     Some(Entry {
         at,
+        uptime: raw.uptime.parse().unwrap_or_default(),
         machine,
         priority: field("PRIORITY").parse().unwrap_or(6),
         identifier: first("SYSLOG_IDENTIFIER", "_COMM"),
@@ -142,12 +149,25 @@ pub const PRIORITIES: [&str; 8] = [
     "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
 ];
 
+/// What stands before the time at which the host booted, in the text that is kept: a console counts
+/// from there.
+pub const BOOTED: &str = "# the host booted at ";
+
 /// `entries` as the text that is kept.
 #[must_use]
 pub fn render(entries: &[Entry]) -> String {
     let mut text = String::new();
     if entries.len() >= MOST {
         let _ = writeln!(text, "# only the last {MOST} records; there were more");
+    }
+    let booted = entries
+        .iter()
+        .rfind(|entry| entry.machine == HOST && entry.uptime > 0)
+        .and_then(|entry| {
+            Timestamp::from_microsecond(entry.at.as_microsecond() - entry.uptime).ok()
+        });
+    if let Some(booted) = booted {
+        let _ = writeln!(text, "{BOOTED}{booted:.6}");
     }
     for entry in entries {
         let priority = PRIORITIES
@@ -208,11 +228,12 @@ mod tests {
 d243f2d6b0f240e1be9c9d11d6bf5e45 web
 {"__REALTIME_TIMESTAMP":"1773050401250000","_MACHINE_ID":"1941b56eaa3240edbdf3684bc88825be","PRIORITY":"6","SYSLOG_IDENTIFIER":"systemd","_PID":"1","MESSAGE":"Started a.service."}
 {"__REALTIME_TIMESTAMP":"1773050401250001","_MACHINE_ID":"d243f2d6b0f240e1be9c9d11d6bf5e45","PRIORITY":"4","SYSLOG_IDENTIFIER":"systemd","_PID":"1","UNIT":"a.service","MESSAGE":"a.service: Failed with result 'exit-code'."}
-{"__REALTIME_TIMESTAMP":"1773050402000000","_MACHINE_ID":"1941b56eaa3240edbdf3684bc88825be","PRIORITY":"2","_TRANSPORT":"kernel","SYSLOG_IDENTIFIER":"kernel","MESSAGE":"two\nlines"}
+{"__REALTIME_TIMESTAMP":"1773050402000000","__MONOTONIC_TIMESTAMP":"42000000","_MACHINE_ID":"1941b56eaa3240edbdf3684bc88825be","PRIORITY":"2","_TRANSPORT":"kernel","SYSLOG_IDENTIFIER":"kernel","MESSAGE":"two\nlines"}
 {"__REALTIME_TIMESTAMP":"1773050403000000","_MACHINE_ID":"ffffffffffffffffffffffffffffffff","_COMM":"odd name","MESSAGE":[104,105,27,91,49,109,255]}
 {"__REALTIME_TIMESTAMP":"1773050404000000","MESSAGE":null,"SYSLOG_IDENTIFIER":["one","two"]}
 {"__REALTIME_TIMESTAMP":"cut of"#;
         insta::assert_snapshot!(render(&parse(output)), @r"
+        # the host booted at 2026-03-09T09:59:20.000000Z
         2026-03-09T10:00:01.250000Z host info systemd[1]: Started a.service.
         2026-03-09T10:00:01.250001Z web warning systemd[1]: a.service: Failed with result 'exit-code'.
         2026-03-09T10:00:02.000000Z host crit kernel: two

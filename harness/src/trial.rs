@@ -1,8 +1,12 @@
 //! One scenario on one clone, from the clone's start to its verdict.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Timeout},
@@ -46,20 +50,25 @@ pub async fn compared(
     look: Look,
     dir: &Utf8Path,
 ) -> Verdict {
+    let mut clock = Clock::start();
     let lab = match layer.host(dir).await {
         Ok(host) => Lab::new(host),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
     let health = Health::Counts(scenario.expects);
-    let verdict = on_clone(scenario, None, health, &lab).await;
+    clock.ended("clone");
+    let verdict = on_clone(scenario, None, health, &lab, &mut clock).await;
     let host = lab.into_host();
     evidence::keep_or_warn(&host, SIDE, look.script).await;
     if look.walk && verdict == Verdict::Passed {
         first_broken(&host).await;
     }
+    clock.ended("evidence");
     if let Err(error) = host.shut_down().await {
         tracing::warn!(%error, "a clone did not end well");
     }
+    clock.ended("end");
+    clock.keep(dir);
     verdict
 }
 
@@ -76,6 +85,52 @@ pub async fn trial(
     judged(scenario, saboteur, health, layer, failed, dir).await
 }
 
+/// The parts of a trial and how long each took, in the evidence folder: an array of [`Phase`]s.
+pub const PHASES: &str = "phases.json";
+
+/// A part of a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// `clone`, `scenario` (the saboteur's work included), `evidence` or `end`.
+    pub phase: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// Takes the time of the parts of a trial, which follow each other.
+#[derive(Debug)]
+struct Clock {
+    begin: Instant,
+    phases: Vec<Phase>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            begin: Instant::now(),
+            phases: vec![],
+        }
+    }
+
+    /// What began with the last part's end was `phase`, and is over.
+    fn ended(&mut self, phase: &str) {
+        let now = Instant::now();
+        let took = now.duration_since(self.begin).as_millis();
+        self.begin = now;
+        self.phases.push(Phase {
+            phase: phase.to_owned(),
+            took_ms: u64::try_from(took).unwrap_or(u64::MAX),
+        });
+    }
+
+    fn keep(&self, dir: &Utf8Path) {
+        let text = serde_json::to_vec(&self.phases).unwrap_or_default();
+        if let Err(error) = fs_err::write(dir.join(PHASES), text) {
+            tracing::warn!(%error, "evidence is missing");
+        }
+    }
+}
+
 async fn judged(
     scenario: &Scenario,
     saboteur: Option<&Saboteur>,
@@ -84,6 +139,7 @@ async fn judged(
     failed: Failed,
     dir: &Utf8Path,
 ) -> Verdict {
+    let mut clock = Clock::start();
     let host = match failed {
         Failed::Dropped => layer.host(dir).await,
         Failed::Kept => layer.host_to_keep(dir).await,
@@ -92,7 +148,9 @@ async fn judged(
         Ok(host) => Lab::new(host),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
-    let verdict = on_clone(scenario, saboteur, health, &lab).await;
+    clock.ended("clone");
+    let verdict = on_clone(scenario, saboteur, health, &lab, &mut clock).await;
+    clock.ended("evidence");
     let host = lab.into_host();
     let ended = match (failed, &verdict) {
         (Failed::Dropped, _) => host.shut_down().await,
@@ -102,6 +160,8 @@ async fn judged(
     if let Err(error) = ended {
         tracing::warn!(%error, "a clone did not end well");
     }
+    clock.ended("end");
+    clock.keep(dir);
     verdict
 }
 
@@ -110,6 +170,7 @@ async fn on_clone(
     saboteur: Option<&Saboteur>,
     health: Health,
     lab: &Lab,
+    clock: &mut Clock,
 ) -> Verdict {
     let host = lab.host();
     if let Some(saboteur) = saboteur {
@@ -128,6 +189,7 @@ async fn on_clone(
             last: host.last_command(),
         })),
     };
+    clock.ended("scenario");
     let outcome = health::judged(host, outcome, health).await;
     match explain(host, outcome).await {
         Ok(()) => Verdict::Passed,

@@ -2,7 +2,9 @@
 
 use spawnlab::scenario::{Saboteur, Scenario};
 
-use crate::areas::{deploy, firewall, isolation, journal, names, networking, run, status, uplink};
+use crate::areas::{
+    deploy, firewall, health, isolation, journal, names, networking, run, status, uplink,
+};
 
 /// The areas, by file.
 const AREAS: &[&[Scenario]] = &[
@@ -11,6 +13,7 @@ const AREAS: &[&[Scenario]] = &[
     journal::SCENARIOS,
     run::SCENARIOS,
     status::SCENARIOS,
+    health::SCENARIOS,
     deploy::SCENARIOS,
     isolation::SCENARIOS,
     firewall::SCENARIOS,

@@ -2,6 +2,7 @@
 
 pub mod deploy;
 pub mod firewall;
+pub mod health;
 pub mod isolation;
 pub mod journal;
 pub mod names;
