@@ -1,6 +1,7 @@
 //! One scenario on one clone, from the clone's start to its verdict.
 
 use std::{
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,6 +31,25 @@ pub enum Failed {
     Kept,
 }
 
+/// How a scenario is run.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// What becomes of its host if it does not pass.
+    pub failed: Failed,
+    /// How often it does what it does more than once: [`Lab::loops`].
+    pub loops: NonZeroU32,
+}
+
+impl How {
+    /// The same with a host that is not kept.
+    fn dropped(self) -> Self {
+        Self {
+            failed: Failed::Dropped,
+            ..self
+        }
+    }
+}
+
 /// What is looked at on a clone whose scenario is over, however it ended, for a comparison of two
 /// sides to show.
 #[derive(Debug, Clone, Copy)]
@@ -48,11 +68,12 @@ pub async fn compared(
     scenario: &Scenario,
     layer: &Arc<Layer>,
     look: Look,
+    loops: NonZeroU32,
     dir: &Utf8Path,
 ) -> Verdict {
     let mut clock = Clock::start();
     let lab = match layer.host(dir).await {
-        Ok(host) => Lab::new(host),
+        Ok(host) => Lab::new(host, loops),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
     let health = Health::Counts(scenario.expects);
@@ -78,11 +99,11 @@ pub async fn trial(
     scenario: &Scenario,
     saboteur: Option<&Saboteur>,
     layer: &Arc<Layer>,
-    failed: Failed,
+    how: How,
     dir: &Utf8Path,
 ) -> Verdict {
     let health = Health::Counts(scenario.expects);
-    judged(scenario, saboteur, health, layer, failed, dir).await
+    judged(scenario, saboteur, health, layer, how, dir).await
 }
 
 /// The parts of a trial and how long each took, in the evidence folder: an array of [`Phase`]s.
@@ -136,23 +157,23 @@ async fn judged(
     saboteur: Option<&Saboteur>,
     health: Health,
     layer: &Arc<Layer>,
-    failed: Failed,
+    how: How,
     dir: &Utf8Path,
 ) -> Verdict {
     let mut clock = Clock::start();
-    let host = match failed {
+    let host = match how.failed {
         Failed::Dropped => layer.host(dir).await,
         Failed::Kept => layer.host_to_keep(dir).await,
     };
     let lab = match host {
-        Ok(host) => Lab::new(host),
+        Ok(host) => Lab::new(host, how.loops),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
     clock.ended("clone");
     let verdict = on_clone(scenario, saboteur, health, &lab, &mut clock).await;
     clock.ended("evidence");
     let host = lab.into_host();
-    let ended = match (failed, &verdict) {
+    let ended = match (how.failed, &verdict) {
         (Failed::Dropped, _) => host.shut_down().await,
         (Failed::Kept, Verdict::Passed) => layer.let_go(host, dir).await,
         (Failed::Kept, _) => layer.keep(host, dir).await,
@@ -180,7 +201,7 @@ async fn on_clone(
             return broken.into_infrastructure();
         }
     }
-    let limit = host.limit(scenario.limit);
+    let limit = host.limit(scenario.deadline(lab.loops()));
     let outcome = match tokio::time::timeout(limit, (scenario.body)(lab)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Broken::TimedOut(Timeout {
@@ -267,10 +288,11 @@ pub async fn proof(
     saboteur: &Saboteur,
     layer: &Arc<Layer>,
     spared: (&Scenario, &Arc<Layer>),
+    how: How,
     dir: &Utf8Path,
 ) -> Verdict {
     let red = match subfolder(dir, "sabotaged") {
-        Ok(dir) => trial(scenario, Some(saboteur), layer, Failed::Dropped, &dir).await,
+        Ok(dir) => trial(scenario, Some(saboteur), layer, how.dropped(), &dir).await,
         Err(error) => return Broken::from(error).into_verdict(),
     };
     match &red {
@@ -293,7 +315,7 @@ pub async fn proof(
                 Some(saboteur),
                 health,
                 layer,
-                Failed::Dropped,
+                how.dropped(),
                 &dir,
             )
             .await

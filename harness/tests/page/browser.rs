@@ -21,7 +21,10 @@ pub struct Browser {
 pub fn is_there() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = |name: &str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
-    found("chromedriver") && found("chromium")
+    let browser = ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .any(found);
+    browser && found("chromedriver")
 }
 
 impl Browser {
