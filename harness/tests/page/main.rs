@@ -90,7 +90,10 @@ fn it_fits_every_window_in_both_schemes() {
     }
     assert_eq!((&backs[0], &backs[1]), (&backs[2], &backs[3]));
     assert_ne!(backs[0], backs[1], "dark is another colour");
-    // The console is really listened to.
+    // What sticks out would be seen, and the console is really listened to.
+    browser.run("document.body.style.width = '3000px'");
+    let sticks_out = "return document.documentElement.scrollWidth > innerWidth";
+    assert_eq!(browser.run(sticks_out), true);
     browser.run("console.error('heard')");
     assert_eq!(browser.console().len(), 1);
 }

@@ -15,7 +15,7 @@ const SHOWN: usize = 12;
 const HEIGHT: f64 = 16.0;
 const STEP: f64 = 6.0;
 
-/// A scenario against its earlier runs on the same accelerator.
+/// A scenario against its earlier runs.
 #[derive(Debug, Serialize)]
 pub(super) struct History {
     /// What a passed run took in the middle; empty if there was none.
@@ -42,7 +42,7 @@ struct Past {
 pub(super) fn of(record: &Record, run: &Run, earlier: &[Run]) -> Option<History> {
     let before: Vec<(&str, &Record)> = earlier
         .iter()
-        .filter(|other| accelerator(other) == accelerator(run))
+        .filter(|other| comparable(other, run))
         .filter_map(|other| {
             let same = other.records.iter().find(|one| one.name == record.name)?;
             (same.verdict.word() != "skipped").then_some((other.started.as_str(), same))
@@ -96,14 +96,19 @@ fn past(number: usize, started: &str, one: &Record, longest: u64) -> Past {
     }
 }
 
-/// `kvm` or `tcg`: times of the one say nothing of the other's.
-fn accelerator(run: &Run) -> &str {
-    let environment = run.environment.as_ref();
-    environment.map_or("", |environment| {
-        environment
-            .accelerator
-            .split(' ')
-            .next()
-            .unwrap_or_default()
-    })
+/// Whether times of the one say something of the other's: the same image under the same accelerator,
+/// with the same variables.
+fn comparable(one: &Run, other: &Run) -> bool {
+    fn first(text: &str) -> &str {
+        text.split(' ').next().unwrap_or_default()
+    }
+    let on = |run: &'_ Run| {
+        let on = run.environment.clone().unwrap_or_default();
+        (
+            first(&on.image).to_owned(),
+            first(&on.accelerator).to_owned(),
+            on.variables,
+        )
+    };
+    on(one) == on(other)
 }
