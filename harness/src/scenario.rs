@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, pin::Pin, time::Duration};
 
-use crate::{lab::Lab, verdict::Outcome};
+use crate::{finding::Expected, lab::Lab, verdict::Outcome};
 
 /// What a scenario finds when it starts. Each has a clone of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -110,6 +110,8 @@ pub struct Scenario {
     pub needs: &'static [Guarantee],
     /// What it sets up by itself.
     pub brings: &'static [Surrounding],
+    /// What would be trouble anywhere else, and is meant to happen here.
+    pub expects: &'static [Expected],
     /// Its deadline on a machine with KVM, without its turns.
     pub limit: Duration,
     /// What each turn takes at most on a machine with KVM, for one that does something
@@ -165,14 +167,25 @@ impl Scenario {
 ///
 /// After the base may stand `limit SECONDS` (the deadline on a machine with KVM, 60 by default),
 /// `turn SECONDS` (what each of [`Lab::loops`] turns takes at most there, on top of the limit), `needs [GUARANTEE, ...]` and
-/// `brings [SURROUNDING, ...]`, in this order. A scenario without a saboteur does not compile.
+/// `brings [SURROUNDING, ...]`, in this order, and then what of [`Kind`](crate::finding::Kind) the
+/// scenario makes itself, on the host or in a container, with the reason:
+///
+/// ```text
+/// killed_guest_is_noticed on Deployed expects [
+///     FailedUnit("systemd-nspawn@web.service") because "its guest is killed";
+///     CoreDump("nginx*") in "web" because "that is how it is killed";
+/// ] {
+/// ```
+///
+/// A scenario without a saboteur does not compile.
 #[macro_export]
 macro_rules! scenarios {
     (
         area $area:literal;
         $(
             $(#[doc = $claim:literal])+
-            $name:ident on $base:ident $(limit $limit:literal)? $(turn $turn:literal)? $(needs [$($needs:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])? {
+            $name:ident on $base:ident $(limit $limit:literal)? $(turn $turn:literal)? $(needs [$($needs:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])?
+            $(expects [$($kind:ident($subject:literal) $(in $machine:literal)? because $because:literal;)+])? {
                 $($saboteur:literal fails $fails:literal spares $spares:literal : $script:expr;)+
             }
         )+
@@ -186,6 +199,12 @@ macro_rules! scenarios {
                 base: $crate::scenario::Base::$base,
                 needs: &[$($($crate::scenario::Guarantee::$needs),+)?],
                 brings: &[$($($crate::scenario::Surrounding::$brings),+)?],
+                expects: &[$($($crate::finding::Expected {
+                    kind: $crate::finding::Kind::$kind,
+                    subject: $subject,
+                    machine: $crate::scenarios!(@machine $($machine)?),
+                    because: $because,
+                }),+)?],
                 limit: std::time::Duration::from_secs($crate::scenarios!(@limit $($limit)?)),
                 turn: std::time::Duration::from_secs(0 $(+ $turn)?),
                 saboteurs: &[$($crate::scenario::Saboteur {
@@ -200,4 +219,6 @@ macro_rules! scenarios {
     };
     (@limit) => { 60 };
     (@limit $limit:literal) => { $limit };
+    (@machine) => { $crate::finding::HOST };
+    (@machine $machine:literal) => { $machine };
 }

@@ -1,17 +1,22 @@
 //! One scenario on one clone, from the clone's start to its verdict.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Timeout},
     evidence,
+    health::{self, Health},
     hop::Hop,
     host::Host,
     lab::Lab,
     layer::{kept::Origin, saved::Layer},
-    scan,
     scenario::{Saboteur, Scenario},
     verdict::{Broken, Failure, Outcome, Verdict},
     walk,
@@ -66,24 +71,30 @@ pub async fn compared(
     loops: NonZeroU32,
     dir: &Utf8Path,
 ) -> Verdict {
+    let mut clock = Clock::start();
     let lab = match layer.host(dir).await {
         Ok(host) => Lab::new(host, loops),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
-    let verdict = on_clone(scenario, None, &lab, None).await;
+    let health = Health::Counts(scenario.expects);
+    clock.ended("clone");
+    let verdict = on_clone(scenario, None, health, &lab, &mut clock, None).await;
     let host = lab.into_host();
     evidence::keep_or_warn(&host, SIDE, look.script).await;
     if look.walk && verdict == Verdict::Passed {
         first_broken(&host).await;
     }
+    clock.ended("evidence");
     if let Err(error) = host.shut_down().await {
         tracing::warn!(%error, "a clone did not end well");
     }
+    clock.ended("end");
+    clock.keep(dir);
     verdict
 }
 
-/// Starts a clone of `layer`, lets `saboteur` at it, runs `scenario`, keeps the evidence in
-/// `dir`, and ends the clone.
+/// Starts a clone of `layer`, lets `saboteur` at it, runs `scenario`, looks after the host's health,
+/// keeps the evidence in `dir`, and ends the clone.
 pub async fn trial(
     scenario: &Scenario,
     saboteur: Option<&Saboteur>,
@@ -91,16 +102,79 @@ pub async fn trial(
     how: How,
     dir: &Utf8Path,
 ) -> Verdict {
+    let health = Health::Counts(scenario.expects);
+    judged(scenario, saboteur, health, layer, how, dir).await
+}
+
+/// The parts of a trial and how long each took, in the evidence folder: an array of [`Phase`]s.
+pub const PHASES: &str = "phases.json";
+
+/// A part of a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// `clone`, `scenario` (the saboteur's work included), `evidence` or `end`.
+    pub phase: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// Takes the time of the parts of a trial, which follow each other.
+#[derive(Debug)]
+struct Clock {
+    begin: Instant,
+    phases: Vec<Phase>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            begin: Instant::now(),
+            phases: vec![],
+        }
+    }
+
+    /// What began with the last part's end was `phase`, and is over.
+    fn ended(&mut self, phase: &str) {
+        let now = Instant::now();
+        let took = now.duration_since(self.begin).as_millis();
+        self.begin = now;
+        self.phases.push(Phase {
+            phase: phase.to_owned(),
+            took_ms: u64::try_from(took).unwrap_or(u64::MAX),
+        });
+    }
+
+    fn keep(&self, dir: &Utf8Path) {
+        let text = serde_json::to_vec(&self.phases).unwrap_or_default();
+        if let Err(error) = fs_err::write(dir.join(PHASES), text) {
+            tracing::warn!(%error, "evidence is missing");
+        }
+    }
+}
+
+async fn judged(
+    scenario: &Scenario,
+    saboteur: Option<&Saboteur>,
+    health: Health,
+    layer: &Arc<Layer>,
+    how: How,
+    dir: &Utf8Path,
+) -> Verdict {
+    let mut clock = Clock::start();
     let (lab, origin) = match layer.host_to_keep(dir).await {
         Ok((host, origin)) => (Lab::new(host, how.loops), origin),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
+    clock.ended("clone");
     let keeper = (how.failed == Failed::Kept).then_some(&origin);
-    let verdict = on_clone(scenario, saboteur, &lab, keeper).await;
+    let verdict = on_clone(scenario, saboteur, health, &lab, &mut clock, keeper).await;
+    clock.ended("evidence");
     origin.measured(lab.host());
     if let Err(error) = lab.into_host().shut_down().await {
         tracing::warn!(%error, "a clone did not end well");
     }
+    clock.ended("end");
+    clock.keep(dir);
     verdict
 }
 
@@ -108,39 +182,49 @@ pub async fn trial(
 async fn on_clone(
     scenario: &Scenario,
     saboteur: Option<&Saboteur>,
+    health: Health,
     lab: &Lab,
+    clock: &mut Clock,
     origin: Option<&Origin>,
 ) -> Verdict {
     let host = lab.host();
     if let Some(saboteur) = saboteur {
         if let Err(broken) = sabotage(host, saboteur).await {
-            evidence::collect(host, false).await;
+            health::noted(host).await;
+            evidence::collect(host).await;
             return broken.into_infrastructure();
         }
     }
     let limit = host.limit(scenario.deadline(lab.loops()));
     let outcome = match tokio::time::timeout(limit, (scenario.body)(lab)).await {
-        Ok(outcome) => outcome.and_then(|()| console_is_clean(host)),
+        Ok(outcome) => outcome,
         Err(_) => Err(Broken::TimedOut(Timeout {
             what: "the scenario to end".into(),
             waited: limit,
             last: host.last_command(),
         })),
     };
+    clock.ended("scenario");
     // Before anybody looks around on it: that would change what is to be looked at.
-    let note = match (origin, &outcome) {
-        (Some(origin), Err(broken)) => kept(origin, host, broken).await,
-        _ => None,
+    let mut note = kept(origin, host, &outcome).await;
+    let found = outcome.is_ok();
+    let outcome = health::judged(host, outcome, health).await;
+    if found {
+        note = kept(origin, host, &outcome).await;
+    }
+    let verdict = match explain(host, outcome).await {
+        Ok(()) => Verdict::Passed,
+        Err(broken) => broken.into_verdict(),
     };
-    let verdict = conclude(host, outcome).await;
     match note {
         Some(note) => noted(verdict, note),
         None => verdict,
     }
 }
 
-/// Keeps `host`, whose scenario ended as `broken` says; returns what there is to say of that.
-async fn kept(origin: &Origin, host: &Host, broken: &Broken) -> Option<String> {
+/// Keeps `host`, if its scenario ended as a failure; returns what there is to say of that.
+async fn kept(origin: Option<&Origin>, host: &Host, outcome: &Outcome) -> Option<String> {
+    let (origin, broken) = (origin?, outcome.as_ref().err()?);
     if matches!(broken, Broken::Skipped(_)) {
         return None;
     }
@@ -179,20 +263,6 @@ async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
     ))))
 }
 
-fn console_is_clean(host: &Host) -> Outcome {
-    let bad = scan::bad_lines(&host.console_tail(usize::MAX));
-    match bad.first() {
-        None => Ok(()),
-        Some(first) => Err(Broken::Failed(Failure {
-            assertion: "the console is clean".into(),
-            expected: "no panic, oops, lockup or emergency shell".into(),
-            seen: first.clone(),
-            hop: None,
-            lines: bad,
-        })),
-    }
-}
-
 /// Walks the chain of the container that was asked for last, keeps what was seen as evidence, and
 /// returns the first broken hop.
 async fn first_broken(host: &Host) -> Option<(Hop, String)> {
@@ -207,23 +277,16 @@ async fn first_broken(host: &Host) -> Option<(Hop, String)> {
     ))
 }
 
-async fn conclude(host: &Host, outcome: Outcome) -> Verdict {
-    match explain(host, outcome).await {
-        Ok(()) => Verdict::Passed,
-        Err(broken) => broken.into_verdict(),
-    }
-}
-
-/// Collects evidence, and for what failed walks the chain to name the hop that broke.
+/// For what failed, collects evidence and walks the chain to name the hop that broke.
 ///
 /// # Errors
 /// What `outcome` holds, explained.
 pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
-    evidence::collect(host, outcome.is_ok()).await;
     let mut broken = match outcome {
         Ok(()) => return Ok(()),
         Err(broken) => broken,
     };
+    evidence::collect(host).await;
     match &mut broken {
         Broken::Failed(failure) => {
             if let Some((hop, seen)) = first_broken(host).await {
@@ -244,6 +307,11 @@ pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
 /// Runs `scenario` under `saboteur`: it has to fail, as a failure of the assertion that the
 /// saboteur names; and `spared` has to stay green under the same change. Where the scenario is skipped
 /// with and without the saboteur, so is the proof.
+///
+/// The health of the host counts in the first of the two, after the scenario's own assertions, and
+/// under names of its own: it makes no proof of a saboteur that names another assertion. It does not
+/// count in the second: a saboteur may fail units, and a neighbour is spared when what it claims
+/// itself still holds.
 pub async fn proof(
     scenario: &Scenario,
     saboteur: &Saboteur,
@@ -277,7 +345,18 @@ pub async fn proof(
     }
     let (neighbour, layer) = spared;
     let green = match subfolder(dir, "spared") {
-        Ok(dir) => trial(neighbour, Some(saboteur), layer, how.dropped(), &dir).await,
+        Ok(dir) => {
+            let health = Health::Noted;
+            judged(
+                neighbour,
+                Some(saboteur),
+                health,
+                layer,
+                how.dropped(),
+                &dir,
+            )
+            .await
+        }
         Err(error) => return Broken::from(error).into_verdict(),
     };
     match green {

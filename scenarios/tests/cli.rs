@@ -31,12 +31,33 @@ fn names() -> Vec<String> {
     listed.iter().map(name).collect()
 }
 
+#[test]
+fn a_page_is_made_of_a_runs_folder_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().to_str().expect("UTF-8");
+    let output = spawnlab(&["report", "html", dir]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(
+        said.contains("run.json") && said.contains("takes the folder of a run"),
+        "{said}"
+    );
+    let run = r#"{"version":1,"started":"2026-03-09T10:00:00Z","selected":1,"environment":null,"steps":[],"records":[],"summary":null}"#;
+    std::fs::write(folder.path().join("run.json"), run).expect("written");
+    let output = spawnlab(&["report", "html", dir]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), format!("{dir}/report.html\n"));
+    let page = std::fs::read_to_string(folder.path().join("report.html")).expect("a page");
+    assert!(page.contains("not finished: 0 of 1 scenarios ended"));
+}
+
 #[rstest::rstest]
 #[case("spawnlab", &["--help"])]
 #[case("run", &["run", "--help"])]
 #[case("verify", &["verify", "--help"])]
 #[case("shell", &["shell", "--help"])]
 #[case("image", &["image", "build", "--help"])]
+#[case("report_html", &["report", "html", "--help"])]
 fn help_says_what_there_is(#[case] name: &str, #[case] args: &[&str]) {
     let output = spawnlab(args);
     assert_eq!(output.status.code(), Some(0));

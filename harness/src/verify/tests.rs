@@ -9,6 +9,7 @@ fn record(verdict: Verdict) -> Record {
         name: "names::a.base.1".into(),
         claim: "It is so.".into(),
         verdict,
+        started: None,
         took_ms: 1,
         evidence: "evidence/names/a.base.1".into(),
         again: "spawnlab verify".into(),

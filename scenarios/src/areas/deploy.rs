@@ -56,7 +56,9 @@ spawnlab::scenarios! {
 
     /// A generation whose units fail is not kept: the deploy is an error that names the unit, and the
     /// old generation serves on.
-    broken_generation_leaves_the_old_one_serving on Deployed limit 90 needs [RestoresAfterFailure] {
+    broken_generation_leaves_the_old_one_serving on Deployed limit 90 needs [RestoresAfterFailure] expects [
+        FailedUnit("broken.service") in "web" because "the generation that is deployed is broken";
+    ] {
         "failures-are-hidden" fails "the deploy of a broken generation" spares "names::name_is_the_leased_address":
             "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
              sed -n 's/^ExecReload=/&-/p' /etc/systemd/system/systemd-nspawn@web.service.d/spawnlab.conf |

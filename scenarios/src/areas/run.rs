@@ -25,7 +25,9 @@ spawnlab::scenarios! {
     area "run";
 
     /// The exit status of a command in the guest is the exit status on the host.
-    exit_codes_come_back on Deployed {
+    exit_codes_come_back on Deployed expects [
+        FailedUnit("spawnlab-three.service") in "web" because "a command that exits with 3 is what is asked for";
+    ] {
         "three-counts-as-success" fails "exit status 3" spares "run::streams_are_separate":
             "systemd-run -M web --quiet --wait --collect /bin/sh -ec '
                  mkdir -p /run/systemd/system/spawnlab-three.service.d
@@ -51,7 +53,9 @@ spawnlab::scenarios! {
     }
 
     /// A guest that dies under a command is an error, and so is one that is dead: never a success.
-    dead_guest_is_an_error on Deployed {
+    dead_guest_is_an_error on Deployed expects [
+        FailedUnit("systemd-nspawn@web.service") because "the guest is killed";
+    ] {
         "somebody-answers-for-the-dead" fails "the command whose guest was killed" spares "names::name_is_the_leased_address":
             instead_of_systemd_run!("real \"$@\"; status=$?
                 nonce=$(printf '%s' \"$*\" | grep -o 'spawnlab-[0-9]*-[0-9]*' | tail -n 1)

@@ -62,7 +62,7 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Qualify a release: the cases of a matrix of images, guests, firewalls and tools
     Qualify(QualifyArgs),
-    /// Put reports together
+    /// Put reports together, or make the page of one again
     #[command(after_help = EXIT_CODES)]
     Report {
         /// What to do with reports.

@@ -277,7 +277,9 @@ fn undecided(engines: &[Engine], base: Base) -> Option<Verdict> {
 /// Tells how it goes on. A failed run is no news here: a base is allowed to fail.
 fn tell(event: &Event) {
     let line = match event {
-        Event::StepFinished { step, took, result } => {
+        Event::StepFinished {
+            step, took, result, ..
+        } => {
             let took = millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
             match result {
                 Ok(how) => format!("{how:<16} {step} ({took})"),
