@@ -349,7 +349,7 @@ pub async fn shell(
     host.shut_down().await
 }
 
-fn base(layer: &str) -> Result<Base> {
+pub(crate) fn base(layer: &str) -> Result<Base> {
     [Base::Host, Base::Deployed]
         .into_iter()
         .find(|base| base.name() == layer)

@@ -21,6 +21,7 @@ mod manifest;
 mod open;
 mod recipe;
 mod recipe_id;
+mod stop;
 mod validate;
 
 pub use cache::{Cache, Refresh};
@@ -35,3 +36,4 @@ pub use manifest::{
 };
 pub use open::Image;
 pub use recipe::{FileSpec, GuestBaseSpec, Recipe, RecipeSpec, Units};
+pub use stop::{Stop, StopOnDrop};

@@ -24,6 +24,7 @@ use crate::{
     host::{Host, Stream},
     job::BoxFuture,
     qemu::{args::Memory, machine::Machine},
+    scratch::Doomed,
     verdict::{Broken, Outcome},
 };
 
@@ -217,6 +218,8 @@ impl Stack {
             fs_err::remove_dir_all(&building).map_err(Error::from)?;
         }
         fs_err::create_dir(&building).map_err(Error::from)?;
+        // An interruption drops this future where it stands.
+        let _doomed = Doomed::new(&building);
         space::enough(&self.dir)?;
         let evidence = self.evidence.join("layers").join(child.name);
         fs_err::create_dir_all(&evidence).map_err(Error::from)?;
