@@ -3,6 +3,8 @@
 use camino::Utf8Path;
 use spawnlab::{Error, Result, layer::labdisk::LabFile};
 
+use crate::declarations::Declarations;
+
 /// Files of the repository by their place on the lab disk; see `build.rs`.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/lab_files.rs"));
 
@@ -12,12 +14,20 @@ const TOOL: &str = "tool/nixos-deploy-container";
 /// Where the host starts the lab's own agent from.
 pub(crate) const AGENT: &str = "spawnlab-agent";
 
-/// All files of the lab disk, with the program at `tool` as the tool under test, and that at
-/// `agent` as the lab's own agent.
+/// What the host declares, and where the lab's own declarations are beside somebody else's.
+const DECLARATIONS: &str = "containers.nix";
+const OWN_DECLARATIONS: &str = "lab-containers.nix";
+
+/// All files of the lab disk, with the program at `tool` as the tool under test, that at
+/// `agent` as the lab's own agent, and `host` in place of the lab's containers.
 ///
 /// # Errors
 /// When one of the two can't be read.
-pub(crate) fn lab_files(tool: &Utf8Path, agent: Option<&Utf8Path>) -> Result<Vec<LabFile>> {
+pub(crate) fn lab_files(
+    tool: &Utf8Path,
+    agent: Option<&Utf8Path>,
+    host: Option<&Declarations>,
+) -> Result<Vec<LabFile>> {
     let content = fs_err::read(tool).map_err(|error| {
         Error::Machine(format!(
             "the tool can't be read: {error}; --tool takes the path of a program"
@@ -37,12 +47,21 @@ pub(crate) fn lab_files(tool: &Utf8Path, agent: Option<&Utf8Path>) -> Result<Vec
         }),
     };
     let files = FILES.iter().map(|(path, content)| LabFile {
-        path: (*path).into(),
+        path: match (*path, host) {
+            (DECLARATIONS, Some(_)) => OWN_DECLARATIONS,
+            (path, _) => path,
+        }
+        .into(),
         // A script is known by its first two bytes: what is embedded has no mode.
         executable: content.starts_with(b"#!"),
         content: content.to_vec(),
     });
-    Ok(files.chain([tool]).chain(agent).collect())
+    let host = host.map(|host| LabFile {
+        path: DECLARATIONS.into(),
+        executable: false,
+        content: host.text.clone().into_bytes(),
+    });
+    Ok(files.chain([tool]).chain(agent).chain(host).collect())
 }
 
 #[cfg(test)]
@@ -54,7 +73,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tool = Utf8Path::from_path(dir.path()).unwrap().join("tool");
         fs_err::write(&tool, "#!/bin/sh\n").unwrap();
-        let files = lab_files(&tool, Some(&tool)).unwrap();
+        let files = lab_files(&tool, Some(&tool), None).unwrap();
         let find = |path: &str| files.iter().find(|file| file.path == path);
         assert!(find("provision").unwrap().executable);
         assert!(find(TOOL).unwrap().executable);
@@ -65,8 +84,31 @@ mod tests {
     }
 
     #[test]
+    fn somebody_elses_declarations_can_import_the_labs() {
+        let dir = tempfile::tempdir().unwrap();
+        let tool = Utf8Path::from_path(dir.path()).unwrap().join("tool");
+        fs_err::write(&tool, "#!/bin/sh\n").unwrap();
+        let host = Declarations {
+            file: "mine.nix".into(),
+            text: "import ./lab-containers.nix".into(),
+        };
+        let own = lab_files(&tool, None, None).unwrap();
+        let files = lab_files(&tool, None, Some(&host)).unwrap();
+        let find = |files: &[LabFile], path: &str| {
+            let mut found = files.iter().filter(|file| file.path == path);
+            let content = found.next().map(|file| file.content.clone());
+            assert!(found.next().is_none(), "{path} is there twice");
+            content
+        };
+        let mine = find(&files, DECLARATIONS);
+        assert_eq!(mine, Some(host.text.clone().into_bytes()));
+        assert_eq!(find(&files, OWN_DECLARATIONS), find(&own, DECLARATIONS));
+        assert_eq!(find(&own, OWN_DECLARATIONS), None);
+    }
+
+    #[test]
     fn a_missing_tool_names_the_option() {
-        let error = lab_files("/nowhere/tool".into(), None).unwrap_err();
+        let error = lab_files("/nowhere/tool".into(), None, None).unwrap_err();
         assert!(error.to_string().contains("--tool"), "{error}");
     }
 }

@@ -21,12 +21,13 @@ use spawnlab::{
     scenario::{Base, Guarantee, Scenario},
     scratch::{self, Scratch},
     slots::{self, Slots},
-    trial::{self, Failed, Look},
+    trial::{self, Failed, How, Look},
     verdict::Verdict,
 };
 
 use crate::{
     cli::again::Again,
+    declarations::Declarations,
     firewall::Firewall,
     flake, programs,
     registry::{self, Chosen},
@@ -42,12 +43,23 @@ pub struct Options {
     pub promises: Vec<Guarantee>,
     /// A recipe's name or file, the folder of a built image, or a flake reference. The default recipe if there is none.
     pub image: Option<String>,
+    /// What nixpkgs is to be where the image is a flake reference, in place of what its lock file says.
+    pub nixpkgs: Option<String>,
+    /// The Debian suite that guests are made of. The image's own if there is none.
+    pub guest: Option<String>,
     /// The accelerator.
     pub accel: Choice,
     /// The firewall that hosts are put under, if any.
     pub firewall: Option<Firewall>,
+    /// Container declarations in place of the lab's own.
+    pub host: Option<Declarations>,
+    /// How often layers are tried to be made, and how many starts of the containers under the firewall
+    /// are told apart.
+    pub starts: NonZeroU32,
     /// How often each scenario is run, each time on a fresh clone.
     pub repeat: NonZeroU32,
+    /// How often scenarios that loop do so.
+    pub loops: NonZeroU32,
     /// The failures that are expected.
     pub known: Arc<Known>,
     /// What becomes of the hosts of scenarios that do not pass.
@@ -138,11 +150,15 @@ impl Engine {
         let name = chosen.full_name();
         let stage = Arc::clone(&self.stage);
         let patience = stage.patience();
-        let failed = self.options.failed;
+        let how = How {
+            failed: self.options.failed,
+            loops: self.options.loops,
+        };
         let repeat = self.options.repeat.get();
         let known = Arc::clone(&self.options.known);
         // A proof runs two scenarios, one after the other.
-        let once = chosen.scenario.limit * if chosen.saboteur.is_some() { 3 } else { 1 };
+        let once =
+            chosen.scenario.deadline(how.loops) * if chosen.saboteur.is_some() { 3 } else { 1 };
         Job {
             claim: chosen.scenario.claim(),
             limit: once * patience * repeat,
@@ -150,37 +166,51 @@ impl Engine {
             again: self.options.again.command(&name),
             body: Box::new(move |dir| {
                 Box::pin(async move {
-                    let verdict = repeated(repeat, chosen, &stage, failed, &dir).await;
+                    let verdict = repeated(repeat, chosen, &stage, how, &dir).await;
                     if chosen.saboteur.is_some() {
                         return verdict;
                     }
-                    let versions = &stage.environment().versions;
-                    known.judge(&chosen.full_name(), versions, verdict)
+                    let facts = stage.environment().facts();
+                    known.judge(&chosen.full_name(), &facts, verdict)
                 })
             }),
             name,
         }
     }
 
-    /// The job `name` that runs `scenario` once for a comparison, and looks around as `look` says.
+    /// The job `name` that runs `scenario` once for a comparison, as the run with the place `run` among
+    /// the repeats, and looks around as `look` says.
     #[must_use]
-    pub fn compared(&self, scenario: &'static Scenario, name: String, look: Look) -> Job {
+    pub fn compared(
+        &self,
+        scenario: &'static Scenario,
+        name: String,
+        run: usize,
+        look: Look,
+    ) -> Job {
         let stage = Arc::clone(&self.stage);
+        let loops = self.options.loops;
         Job {
             claim: scenario.claim(),
-            limit: scenario.limit * stage.patience(),
+            limit: scenario.deadline(loops) * stage.patience(),
             skip: None,
             again: self.options.again.command(&scenario.full_name()),
             body: Box::new(move |dir| {
                 Box::pin(async move {
-                    match stage.layer(scenario.base) {
-                        Ok(layer) => trial::compared(scenario, layer, look, &dir).await,
+                    match stage.layer_of(scenario.base, run) {
+                        Ok(layer) => trial::compared(scenario, layer, look, loops, &dir).await,
                         Err(verdict) => *verdict,
                     }
                 })
             }),
             name,
         }
+    }
+
+    /// Why no scenario on `base` can be run, if none can.
+    #[must_use]
+    pub fn unprepared(&self, base: Base) -> Option<Verdict> {
+        self.stage.layer(base).err().map(|verdict| *verdict)
     }
 
     /// What scenarios run on.
@@ -203,15 +233,9 @@ impl Engine {
 }
 
 /// Runs `chosen` as often as `repeat` says, with the evidence of each run in a folder of its own.
-async fn repeated(
-    repeat: u32,
-    chosen: Chosen,
-    stage: &Stage,
-    failed: Failed,
-    dir: &Utf8Path,
-) -> Verdict {
+async fn repeated(repeat: u32, chosen: Chosen, stage: &Stage, how: How, dir: &Utf8Path) -> Verdict {
     if repeat == 1 {
-        return run(chosen, stage, failed, dir).await;
+        return run(chosen, stage, how, dir).await;
     }
     let mut verdicts = vec![];
     for number in 1..=repeat {
@@ -221,19 +245,19 @@ async fn repeated(
                 error: error.to_string(),
             };
         }
-        verdicts.push(run(chosen, stage, failed, &dir).await);
+        verdicts.push(run(chosen, stage, how, &dir).await);
     }
     repeat::together(&verdicts)
 }
 
-async fn run(chosen: Chosen, stage: &Stage, failed: Failed, dir: &Utf8Path) -> Verdict {
+async fn run(chosen: Chosen, stage: &Stage, how: How, dir: &Utf8Path) -> Verdict {
     let scenario = chosen.scenario;
     let layer = match stage.layer(scenario.base) {
         Ok(layer) => layer,
         Err(verdict) => return *verdict,
     };
     let Some(saboteur) = chosen.saboteur else {
-        return trial::trial(scenario, None, layer, failed, dir).await;
+        return trial::trial(scenario, None, layer, how, dir).await;
     };
     let spared = match neighbour(saboteur.spares) {
         Ok(spared) => spared,
@@ -244,7 +268,7 @@ async fn run(chosen: Chosen, stage: &Stage, failed: Failed, dir: &Utf8Path) -> V
         }
     };
     match stage.layer(spared.base) {
-        Ok(other) => trial::proof(scenario, saboteur, layer, (spared, other), dir).await,
+        Ok(other) => trial::proof(scenario, saboteur, layer, (spared, other), how, dir).await,
         Err(verdict) => *verdict,
     }
 }
@@ -257,27 +281,33 @@ fn neighbour(name: &str) -> Result<&'static Scenario> {
 
 pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
     Ok(StageOptions {
-        image: image_choice(options.image.as_deref())?,
+        image: image_choice(options.image.as_deref(), options.nixpkgs.as_deref())?,
+        guest: options.guest.clone(),
         accel: options.accel,
         tool: match &options.tool {
             Some(tool) => tool.clone(),
             None => programs::own_tool()?,
         },
         firewall: options.firewall,
+        host: options.host.clone(),
+        starts: options.starts,
         agent: programs::agent()?,
     })
 }
 
-/// The default recipe, a recipe's name or file, an image's folder, or a flake reference.
-fn image_choice(image: Option<&str>) -> Result<ImageChoice> {
+/// The default recipe, a recipe's name or file, an image's folder, or a flake reference, which may be
+/// built with another nixpkgs.
+fn image_choice(image: Option<&str>, nixpkgs: Option<&str>) -> Result<ImageChoice> {
     let folder = image.map(Utf8Path::new).filter(|path| path.is_dir());
     if let Some(folder) = folder {
         return Ok(ImageChoice::Folder(folder.to_owned()));
     }
-    let flake = image.filter(|image| flake::is_reference(image) && !Utf8Path::new(image).exists());
+    let flake = image.filter(|image| flake::is_meant(image));
     if let Some(reference) = flake {
         let links = cache()?.root().join("flakes");
-        return Ok(ImageChoice::Folder(flake::build(reference, &links)?));
+        return Ok(ImageChoice::Folder(flake::build(
+            reference, nixpkgs, &links,
+        )?));
     }
     Ok(ImageChoice::Recipe(Box::new(recipe(image)?)))
 }
@@ -369,7 +399,7 @@ pub async fn build_image(recipe: Option<&str>, refresh: bool, events: &Events) -
 
 /// The folder of the image that `options` name, which is built if it has to be.
 pub(crate) async fn image_folder(options: &Options, events: &Events) -> Result<Utf8PathBuf> {
-    let choice = image_choice(options.image.as_deref())?;
+    let choice = image_choice(options.image.as_deref(), options.nixpkgs.as_deref())?;
     let image = stage::image(&choice, &cache()?, events).await?;
     Ok(image.dir().to_owned())
 }

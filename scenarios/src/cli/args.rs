@@ -7,9 +7,12 @@ use std::{
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use spawnlab::{qemu::accel::Choice, scenario::Guarantee, trial::Failed};
+use spawnlab::{lab::LOOPS, qemu::accel::Choice, scenario::Guarantee, trial::Failed};
 
-use super::{again::Again, known, tool, trouble::Trouble, verify_args::VerifyArgs};
+use super::{
+    again::Again, known, qualify_args::QualifyArgs, report_args::ReportCommand, tool,
+    trouble::Trouble, verify_args::VerifyArgs,
+};
 use crate::engine::{Layer, Options};
 
 pub(super) const EXIT_CODES: &str = "\
@@ -57,6 +60,15 @@ pub enum Command {
     Prove(RunArgs),
     /// Compare two sides: does a change do what it claims, and break nothing?
     Verify(VerifyArgs),
+    /// Qualify a release: the cases of a matrix of images, guests, firewalls and tools
+    Qualify(QualifyArgs),
+    /// Put reports together
+    #[command(after_help = EXIT_CODES)]
+    Report {
+        /// What to do with reports.
+        #[command(subcommand)]
+        command: ReportCommand,
+    },
     /// A shell on a clone of a layer
     #[command(after_help = EXIT_CODES)]
     Shell(ShellArgs),
@@ -126,6 +138,9 @@ pub struct RunArgs {
     /// time is flaky, and no pass
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true)]
     pub repeat: NonZeroU32,
+    /// How often scenarios that repeat something on their clone do so
+    #[arg(long, value_name = "N", default_value_t = LOOPS)]
+    pub loops: NonZeroU32,
     /// The list of known bugs, whose failures are expected [default: ci/known.toml as of when this
     /// command was built]
     #[arg(long, value_name = "FILE")]
@@ -265,6 +280,14 @@ pub struct LabArgs {
         hide_env_values = true
     )]
     pub image: Option<String>,
+    /// The Debian suite that guests are made of [default: the image's own]
+    #[arg(
+        long,
+        value_name = "SUITE",
+        env = "SPAWNLAB_GUEST",
+        hide_env_values = true
+    )]
+    pub guest: Option<String>,
     /// `auto` takes KVM only if a guest really starts under it
     #[arg(
         long,
@@ -310,13 +333,18 @@ impl LabArgs {
             tool,
             promises,
             image: self.image.clone(),
+            guest: self.guest.clone(),
             accel: match self.accel {
                 Accel::Auto => Choice::Auto,
                 Accel::Kvm => Choice::Kvm,
                 Accel::Tcg => Choice::Tcg,
             },
+            nixpkgs: None,
             firewall: None,
+            host: None,
+            starts: NonZeroU32::MIN,
             repeat: NonZeroU32::MIN,
+            loops: LOOPS,
             known: Arc::new(known::read(None)?),
             failed: if self.keep {
                 Failed::Kept

@@ -95,11 +95,15 @@ impl VerifyArgs {
             tool: side.tool.as_ref().map(Utf8PathBuf::from),
             promises: named.then(|| self.promises.clone().unwrap_or(none)),
             image: side.image.clone(),
+            guest: side.guest.clone(),
             accel: self.accel,
             keep: false,
         };
         let mut options = lab.options(self.again())?;
         options.firewall = side.firewall.flatten();
+        options.host = side.host.clone();
+        options.nixpkgs = side.nixpkgs.clone();
+        options.starts = self.repeat;
         options.failed = Failed::Dropped;
         Ok(options)
     }
