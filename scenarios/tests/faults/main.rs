@@ -1,7 +1,7 @@
 //! Breaks fresh clones one way after the other, and has them explained: the hop that is named must be
 //! the first one that was broken, and a sound host must be called sound.
 //!
-//! Pairs of faults that ci/test leaves out are ignored tests: `-- --ignored`. `SPAWNLAB_FAULTS_REPEAT=N`
+//! With `--test-threads=N` so many run at once, whatever else does. Pairs of faults that ci/test leaves out are ignored tests: `-- --ignored`. `SPAWNLAB_FAULTS_REPEAT=N`
 //! does each N times; `SPAWNLAB_FAULTS_RECORD=DIR` keeps what was judged there, as JSON. Variables of the
 //! lab are those of the test `vm`.
 
@@ -56,6 +56,9 @@ struct Environment {
     repeat: u32,
     #[arg(long, env = "SPAWNLAB_FAULTS_RECORD")]
     record: Option<Utf8PathBuf>,
+    /// As of the test runner's own command line.
+    #[arg(skip)]
+    at_once: Option<usize>,
 }
 
 struct Bench {
@@ -66,7 +69,8 @@ struct Bench {
 
 struct Session {
     layer: Arc<Layer>,
-    slots: Slots,
+    /// None where the caller said how many at once.
+    slots: Option<Slots>,
     scratch: Scratch,
     /// Dropped before the thread that listens to it is joined.
     _events: Events,
@@ -75,7 +79,7 @@ struct Session {
 
 fn main() -> ExitCode {
     let args = Arguments::from_args();
-    let bench = match Bench::new() {
+    let bench = match Bench::new(args.test_threads) {
         Ok(bench) => Arc::new(bench),
         Err(error) => {
             eprintln!("{error}");
@@ -108,10 +112,13 @@ fn main() -> ExitCode {
 }
 
 impl Bench {
-    fn new() -> Result<Self, Box<dyn std::error::Error>> {
+    fn new(at_once: Option<usize>) -> Result<Self, Box<dyn std::error::Error>> {
         Ok(Self {
             runtime: Runtime::new()?,
-            environment: Environment::try_parse_from(["faults"])?,
+            environment: Environment {
+                at_once,
+                ..Environment::try_parse_from(["faults"])?
+            },
             session: OnceCell::new(),
         })
     }
@@ -147,7 +154,10 @@ impl Session {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Ok(Self {
             layer,
-            slots: Slots::open(Cache::open()?.root(), processors)?,
+            slots: match environment.at_once {
+                Some(_) => None,
+                None => Some(Slots::open(Cache::open()?.root(), processors)?),
+            },
             scratch,
             _events: events,
             _driver: Mutex::new(driver),
@@ -156,7 +166,10 @@ impl Session {
 
     /// Breaks one clone and has it explained.
     async fn round(&self, faults: &[Fault], record: Option<&Utf8Path>) -> Result<(), String> {
-        let _slot = self.slots.take().await.map_err(text_of)?;
+        let _slot = match &self.slots {
+            Some(slots) => Some(slots.take().await.map_err(text_of)?),
+            None => None,
+        };
         let evidence = tempfile::tempdir_in(self.scratch.path()).map_err(text_of)?;
         let evidence = Utf8Path::from_path(evidence.path()).ok_or("a path is not UTF-8")?;
         let host = self.layer.host(evidence).await.map_err(text_of)?;
