@@ -44,7 +44,7 @@ if [ -n "$leader" ]; then
     state=$(sed -n 's/^State:[[:space:]]*//p' "/proc/$leader/status")
     # Who is stopped or frozen is not asked: no answer would come, and only late.
     case $state$(systemctl show -p FreezerState --value "$unit") in
-        [TtZX]* | *frozen) ;;
+        [TtZX]* | *frozen*) ;;
         *)
             # shellcheck disable=SC2016 # for the guest's shell
             asked=$(timeout "$limit" systemd-run -M "$name" --quiet --pipe --wait --collect \

@@ -19,7 +19,7 @@ pub(crate) struct Fault {
 pub(crate) const HELP: &str = "
     leader=$(machinectl show -p Leader --value web 2>/dev/null)
     inside() { nsenter -t \"$leader\" -n \"$@\"; }
-    in_guest() { systemd-run -M web --quiet --wait --pipe --collect \"$@\"; }
+    in_guest() { timeout 20 systemd-run -M web --quiet --wait --pipe --collect \"$@\"; }
     first() { sed -n 's/.* inet \\([0-9.]*\\).*/\\1/p' | head -n 1; }
     address=$(inside ip -4 -o address show dev host0 scope global 2>/dev/null | first)
     own=$(ip -4 -o address show dev ve-web scope global 2>/dev/null | first)
