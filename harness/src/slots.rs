@@ -19,7 +19,7 @@ use crate::{
 
 /// What a clone is reckoned with in bytes as long as none was measured: after a deploy, which touches most,
 /// it has some 270 MiB of its own. Its file of 2 GiB is shared by all and can be dropped from memory.
-const CLONE: u64 = 400 << 20;
+pub const CLONE: u64 = 400 << 20;
 /// Less than this is no measure of a clone.
 const LEAST: u64 = 128 << 20;
 /// File name of what was measured.
@@ -232,7 +232,7 @@ fn private(pid: u32) -> Option<u64> {
 }
 
 /// Bytes that can be had without swapping, as the kernel estimates them; everything if it does not say.
-fn available_memory() -> u64 {
+pub fn available_memory() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     kib(&text, "MemAvailable:").unwrap_or(u64::MAX)
 }

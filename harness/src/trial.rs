@@ -19,7 +19,7 @@ use crate::{
     layer::{kept::Origin, saved::Layer},
     scenario::{Saboteur, Scenario},
     verdict::{Broken, Failure, Outcome, Verdict},
-    walk,
+    walk::{self, Way},
 };
 
 /// What becomes of the host of a scenario that did not pass.
@@ -263,18 +263,18 @@ async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
     ))))
 }
 
-/// Walks the chain of the container that was asked for last, keeps what was seen as evidence, and
-/// returns the first broken hop.
-async fn first_broken(host: &Host) -> Option<(Hop, String)> {
+/// Walks the way to the container that was asked for last, keeps what was seen as evidence, and
+/// returns the first broken hop with its explanation.
+async fn first_broken(host: &Host) -> Option<(Hop, Vec<String>)> {
     let container = host.last_container().unwrap_or_else(|| "web".into());
-    let steps = walk::walk(host, &container).await.ok()?;
-    let text = serde_json::to_vec_pretty(&steps).ok()?;
-    let _ = fs_err::write(host.evidence().join(walk::FILE), text);
-    let step = walk::broken(&steps)?;
-    Some((
-        step.hop,
-        format!("{} of {container}: {}", step.hop, step.seen),
-    ))
+    let walk = walk::walk(host, &Way::to(&container)).await.ok()?;
+    for (file, text) in [
+        (walk::FILE, serde_json::to_vec_pretty(&walk.steps)),
+        (walk::FACTS, serde_json::to_vec_pretty(&walk.facts)),
+    ] {
+        let _ = fs_err::write(host.evidence().join(file), text.ok()?);
+    }
+    Some((walk.broken()?.hop, walk.explanation()))
 }
 
 /// For what failed, collects evidence and walks the chain to name the hop that broke.
@@ -289,14 +289,14 @@ pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
     evidence::collect(host).await;
     match &mut broken {
         Broken::Failed(failure) => {
-            if let Some((hop, seen)) = first_broken(host).await {
+            if let Some((hop, lines)) = first_broken(host).await {
                 failure.hop = Some(hop);
-                failure.lines.push(seen);
+                failure.lines.extend(lines);
             }
         }
         Broken::TimedOut(timeout) => {
-            if let Some((_, seen)) = first_broken(host).await {
-                timeout.last = format!("{}; broken hop: {seen}", timeout.last);
+            if let Some((_, lines)) = first_broken(host).await {
+                timeout.last = format!("{}; {}", timeout.last, lines[0]);
             }
         }
         Broken::Skipped(_) | Broken::Infrastructure(_) => {}

@@ -7,7 +7,7 @@ use spawnlab::{
     Error, Result,
     event::{Environment, Event, Events},
     host::Host,
-    image::{Cache, Image, ImageEvent, Manifest, Recipe, Refresh},
+    image::{Cache, Image, ImageEvent, Manifest, Recipe, Refresh, Stop},
     layer::{
         labdisk::{self, LabDisk},
         platform::Platform,
@@ -285,7 +285,11 @@ pub async fn build_image(
     events: &Events,
 ) -> Result<Image> {
     let step = format!("image {}", recipe.spec().name);
-    let (recipe, cache, progress) = (recipe.clone(), cache.clone(), events.clone());
+    let stop = Stop::default();
+    // Whoever is no longer waited for must not go on building.
+    let _stop = stop.on_drop();
+    let cache = cache.clone().stopped_by(&stop);
+    let (recipe, progress) = (recipe.clone(), events.clone());
     let line = step.clone();
     events
         .step(&step, async move || {

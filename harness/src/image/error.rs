@@ -191,6 +191,13 @@ pub enum ImageError {
         tail: String,
     },
 
+    /// Somebody said that it should end.
+    #[error("{step} was stopped")]
+    Stopped {
+        /// What was being done.
+        step: String,
+    },
+
     /// Another process holds the image's lock for too long.
     #[error("waited {} for another process that builds {image}; `fuser {lock}` names it", humantime::format_duration(*.limit))]
     LockTimeout {

@@ -52,7 +52,12 @@ impl Cache {
             .ok_or_else(|| bad("only raw disks can be read"))?;
         let folder = self.folder("guests")?;
         let archive = folder.join(format!("{name}.nar"));
-        let _lock = Lock::wait(&folder.join(format!(".lock-{name}")), name, LOCK_LIMIT)?;
+        let _lock = Lock::wait(
+            &folder.join(format!(".lock-{name}")),
+            name,
+            LOCK_LIMIT,
+            &self.stop,
+        )?;
         if archive.exists() && hash_of(&archive)? == base.hash {
             return Ok(archive);
         }
@@ -73,6 +78,7 @@ impl Cache {
             image.file(&disk.file).as_str(),
         ])
         .dir(&work)
+        .stopped_by(&self.stop)
         .run()?;
         let tree = work.join("tree").join(name);
         if !tree.is_dir() {

@@ -24,6 +24,7 @@ mod open;
 mod recipe;
 mod recipe_file;
 mod recipe_id;
+mod stop;
 mod validate;
 
 pub use cache::{Cache, Refresh};
@@ -38,3 +39,4 @@ pub use manifest::{
 };
 pub use open::Image;
 pub use recipe::{FileSpec, GuestBaseSpec, Recipe, RecipeSpec, Units};
+pub use stop::{Stop, StopOnDrop};

@@ -17,7 +17,7 @@ use super::{
     lock::Lock,
     record::RECORD,
 };
-use crate::error::Result;
+use crate::{error::Result, scratch::Doomed};
 
 /// How much may be kept.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +74,8 @@ pub(super) struct Building {
     /// The folder.
     pub(super) dir: Utf8PathBuf,
     lock: Utf8PathBuf,
+    // An interruption, the second one, ends the process where it stands.
+    _doomed: Doomed,
     _held: Lock,
 }
 
@@ -91,6 +93,7 @@ impl Building {
         let dir = dir.with_file_name(format!("{BUILDING}{name}"));
         fs_err::create_dir(&dir)?;
         Ok(Self {
+            _doomed: Doomed::new(&dir),
             dir,
             lock,
             _held: held,

@@ -185,7 +185,7 @@ impl Agent {
         // round trip for being in step is spared.
         let answer = self
             .channel
-            .request_after(&[0xff], "spawnlab-resumed", arguments, QUICK)
+            .request_after(&[0xff], "spawnlab-resumed", arguments, limit.max(QUICK))
             .await;
         match answer {
             Ok(value) => {
@@ -222,7 +222,7 @@ impl Agent {
     /// Asks the agent for `command`, in step.
     ///
     /// # Errors
-    /// [`Error::Agent`] when it refuses, does not answer within 60 s, or is gone.
+    /// [`Error::Agent`] when it refuses, does not answer within a minute, or is gone.
     pub async fn request(&self, command: &str, arguments: Value) -> Result<Value> {
         if self.out_of_step.load(Ordering::Relaxed) {
             self.sync(QUICK).await.map_err(|error| trouble(&error))?;

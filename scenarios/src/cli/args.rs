@@ -75,6 +75,12 @@ pub enum Command {
     /// A shell on the host of a scenario that failed, as `run --keep` kept it
     #[command(after_help = EXIT_CODES)]
     Resume(ResumeArgs),
+    /// Walk the way to a container, and name the first hop that is broken
+    #[command(after_help = super::explain::AFTER)]
+    Explain(super::explain::ExplainArgs),
+    /// What this machine can do for the lab, what it lacks, and how to mend that
+    #[command(after_help = super::doctor::AFTER)]
+    Doctor(super::doctor::DoctorArgs),
     /// List the layers that are kept, or remove some
     #[command(after_help = format!("{BOUNDS}\n\n{EXIT_CODES}"))]
     Layers(LayersArgs),
