@@ -121,11 +121,10 @@ async fn round(
             }
         }
         match running.join_next().await {
-            Some(Ok((number, Ok(drawn)))) => {
-                if !seen.insert(drawn.clone()) {
-                    failures.push(format!("clone {number} drew {drawn}, as another one did"));
-                }
+            Some(Ok((number, Ok(drawn)))) if seen.contains(&drawn) => {
+                failures.push(format!("clone {number} drew {drawn}, as another one did"));
             }
+            Some(Ok((_, Ok(drawn)))) => drop(seen.insert(drawn)),
             Some(Ok((number, Err(error)))) => failures.push(format!("clone {number}: {error}")),
             Some(Err(error)) => failures.push(error.to_string()),
             None => {}
