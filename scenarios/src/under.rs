@@ -61,7 +61,7 @@ fn start_anew() -> String {
     let units = units.join(" ");
     format!(
         "set -e; systemctl stop {units}
-         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-*
+         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-* /run/systemd/netif/dhcp-server-lease/ve-*
          systemctl start {units}"
     )
 }
