@@ -15,7 +15,7 @@ pub async fn ask_again(host: &Host) -> Result<()> {
     // With a carrier, networkd would go on leasing addresses of the network that ve-web leaves.
     host.succeed(
         "for try in $(seq 50); do networkctl status ve-web | grep -q no-carrier && break; sleep 0.1; done
-         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-web
+         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-web /run/systemd/netif/dhcp-server-lease/ve-web
          networkctl reconfigure ve-web",
     )
     .await?;

@@ -3,8 +3,8 @@
 use spawnlab::scenario::{Saboteur, Scenario};
 
 use crate::areas::{
-    contract, deploy, egress, firewall, inside, isolation, journal, names, networking, restart,
-    rpfilter, run, status, uplink,
+    contract, deploy, egress, firewall, health, inside, isolation, journal, names, networking,
+    restart, rpfilter, run, status, uplink,
 };
 
 /// The areas, by file.
@@ -14,6 +14,7 @@ const AREAS: &[&[Scenario]] = &[
     journal::SCENARIOS,
     run::SCENARIOS,
     status::SCENARIOS,
+    health::SCENARIOS,
     restart::SCENARIOS,
     deploy::SCENARIOS,
     contract::SCENARIOS,

@@ -108,7 +108,9 @@ impl Terminal {
                 Some(screen) => screen.say(step, &text::printable(message)),
                 None => self.line(&format!("{:<16} {step}: {}", "", text::printable(message))),
             },
-            Event::StepFinished { step, took, result } => {
+            Event::StepFinished {
+                step, took, result, ..
+            } => {
                 self.end(step);
                 let took = text::millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
                 match result {

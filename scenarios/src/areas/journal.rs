@@ -96,7 +96,7 @@ async fn one_unit_is_read_alone(lab: &Lab) -> Outcome {
     let (nonce, foreign) = (nonce(), nonce());
     let run = "systemd-run -M web --quiet --wait --collect";
     host.succeed(&format!(
-        "{run} --unit=spawnlab-other echo {foreign}; {run} --unit={UNIT} echo {nonce}"
+        "{run} --unit=spawnlab-other /bin/sh -c 'echo {foreign}'; {run} --unit={UNIT} /bin/sh -c 'echo {nonce}'"
     ))
     .await?;
     let records = expect("the unit's line")

@@ -4,6 +4,7 @@ pub mod contract;
 pub mod deploy;
 pub mod egress;
 pub mod firewall;
+pub mod health;
 pub mod inside;
 pub mod isolation;
 pub mod journal;

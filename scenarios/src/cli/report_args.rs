@@ -9,6 +9,17 @@ pub enum ReportCommand {
     /// Put the reports of shards together, as one run without shards would have left it
     #[command(after_help = MERGED)]
     Merge(MergeArgs),
+    /// Make report.html of a run again: for one that was killed, or whose page is older than its evidence
+    #[command(after_help = super::args::EXIT_CODES)]
+    Html(HtmlArgs),
+}
+
+/// Arguments of `report html`.
+#[derive(Debug, Args)]
+pub struct HtmlArgs {
+    /// The run's report: the folder that holds its run.json
+    #[arg(value_name = "DIR")]
+    pub dir: Utf8PathBuf,
 }
 
 const MERGED: &str = "\
