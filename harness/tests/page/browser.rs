@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 /// A browser's session, and the program that drives it. Both end with it.
-pub struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     agent: ureq::Agent,
     session: String,
@@ -18,7 +18,7 @@ pub struct Browser {
 }
 
 /// Whether what drives a browser can be called here.
-pub fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = |name: &str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
     let browser = ["chromium", "chromium-browser", "google-chrome"]
@@ -28,7 +28,7 @@ pub fn is_there() -> bool {
 }
 
 impl Browser {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -88,7 +88,7 @@ impl Browser {
         value
     }
 
-    pub fn open(&self, page: &Path) {
+    pub(crate) fn open(&self, page: &Path) {
         self.post(
             "/url",
             &json!({ "url": format!("file://{}", page.display()) }),
@@ -96,12 +96,12 @@ impl Browser {
     }
 
     /// What the body of a function comes to in the page.
-    pub fn run(&self, script: &str) -> Value {
+    pub(crate) fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
     /// A command of Chromium's own protocol.
-    pub fn cdp(&self, command: &str, parameters: Value) -> Value {
+    pub(crate) fn cdp(&self, command: &str, parameters: Value) -> Value {
         self.post(
             "/goog/cdp/execute",
             &json!({ "cmd": command, "params": parameters }),
@@ -118,7 +118,7 @@ impl Browser {
     }
 
     /// Clicks as a person would.
-    pub fn click(&self, selector: &str) {
+    pub(crate) fn click(&self, selector: &str) {
         // What is only just in sight may lie below the bar that stays on top.
         let middle =
             format!("document.querySelector('{selector}').scrollIntoView({{ block: 'center' }})");
@@ -128,7 +128,7 @@ impl Browser {
     }
 
     /// Types into what `selector` finds, in place of what is there.
-    pub fn type_into(&self, selector: &str, text: &str) {
+    pub(crate) fn type_into(&self, selector: &str, text: &str) {
         let element = self.element(selector);
         self.post(&format!("/element/{element}/clear"), &json!({}));
         self.post(
@@ -138,7 +138,7 @@ impl Browser {
     }
 
     /// What the console was told since this was asked last.
-    pub fn console(&self) -> Vec<String> {
+    pub(crate) fn console(&self) -> Vec<String> {
         let log = self.post("/se/log", &json!({ "type": "browser" }));
         let lines = log.as_array().expect("lines").iter();
         lines
@@ -147,7 +147,7 @@ impl Browser {
     }
 
     /// A picture of the page, as far as the window goes or whole.
-    pub fn picture(&self, whole: bool) -> Vec<u8> {
+    pub(crate) fn picture(&self, whole: bool) -> Vec<u8> {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let taken = self.cdp(
             "Page.captureScreenshot",

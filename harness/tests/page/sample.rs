@@ -6,11 +6,11 @@ use std::{fmt::Write, path::Path};
 use serde_json::{Value, json};
 
 /// What a page must never run, wherever it stands.
-pub const HOSTILE: &str =
+pub(crate) const HOSTILE: &str =
     "<script>window.owned = 1</script><img src=x onerror=\"window.owned = 1\">\"'</pre></details>";
 
 /// Makes the folders `runs/2026-03-0N…` and returns the newest one's name.
-pub fn make(runs: &Path) -> &'static str {
+pub(crate) fn make(runs: &Path) -> &'static str {
     for day in 2..9 {
         let started = format!("2026-03-0{day}T10:00:00Z");
         let dir = runs.join(format!("2026-03-0{day}T11-00-00"));
