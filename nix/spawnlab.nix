@@ -7,6 +7,7 @@
   qemu,
   e2fsprogs,
   openssh,
+  util-linux,
 }:
 let
   version = (lib.importTOML ../Cargo.toml).workspace.package.version;
@@ -50,6 +51,8 @@ rustPlatform.buildRustPackage (
             qemu
             e2fsprogs
             openssh
+            # setpriv, which ends hosts with the lab
+            util-linux
           ]
         } \
         --set-default SPAWNLAB_OWN_TOOL ${inHosts}/bin/nixos-deploy-container \

@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod life;
+mod whole;
 
 /// How long a command may take with KVM; [`Host::limit`] stretches it.
 const COMMAND: Duration = Duration::from_secs(30);

@@ -35,6 +35,7 @@ pub mod tool;
 pub mod trial;
 pub mod verdict;
 pub mod verify;
+pub mod version;
 pub mod walk;
 
 pub use error::{Error, Result};

@@ -37,16 +37,22 @@ pub enum Guarantee {
     ChecksTheGuest,
     /// Rolls back to the previous generation on demand (`--rollback`).
     RollsBack,
+    /// Deploys to hosts whose Nix is older than 2.13, and does not know `DRV^*`. All scenarios need it on such hosts.
+    OldNix,
+    /// A host that says nothing ends the deploy after a limit that can be given (`--connect-timeout`).
+    GivesUpOnSilence,
 }
 
 impl Guarantee {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::RestoresAfterFailure,
         Self::RefusesUndeclared,
         Self::Idempotent,
         Self::ChecksTheGuest,
         Self::RollsBack,
+        Self::OldNix,
+        Self::GivesUpOnSilence,
     ];
 
     /// Its name on the command line.
@@ -58,6 +64,8 @@ impl Guarantee {
             Self::Idempotent => "idempotent",
             Self::ChecksTheGuest => "checks-the-guest",
             Self::RollsBack => "rolls-back",
+            Self::OldNix => "old-nix",
+            Self::GivesUpOnSilence => "gives-up-on-silence",
         }
     }
 }

@@ -16,10 +16,10 @@ use crate::{
     hop::Hop,
     host::Host,
     lab::Lab,
-    layer::saved::Layer,
+    layer::{kept::Origin, saved::Layer},
     scenario::{Saboteur, Scenario},
     verdict::{Broken, Failure, Outcome, Verdict},
-    walk,
+    walk::{self, Way},
 };
 
 /// What becomes of the host of a scenario that did not pass.
@@ -78,7 +78,7 @@ pub async fn compared(
     };
     let health = Health::Counts(scenario.expects);
     clock.ended("clone");
-    let verdict = on_clone(scenario, None, health, &lab, &mut clock).await;
+    let verdict = on_clone(scenario, None, health, &lab, &mut clock, None).await;
     let host = lab.into_host();
     evidence::keep_or_warn(&host, SIDE, look.script).await;
     if look.walk && verdict == Verdict::Passed {
@@ -161,24 +161,16 @@ async fn judged(
     dir: &Utf8Path,
 ) -> Verdict {
     let mut clock = Clock::start();
-    let host = match how.failed {
-        Failed::Dropped => layer.host(dir).await,
-        Failed::Kept => layer.host_to_keep(dir).await,
-    };
-    let lab = match host {
-        Ok(host) => Lab::new(host, how.loops),
+    let (lab, origin) = match layer.host_to_keep(dir).await {
+        Ok((host, origin)) => (Lab::new(host, how.loops), origin),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
     clock.ended("clone");
-    let verdict = on_clone(scenario, saboteur, health, &lab, &mut clock).await;
+    let keeper = (how.failed == Failed::Kept).then_some(&origin);
+    let verdict = on_clone(scenario, saboteur, health, &lab, &mut clock, keeper).await;
     clock.ended("evidence");
-    let host = lab.into_host();
-    let ended = match (how.failed, &verdict) {
-        (Failed::Dropped, _) => host.shut_down().await,
-        (Failed::Kept, Verdict::Passed) => layer.let_go(host, dir).await,
-        (Failed::Kept, _) => layer.keep(host, dir).await,
-    };
-    if let Err(error) = ended {
+    origin.measured(lab.host());
+    if let Err(error) = lab.into_host().shut_down().await {
         tracing::warn!(%error, "a clone did not end well");
     }
     clock.ended("end");
@@ -186,12 +178,14 @@ async fn judged(
     verdict
 }
 
+/// `origin`, if any, keeps the host of a scenario that fails.
 async fn on_clone(
     scenario: &Scenario,
     saboteur: Option<&Saboteur>,
     health: Health,
     lab: &Lab,
     clock: &mut Clock,
+    origin: Option<&Origin>,
 ) -> Verdict {
     let host = lab.host();
     if let Some(saboteur) = saboteur {
@@ -211,11 +205,45 @@ async fn on_clone(
         })),
     };
     clock.ended("scenario");
+    // Before anybody looks around on it: that would change what is to be looked at.
+    let mut note = kept(origin, host, &outcome).await;
+    let found = outcome.is_ok();
     let outcome = health::judged(host, outcome, health).await;
-    match explain(host, outcome).await {
+    if found {
+        note = kept(origin, host, &outcome).await;
+    }
+    let verdict = match explain(host, outcome).await {
         Ok(()) => Verdict::Passed,
         Err(broken) => broken.into_verdict(),
+    };
+    match note {
+        Some(note) => noted(verdict, note),
+        None => verdict,
     }
+}
+
+/// Keeps `host`, if its scenario ended as a failure; returns what there is to say of that.
+async fn kept(origin: Option<&Origin>, host: &Host, outcome: &Outcome) -> Option<String> {
+    let (origin, broken) = (origin?, outcome.as_ref().err()?);
+    if matches!(broken, Broken::Skipped(_)) {
+        return None;
+    }
+    Some(match origin.keep(host, host.evidence()).await {
+        Ok(true) => "the host is kept as it was then: `resume` with the evidence folder".into(),
+        Ok(false) => "the host is not kept: as many as there may be are kept already".into(),
+        Err(error) => format!("the host could not be kept: {error}"),
+    })
+}
+
+/// `verdict` with a last line more.
+fn noted(mut verdict: Verdict, note: String) -> Verdict {
+    match &mut verdict {
+        Verdict::Failed(failure) => failure.lines.push(note),
+        Verdict::TimedOut { last, .. } => *last = format!("{last}\n{note}"),
+        Verdict::Infrastructure { error } => *error = format!("{error}\n{note}"),
+        _ => {}
+    }
+    verdict
 }
 
 async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
@@ -235,18 +263,18 @@ async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
     ))))
 }
 
-/// Walks the chain of the container that was asked for last, keeps what was seen as evidence, and
-/// returns the first broken hop.
-async fn first_broken(host: &Host) -> Option<(Hop, String)> {
+/// Walks the way to the container that was asked for last, keeps what was seen as evidence, and
+/// returns the first broken hop with its explanation.
+async fn first_broken(host: &Host) -> Option<(Hop, Vec<String>)> {
     let container = host.last_container().unwrap_or_else(|| "web".into());
-    let steps = walk::walk(host, &container).await.ok()?;
-    let text = serde_json::to_vec_pretty(&steps).ok()?;
-    let _ = fs_err::write(host.evidence().join(walk::FILE), text);
-    let step = walk::broken(&steps)?;
-    Some((
-        step.hop,
-        format!("{} of {container}: {}", step.hop, step.seen),
-    ))
+    let walk = walk::walk(host, &Way::to(&container)).await.ok()?;
+    for (file, text) in [
+        (walk::FILE, serde_json::to_vec_pretty(&walk.steps)),
+        (walk::FACTS, serde_json::to_vec_pretty(&walk.facts)),
+    ] {
+        let _ = fs_err::write(host.evidence().join(file), text.ok()?);
+    }
+    Some((walk.broken()?.hop, walk.explanation()))
 }
 
 /// For what failed, collects evidence and walks the chain to name the hop that broke.
@@ -261,14 +289,14 @@ pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
     evidence::collect(host).await;
     match &mut broken {
         Broken::Failed(failure) => {
-            if let Some((hop, seen)) = first_broken(host).await {
+            if let Some((hop, lines)) = first_broken(host).await {
                 failure.hop = Some(hop);
-                failure.lines.push(seen);
+                failure.lines.extend(lines);
             }
         }
         Broken::TimedOut(timeout) => {
-            if let Some((_, seen)) = first_broken(host).await {
-                timeout.last = format!("{}; broken hop: {seen}", timeout.last);
+            if let Some((_, lines)) = first_broken(host).await {
+                timeout.last = format!("{}; {}", timeout.last, lines[0]);
             }
         }
         Broken::Skipped(_) | Broken::Infrastructure(_) => {}
@@ -277,7 +305,8 @@ pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
 }
 
 /// Runs `scenario` under `saboteur`: it has to fail, as a failure of the assertion that the
-/// saboteur names; and `spared` has to stay green under the same change.
+/// saboteur names; and `spared` has to stay green under the same change. Where the scenario is skipped
+/// with and without the saboteur, so is the proof.
 ///
 /// The health of the host counts in the first of the two, after the scenario's own assertions, and
 /// under names of its own: it makes no proof of a saboteur that names another assertion. It does not
@@ -299,6 +328,14 @@ pub async fn proof(
         Verdict::Failed(failure) if failure.assertion == saboteur.fails => {}
         Verdict::Infrastructure { .. } => return red,
         other => {
+            // What says nothing of this host can't be proved on it. A saboteur that makes a scenario
+            // skip which would run is none.
+            if let (Verdict::Skipped { .. }, Ok(dir)) = (other, subfolder(dir, "plain")) {
+                let plain = trial(scenario, None, layer, how.dropped(), &dir).await;
+                if matches!(plain, Verdict::Skipped { .. }) {
+                    return plain;
+                }
+            }
             return disproved(
                 "the saboteur turns it red",
                 format!("a failure of `{}`", saboteur.fails),

@@ -3,7 +3,8 @@
 use spawnlab::scenario::{Saboteur, Scenario};
 
 use crate::areas::{
-    deploy, firewall, health, isolation, journal, names, networking, run, status, uplink,
+    contract, deploy, egress, firewall, health, inside, isolation, journal, names, networking,
+    restart, rpfilter, run, status, uplink,
 };
 
 /// The areas, by file.
@@ -14,10 +15,15 @@ const AREAS: &[&[Scenario]] = &[
     run::SCENARIOS,
     status::SCENARIOS,
     health::SCENARIOS,
+    restart::SCENARIOS,
     deploy::SCENARIOS,
+    contract::SCENARIOS,
+    inside::SCENARIOS,
     isolation::SCENARIOS,
     firewall::SCENARIOS,
+    rpfilter::SCENARIOS,
     uplink::SCENARIOS,
+    egress::SCENARIOS,
 ];
 
 /// All scenarios.

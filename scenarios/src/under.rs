@@ -4,18 +4,15 @@
 use std::{sync::Arc, time::Duration};
 
 use spawnlab::{
-    digest,
+    Error, digest,
     host::Host,
-    layer::{
-        saved::Layer,
-        stack::{Child, Stack},
-    },
-    prelude::{Broken, Outcome, expect},
+    layer::{recipe::Recipe, saved::Layer, stack::Stack},
+    prelude::{Broken, Outcome},
     scenario::Base,
     trial,
 };
 
-use crate::{firewall::Firewall, settle, stage::DEPLOYED};
+use crate::{deployed::DEPLOYED, firewall::Firewall, settle};
 
 /// A layer on top of `plain` with the rules of `firewall` loaded, and its containers started anew:
 /// what they leased before would hide what the rules do to them.
@@ -39,12 +36,12 @@ pub(crate) async fn under(
         name = format!("{name}-{start}");
         made_of.push(("number".into(), start.to_string()));
     }
-    let child = Child {
-        name: &name,
+    let recipe = Recipe {
+        name,
         made_of,
         built_with: vec![],
         lab: None,
-        work: Box::new(move |host: Arc<Host>| {
+        work: Arc::new(move |host: Arc<Host>| {
             Box::pin(async move {
                 let outcome = put_under(firewall, &host, base).await;
                 if outcome.is_err() {
@@ -54,7 +51,7 @@ pub(crate) async fn under(
             })
         }),
     };
-    stack.child(plain, child).await
+    stack.child(plain, recipe).await
 }
 
 /// Starts the containers anew, on a host that remembers none of the leases it gave: evidence that
@@ -64,7 +61,7 @@ fn start_anew() -> String {
     let units = units.join(" ");
     format!(
         "set -e; systemctl stop {units}
-         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-*
+         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-* /run/systemd/netif/dhcp-server-lease/ve-*
          systemctl start {units}"
     )
 }
@@ -75,8 +72,17 @@ async fn put_under(firewall: Firewall, host: &Host, base: Base) -> Outcome {
         return Ok(());
     }
     let output = host
-        .execute_with(&start_anew(), b"", Duration::from_secs(90))
+        .execute_with(&start_anew(), b"", Duration::from_secs(180))
         .await?;
-    expect("the restart under the firewall").succeeded(output)?;
+    // No rule keeps a container from starting: this says nothing of the firewall.
+    if !output.status.success() {
+        return Err(Broken::Infrastructure(Error::Layer {
+            name: format!("{}-{}", base.name(), firewall.name()),
+            why: format!(
+                "the containers could not be started anew ({}): {}{}",
+                output.status, output.stdout, output.stderr
+            ),
+        }));
+    }
     settle::under(firewall, host, &DEPLOYED.map(|(_, container)| container)).await
 }

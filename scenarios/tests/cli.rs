@@ -220,3 +220,30 @@ fn an_expired_known_bug_is_told_before_anything_is_started() {
     assert!(said.contains("expired on 2000-01-01"), "{said}");
     assert!(said.contains("https://example.org/1"), "{said}");
 }
+
+#[test]
+fn a_cache_of_somebody_else_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // Root may give a folder away; everybody else has one of root's at hand.
+    let cache = match std::os::unix::fs::chown(folder.path(), Some(65534), None) {
+        Ok(()) => folder.path(),
+        Err(_) => std::path::Path::new("/usr/share"),
+    };
+    for args in [&["run"][..], &["layers"], &["resume"], &["bench"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_spawnlab"))
+            .env("SPAWNLAB_CACHE", cache)
+            .env("SPAWNLAB_RUNS", folder.path().with_extension("runs"))
+            .args(args)
+            .output()
+            .expect("it can be started");
+        let said = stdout(&output) + &stderr(&output);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        let path = cache.to_str().expect("UTF-8");
+        assert!(
+            said.contains(path) && said.contains("user 65534") || said.contains("user 0"),
+            "{said}"
+        );
+        assert!(said.contains("SPAWNLAB_CACHE"), "{said}");
+    }
+    let _ = std::fs::remove_dir_all(folder.path().with_extension("runs"));
+}

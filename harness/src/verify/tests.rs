@@ -58,6 +58,7 @@ fn runs(letters: &str) -> Runs {
                         _ => Condition::Broken,
                     },
                     seen: "something".into(),
+                    facts: vec![],
                 })
                 .into(),
             facts: vec!["counter refused-guests: 3 packets".into()],

@@ -72,9 +72,15 @@ pub enum Command {
     /// A shell on a clone of a layer
     #[command(after_help = EXIT_CODES)]
     Shell(ShellArgs),
-    /// A shell on the host of a scenario that did not pass, as `run --keep` kept it
+    /// A shell on the host of a scenario that failed, as `run --keep` kept it
     #[command(after_help = EXIT_CODES)]
     Resume(ResumeArgs),
+    /// Walk the way to a container, and name the first hop that is broken
+    #[command(after_help = super::explain::AFTER)]
+    Explain(super::explain::ExplainArgs),
+    /// What this machine can do for the lab, what it lacks, and how to mend that
+    #[command(after_help = super::doctor::AFTER)]
+    Doctor(super::doctor::DoctorArgs),
     /// List the layers that are kept, or remove some
     #[command(after_help = format!("{BOUNDS}\n\n{EXIT_CODES}"))]
     Layers(LayersArgs),
@@ -192,6 +198,13 @@ pub struct BenchArgs {
     /// Also all scenarios, once with an empty cache of layers and once with a full one: many minutes
     #[arg(long)]
     pub suite: bool,
+    /// Measure nothing; make N clones instead, ask each on the host and in a container, and fail if one
+    /// does not answer or if they leave anything behind
+    #[arg(long, value_name = "N", conflicts_with_all = ["suite", "only", "repeat"])]
+    pub soak: Option<NonZeroUsize>,
+    /// How many clones of --soak run at once
+    #[arg(long, value_name = "N", default_value = "1", requires = "soak")]
+    pub at_once: NonZeroUsize,
     /// On what.
     #[command(flatten)]
     pub lab: LabArgs,
@@ -214,15 +227,13 @@ pub struct ShellArgs {
 /// `spawnlab resume`.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
-    /// The scenario's evidence folder, as the report names it
-    #[arg(value_name = "EVIDENCE")]
-    pub kept: Utf8PathBuf,
+    /// The host of a scenario that failed: RUN/AREA::NAME, such as latest/names::resolves, or the
+    /// scenario's evidence folder, as the report names it [default: list the hosts that are kept]
+    #[arg(value_name = "RUN/SCENARIO")]
+    pub kept: Option<Utf8PathBuf>,
     /// A shell in this container instead of on the host
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "kept")]
     pub container: Option<String>,
-    /// On what.
-    #[command(flatten)]
-    pub lab: LabArgs,
 }
 
 /// What to do with images.
@@ -291,7 +302,8 @@ pub struct LabArgs {
         hide_env_values = true
     )]
     pub accel: Accel,
-    /// Keep the hosts of scenarios that do not pass, for `spawnlab resume`: some 400 MiB each
+    /// Keep the hosts of scenarios that fail, as they are at that instant, for `spawnlab resume`: some
+    /// 400 MiB each, at most 8 and 4 GiB, of which the oldest go first
     #[arg(long, env = "SPAWNLAB_KEEP", hide_env_values = true)]
     pub keep: bool,
 }
@@ -337,6 +349,7 @@ impl LabArgs {
             firewall: None,
             host: None,
             starts: NonZeroU32::MIN,
+            attempts: NonZeroU32::MIN,
             repeat: NonZeroU32::MIN,
             loops: LOOPS,
             known: Arc::new(known::read(None)?),

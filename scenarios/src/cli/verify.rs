@@ -101,7 +101,7 @@ impl Session<'_> {
         let mut how = runner::Options::new(self.dir.path());
         how.bodies = Some(bodies);
         let ready = engines.and_then(|engines| {
-            how.admit(self.args.jobs, || engines[0].slots())
+            how.admit(self.args.jobs, engines[0].slots(self.args.jobs))
                 .map_err(|error| ("the clones", Box::new(error)))?;
             Ok(engines)
         });

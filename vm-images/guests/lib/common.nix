@@ -14,7 +14,6 @@
       Storage=persistent
       Compress=no
       Seal=no
-      SyncIntervalSec=1s
       SystemMaxUse=16M
       Audit=no
     '';

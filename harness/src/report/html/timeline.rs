@@ -175,7 +175,7 @@ fn ticks(whole: u64) -> Vec<Tick> {
             label: match at {
                 0 => "0".into(),
                 ..60_000 if step < 1_000 => format!("{}.{:02} s", at / 1_000, at % 1_000 / 10),
-                ..60_000 => format!("{} s", at / 1_000),
+                1..60_000 => format!("{} s", at / 1_000),
                 _ => format!("{}:{:02}", at / 60_000, at / 1_000 % 60),
             },
         })
