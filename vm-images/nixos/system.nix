@@ -84,11 +84,17 @@ in
       Storage=persistent
       RateLimitIntervalSec=0
     '';
-    # On a busy machine a start takes longer than systemd's 90 s; a hang is the harness's to notice.
+    # On a busy machine a start or stop takes longer than systemd's 90 s, or than the two minutes of the container's
+    # unit; a hang is the harness's to notice.
     environment.etc."systemd/system.conf.d/10-lab.conf".text = ''
       [Manager]
       DefaultTimeoutStartSec=5min
+      DefaultTimeoutStopSec=5min
     '';
+    systemd.services."systemd-nspawn@" = {
+      overrideStrategy = "asDropin";
+      serviceConfig.TimeoutStartSec = "5min";
+    };
 
     # --- who is who, as on the Debian host
 

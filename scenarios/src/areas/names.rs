@@ -68,8 +68,8 @@ spawnlab::scenarios! {
     /// The first address that the container's name leads to, whatever its family, is no link-local one
     /// (<https://github.com/systemd/systemd/issues/20724>).
     first_address_is_not_link_local on Deployed {
-        "machines-are-not-asked" fails "the lookup" spares "networking::lease_comes_from_the_host":
-            "sed -i '/^hosts:/s/mymachines//' /etc/nsswitch.conf";
+        "only-files-are-asked" fails "the lookup" spares "networking::lease_comes_from_the_host":
+            "sed -i '/^hosts:/s/.*/hosts: files/' /etc/nsswitch.conf";
     }
 
     /// Networks that exist only inside the guest, such as docker's, are not among the addresses of its name
@@ -269,7 +269,7 @@ fn seen(enough: bool, what: String) -> Seen<()> {
 /// The address that `container` leased, which it has to have.
 async fn lease(lab: &Lab, container: &str) -> Result<Ipv4Addr, Broken> {
     expect("the lease")
-        .eventually(lab.seconds(5), "an address leased by DHCP", || async {
+        .eventually(lab.seconds(20), "an address leased by DHCP", || async {
             let lease = leased_address(lab.host(), container).await?;
             Ok(lease.map_or_else(|| Seen::NotYet("none".into()), Seen::Ready))
         })
