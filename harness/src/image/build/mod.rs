@@ -7,6 +7,7 @@ mod cpio;
 mod finish;
 pub(crate) mod initrd;
 pub(crate) mod job;
+mod mounts;
 mod overlay;
 mod packages;
 pub(crate) mod plan;

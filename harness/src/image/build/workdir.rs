@@ -4,7 +4,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{job::Job, plan};
+use super::{job::Job, mounts, plan};
 use crate::image::{
     error::{Doing as _, ImageError},
     stop::Stop,
@@ -159,6 +159,7 @@ pub(crate) fn remove_stale(dir: &Utf8Path) -> Result<(), ImageError> {
             empty(dir, &scratch)?;
         }
     }
+    mounts::end_below(dir);
     std::fs::remove_dir_all(dir).doing("remove", dir)
 }
 
@@ -198,6 +199,7 @@ fn empty_as_mapped_root(dir: &Utf8Path, folder: &Utf8Path) -> Result<(), ImageEr
 }
 
 fn remove(folder: &Utf8Path) -> Result<(), ImageError> {
+    mounts::end_below(folder);
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).doing("remove", folder)
