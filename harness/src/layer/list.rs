@@ -77,15 +77,21 @@ pub(super) fn list_in(dir: &Utf8Path) -> Result<Vec<Listed>> {
         };
         let key = key_of(name).to_owned();
         let lock = lock_of(dir, name);
-        found.push(Listed {
+        let record = LayerRecord::read(&path.join(RECORD));
+        let mut listed = Listed {
             bytes: size(&path),
             used: modified(&lock),
             in_use: held(&lock),
-            record: LayerRecord::read(&path.join(RECORD)),
+            record,
             key,
             lock,
             dir: path,
-        });
+        };
+        // One whose lock is gone does not say when it was used last, but not before it was built.
+        if listed.used == UNIX_EPOCH {
+            listed.used = listed.built().unwrap_or(UNIX_EPOCH);
+        }
+        found.push(listed);
     }
     found.sort_by(|a, b| (a.used, &a.key).cmp(&(b.used, &b.key)));
     Ok(found)
@@ -162,6 +168,16 @@ pub(super) mod tests {
         assert!(found[0].bytes >= 3 * 4096, "{} bytes", found[0].bytes);
         assert!(found[0].built().is_some());
         assert!(!found[0].in_use);
+    }
+
+    #[test]
+    fn one_whose_lock_is_gone_was_used_when_it_was_built() {
+        let (_guard, cache) = cache();
+        let key = layer(&cache, "booted", None, 100);
+        let lock = cache.join(format!("layers/{key}.lock"));
+        fs_err::remove_file(lock).unwrap();
+        let found = list(&cache).unwrap();
+        assert_eq!(Some(found[0].used), found[0].built());
     }
 
     #[test]

@@ -15,7 +15,7 @@ spawnlab::scenarios! {
         "unit-of-a-guest-fails" fails "no failed units" spares "names::name_is_the_leased_address":
             "systemd-run -M web --quiet --unit=sabotage --wait false || true";
         "program-crashes" fails "no core dumps" spares "names::name_is_the_leased_address":
-            "systemd-run --quiet --unit=sabotage -p SuccessExitStatus=SIGSEGV --wait sh -c 'kill -SEGV $$'";
+            "systemd-run --quiet --unit=sabotage -p SuccessExitStatus=SIGSEGV --wait sh -c 'kill -SEGV $$$$' || true";
         "memory-runs-out" fails "no OOM kills" spares "names::name_is_the_leased_address":
             "systemd-run --quiet --wait -p MemoryMax=8M -p MemorySwapMax=0 tail /dev/zero || true";
         "jobs-in-a-circle" fails "no ordering cycles" spares "names::name_is_the_leased_address":
