@@ -4,11 +4,13 @@
 
 pub mod attach;
 pub mod container;
+pub mod declared;
 pub mod digest;
 pub mod error;
 pub mod event;
 pub mod evidence;
 pub mod expect;
+pub mod facts;
 pub mod hop;
 pub mod host;
 pub mod image;
@@ -26,8 +28,10 @@ pub mod scan;
 pub mod scenario;
 pub mod scratch;
 pub mod slots;
+pub mod subject;
 pub mod tool;
 pub mod trial;
+pub mod usual;
 pub mod verdict;
 pub mod verify;
 pub mod walk;

@@ -101,7 +101,7 @@ async fn on_clone(scenario: &Scenario, saboteur: Option<&Saboteur>, lab: &Lab) -
         }
     }
     let limit = host.limit(scenario.limit);
-    let outcome = match tokio::time::timeout(limit, (scenario.body)(lab)).await {
+    let outcome = match tokio::time::timeout(limit, scenario.body.run(lab)).await {
         Ok(outcome) => outcome.and_then(|()| console_is_clean(host)),
         Err(_) => Err(Broken::TimedOut(Timeout {
             what: "the scenario to end".into(),

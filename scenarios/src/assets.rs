@@ -1,7 +1,11 @@
 //! What a run injects into its hosts: provisioning, tooling, guests, and the tool under test.
 
 use camino::Utf8Path;
-use spawnlab::{Error, Result, layer::labdisk::LabFile};
+use spawnlab::{
+    Error, Result,
+    layer::labdisk::LabFile,
+    subject::{Deployed, Subject},
+};
 
 /// Files of the repository by their place on the lab disk; see `build.rs`.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/lab_files.rs"));
@@ -12,12 +16,34 @@ const TOOL: &str = "tool/nixos-deploy-container";
 /// Where the host starts the lab's own agent from.
 pub(crate) const AGENT: &str = "spawnlab-agent";
 
-/// All files of the lab disk, with the program at `tool` as the tool under test, and that at
+/// What the shipped scenarios are about: the flake of this repository's guests, declared as `tooling/`
+/// declares them.
+#[must_use]
+pub fn subject() -> Subject {
+    let deployed = |container: &str| Deployed {
+        machine: "web".to_owned(),
+        container: container.to_owned(),
+    };
+    let mut subject = Subject {
+        files: vec![],
+        deployed: vec![deployed("web"), deployed("a-container-with-a-long-name")],
+    };
+    for (path, content) in FILES {
+        subject.put_file(path, content.to_vec());
+    }
+    subject
+}
+
+/// All files of the lab disk: those of `subject`, with the program at `tool` as the tool under test, and that at
 /// `agent` as the lab's own agent.
 ///
 /// # Errors
 /// When one of the two can't be read.
-pub(crate) fn lab_files(tool: &Utf8Path, agent: Option<&Utf8Path>) -> Result<Vec<LabFile>> {
+pub(crate) fn lab_files(
+    subject: &Subject,
+    tool: &Utf8Path,
+    agent: Option<&Utf8Path>,
+) -> Result<Vec<LabFile>> {
     let content = fs_err::read(tool).map_err(|error| {
         Error::Machine(format!(
             "the tool can't be read: {error}; --tool takes the path of a program"
@@ -36,12 +62,7 @@ pub(crate) fn lab_files(tool: &Utf8Path, agent: Option<&Utf8Path>) -> Result<Vec
             content: fs_err::read(path)?,
         }),
     };
-    let files = FILES.iter().map(|(path, content)| LabFile {
-        path: (*path).into(),
-        // A script is known by its first two bytes: what is embedded has no mode.
-        executable: content.starts_with(b"#!"),
-        content: content.to_vec(),
-    });
+    let files = subject.files.iter().cloned();
     Ok(files.chain([tool]).chain(agent).collect())
 }
 
@@ -54,7 +75,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tool = Utf8Path::from_path(dir.path()).unwrap().join("tool");
         fs_err::write(&tool, "#!/bin/sh\n").unwrap();
-        let files = lab_files(&tool, Some(&tool)).unwrap();
+        let files = lab_files(&subject(), &tool, Some(&tool)).unwrap();
         let find = |path: &str| files.iter().find(|file| file.path == path);
         assert!(find("provision").unwrap().executable);
         assert!(find(TOOL).unwrap().executable);
@@ -66,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_missing_tool_names_the_option() {
-        let error = lab_files("/nowhere/tool".into(), None).unwrap_err();
+        let error = lab_files(&subject(), "/nowhere/tool".into(), None).unwrap_err();
         assert!(error.to_string().contains("--tool"), "{error}");
     }
 }

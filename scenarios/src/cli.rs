@@ -3,17 +3,21 @@
 pub mod again;
 pub mod args;
 mod bench;
+pub mod completions;
 mod exit;
+mod help;
 mod image;
 mod known;
 mod layers;
 mod list;
+pub mod man;
 mod print;
 pub mod report_dir;
 mod run;
 pub mod select;
 mod shell;
 mod signals;
+pub mod source;
 mod tool;
 pub mod trouble;
 mod verify;
@@ -84,6 +88,8 @@ async fn dispatch(command: Command, bodies: Handle) -> Result<Exit, Trouble> {
         Command::Layers(args) => layers::layers(&args),
         Command::Bench(args) => bench::bench(&args).await,
         Command::Image { command } => image::image(command).await,
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => man::man(&args),
     }
 }
 

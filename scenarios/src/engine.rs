@@ -21,6 +21,7 @@ use spawnlab::{
     scenario::{Base, Guarantee, Scenario},
     scratch::{self, Scratch},
     slots::{self, Slots},
+    subject::Subject,
     trial::{self, Failed, Look},
     verdict::Verdict,
 };
@@ -29,13 +30,15 @@ use crate::{
     cli::again::Again,
     firewall::Firewall,
     flake, programs,
-    registry::{self, Chosen},
+    registry::Chosen,
     stage::{self, ImageChoice, Stage, StageOptions},
 };
 
 /// What to run scenarios on, and with what.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// What hosts are provisioned with, and what is deployed.
+    pub subject: Subject,
     /// The deploy tool under test: absolute, an executable file. Ours if there is none.
     pub tool: Option<Utf8PathBuf>,
     /// What the tool promises.
@@ -104,9 +107,7 @@ impl Engine {
         let mut needed = Vec::new();
         for chosen in chosen {
             needed.push(chosen.scenario.base);
-            if let Some(saboteur) = chosen.saboteur {
-                needed.push(neighbour(saboteur.spares)?.base);
-            }
+            needed.extend(chosen.spared.map(|spared| spared.base));
         }
         let stage = Box::pin(Stage::prepare(
             &stage_options(&options)?,
@@ -235,13 +236,13 @@ async fn run(chosen: Chosen, stage: &Stage, failed: Failed, dir: &Utf8Path) -> V
     let Some(saboteur) = chosen.saboteur else {
         return trial::trial(scenario, None, layer, failed, dir).await;
     };
-    let spared = match neighbour(saboteur.spares) {
-        Ok(spared) => spared,
-        Err(error) => {
-            return Verdict::Infrastructure {
-                error: error.to_string(),
-            };
-        }
+    let Some(spared) = chosen.spared else {
+        return Verdict::Infrastructure {
+            error: format!(
+                "the saboteur {} spares {}, which is no scenario",
+                saboteur.name, saboteur.spares
+            ),
+        };
     };
     match stage.layer(spared.base) {
         Ok(other) => trial::proof(scenario, saboteur, layer, (spared, other), dir).await,
@@ -249,14 +250,9 @@ async fn run(chosen: Chosen, stage: &Stage, failed: Failed, dir: &Utf8Path) -> V
     }
 }
 
-fn neighbour(name: &str) -> Result<&'static Scenario> {
-    registry::scenarios()
-        .find(|scenario| scenario.full_name() == name)
-        .ok_or_else(|| Error::Machine(format!("a saboteur spares {name}, which is no scenario")))
-}
-
 pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
     Ok(StageOptions {
+        subject: options.subject.clone(),
         image: image_choice(options.image.as_deref())?,
         accel: options.accel,
         tool: match &options.tool {

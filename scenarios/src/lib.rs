@@ -1,11 +1,10 @@
 //! The claims about systemd-nspawn container hosts, and the command that checks them.
 
 pub mod areas;
-mod assets;
+pub mod assets;
 mod bench;
 pub mod cli;
 pub mod engine;
-pub mod facts;
 pub mod firewall;
 mod flake;
 pub mod generation;
@@ -17,3 +16,5 @@ pub mod ruleset;
 mod settle;
 pub mod side;
 pub mod stage;
+
+pub use spawnlab::facts;

@@ -20,14 +20,12 @@ use spawnlab::{
         identity,
     },
     scenario::Base,
+    subject::{Deployed, Subject},
     trial,
     verdict::Verdict,
 };
 
 use crate::{assets, firewall::Firewall, settle};
-
-/// What the deployed layer holds: machine and container.
-pub const DEPLOYED: [(&str, &str); 2] = [("web", "web"), ("web", "a-container-with-a-long-name")];
 
 /// Where the image comes from.
 #[derive(Debug, Clone)]
@@ -41,6 +39,8 @@ pub enum ImageChoice {
 /// What to run on, and with which tool.
 #[derive(Debug, Clone)]
 pub struct StageOptions {
+    /// What hosts are provisioned with, and what is deployed.
+    pub subject: Subject,
     /// The image.
     pub image: ImageChoice,
     /// The accelerator.
@@ -82,7 +82,7 @@ impl Stage {
         let patience = platform.accel.patience();
         events.send(Event::EnvironmentKnown(environment.clone()));
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
-        let files = assets::lab_files(&options.tool, options.agent.as_deref())?;
+        let files = assets::lab_files(&options.subject, &options.tool, options.agent.as_deref())?;
         let scratch = tempfile::Builder::new()
             .prefix("lab-disk-")
             .tempdir_in(cache.root())?;
@@ -100,14 +100,14 @@ impl Stage {
             Err(broken) => return Err(unwrap(broken)),
         };
         if needed.contains(&Base::Deployed) {
-            let deployed = deployed(&stack, &host, &options.tool).await;
+            let deployed = deployed(&stack, &host, options).await;
             layers.insert(Base::Deployed, deployed.map_err(Broken::into_verdict));
         }
         layers.insert(Base::Host, Ok(host));
         if let Some(firewall) = options.firewall {
             for (base, layer) in &mut layers {
                 if let (true, Ok(plain)) = (needed.contains(base), &*layer) {
-                    let under = under(firewall, &stack, *base, plain).await;
+                    let under = under(firewall, &stack, (*base, plain), &options.subject).await;
                     *layer = under.map_err(Broken::into_verdict);
                 }
             }
@@ -294,18 +294,20 @@ fn tool(path: &Utf8Path) -> Vec<(String, String)> {
 async fn deployed(
     stack: &Stack,
     host: &Arc<Layer>,
-    tested: &Utf8Path,
+    options: &StageOptions,
 ) -> Result<Arc<Layer>, Broken> {
+    let deployed = options.subject.deployed.clone();
     let child = Child {
         name: "deployed",
-        made_of: DEPLOYED
-            .map(|(machine, container)| (container.to_owned(), machine.to_owned()))
-            .to_vec(),
-        built_with: tool(tested),
+        made_of: deployed
+            .iter()
+            .map(|one| (one.container.clone(), one.machine.clone()))
+            .collect(),
+        built_with: tool(&options.tool),
         lab: None,
-        work: Box::new(|host: Arc<Host>| {
+        work: Box::new(move |host: Arc<Host>| {
             Box::pin(async move {
-                let outcome = deploy_all(&host).await;
+                let outcome = deploy_all(&host, &deployed).await;
                 if outcome.is_err() {
                     // The verdict of every scenario that needs this layer should name the hop.
                     return trial::explain(&host, outcome).await;
@@ -317,13 +319,14 @@ async fn deployed(
     stack.child(host, child).await
 }
 
-async fn deploy_all(host: &Host) -> Outcome {
-    for (machine, container) in DEPLOYED {
-        let output = Deploy::of(machine).into(container).run(host).await?;
+async fn deploy_all(host: &Host, deployed: &[Deployed]) -> Outcome {
+    for one in deployed {
+        let deploy = Deploy::of(&one.machine).into(&one.container);
+        let output = deploy.run(host).await?;
         expect("deploying the layer").succeeded(output)?;
     }
-    for (_, container) in DEPLOYED {
-        settle::settled(host, container).await?;
+    for one in deployed {
+        settle::settled(host, &one.container).await?;
     }
     Ok(())
 }
@@ -333,22 +336,26 @@ async fn deploy_all(host: &Host) -> Outcome {
 async fn under(
     firewall: Firewall,
     stack: &Stack,
-    base: Base,
-    plain: &Arc<Layer>,
+    (base, plain): (Base, &Arc<Layer>),
+    subject: &Subject,
 ) -> Result<Arc<Layer>, Broken> {
     let name = format!("{}-{}", base.name(), firewall.name());
+    let deployed = subject.deployed.clone();
     let child = Child {
         name: &name,
         made_of: vec![
             ("firewall".into(), firewall.name()),
             ("rules".into(), digest::of([firewall.rules().as_bytes()])),
-            ("start".into(), digest::of([start_anew().as_bytes()])),
+            (
+                "start".into(),
+                digest::of([start_anew(&subject.containers()).as_bytes()]),
+            ),
         ],
         built_with: vec![],
         lab: None,
         work: Box::new(move |host: Arc<Host>| {
             Box::pin(async move {
-                let outcome = put_under(firewall, &host, base).await;
+                let outcome = put_under(firewall, &host, base, &deployed).await;
                 if outcome.is_err() {
                     return trial::explain(&host, outcome).await;
                 }
@@ -361,8 +368,9 @@ async fn under(
 
 /// Starts the containers anew, on a host that remembers none of the leases it gave: evidence that
 /// still showed them would speak of the time before the rules.
-fn start_anew() -> String {
-    let units = DEPLOYED.map(|(_, container)| format!("systemd-nspawn@{container}.service"));
+fn start_anew(containers: &[&str]) -> String {
+    let unit = |container: &&str| format!("systemd-nspawn@{container}.service");
+    let units: Vec<String> = containers.iter().map(unit).collect();
     let units = units.join(" ");
     format!(
         "set -e; systemctl stop {units}
@@ -371,14 +379,15 @@ fn start_anew() -> String {
     )
 }
 
-async fn put_under(firewall: Firewall, host: &Host, base: Base) -> Outcome {
+async fn put_under(firewall: Firewall, host: &Host, base: Base, deployed: &[Deployed]) -> Outcome {
     firewall.load(host).await?;
     if base != Base::Deployed {
         return Ok(());
     }
+    let containers: Vec<&str> = deployed.iter().map(|one| one.container.as_str()).collect();
     let output = host
-        .execute_with(&start_anew(), b"", Duration::from_secs(90))
+        .execute_with(&start_anew(&containers), b"", Duration::from_secs(90))
         .await?;
     expect("the restart under the firewall").succeeded(output)?;
-    settle::under(firewall, host, &DEPLOYED.map(|(_, container)| container)).await
+    settle::under(firewall, host, &containers).await
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The order in which counts are told.
-const WORDS: [&str; 9] = [
+pub(super) const WORDS: [&str; 9] = [
     "passed",
     "failed",
     "flaky",
