@@ -1,6 +1,6 @@
 //! What a scenario's body receives.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use crate::{error::Result, host::Host, qemu::agent::Output, tool::Deploy};
 
@@ -8,13 +8,25 @@ use crate::{error::Result, host::Host, qemu::agent::Output, tool::Deploy};
 #[derive(Debug)]
 pub struct Lab {
     host: Host,
+    loops: NonZeroU32,
 }
 
+/// How often a scenario that loops does so, unless somebody asks for more: a restart of a container
+/// takes some 10 s under TCG.
+pub const LOOPS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
+
 impl Lab {
-    /// A lab around `host`.
+    /// A lab around `host`, whose scenario loops `loops` times, if it is one that does.
     #[must_use]
-    pub fn new(host: Host) -> Self {
-        Self { host }
+    pub fn new(host: Host, loops: NonZeroU32) -> Self {
+        Self { host, loops }
+    }
+
+    /// How often a scenario repeats on its clone what only fails now and then: [`LOOPS`], and more
+    /// under `--soak`. What one turn takes at most is its `turn`, so that its deadline grows along.
+    #[must_use]
+    pub fn loops(&self) -> NonZeroU32 {
+        self.loops
     }
 
     /// The container host.

@@ -1,6 +1,6 @@
 //! A scenario as data: one claim, the layer it starts from, and the saboteurs that must turn it red.
 
-use std::{fmt, pin::Pin, time::Duration};
+use std::{fmt, num::NonZeroU32, pin::Pin, time::Duration};
 
 use crate::{lab::Lab, verdict::Outcome};
 
@@ -136,8 +136,11 @@ pub struct Scenario {
     pub needs: &'static [Guarantee],
     /// What it sets up by itself.
     pub brings: &'static [Surrounding],
-    /// Its deadline on a machine with KVM.
+    /// Its deadline on a machine with KVM, without its turns.
     pub limit: Duration,
+    /// What each turn takes at most on a machine with KVM, for one that does something
+    /// [`Lab::loops`] times; zero for all others.
+    pub turn: Duration,
     /// At least one.
     pub saboteurs: &'static [Saboteur],
     /// What it does.
@@ -149,6 +152,12 @@ impl Scenario {
     #[must_use]
     pub fn full_name(&self) -> String {
         format!("{}::{}", self.area, self.name)
+    }
+
+    /// Its deadline on a machine with KVM, when it loops `loops` times.
+    #[must_use]
+    pub fn deadline(&self, loops: NonZeroU32) -> Duration {
+        self.limit + self.turn * loops.get()
     }
 
     /// The claim without the white space of its comment.
@@ -181,7 +190,7 @@ impl Scenario {
 /// ```
 ///
 /// After the base may stand `limit SECONDS` (the deadline on a machine with KVM, 60 by default),
-/// `needs [GUARANTEE, ...]` and
+/// `turn SECONDS` (what each of [`Lab::loops`] turns takes at most there, on top of the limit), `needs [GUARANTEE, ...]` and
 /// `brings [SURROUNDING, ...]`, in this order. A scenario without a saboteur does not compile.
 #[macro_export]
 macro_rules! scenarios {
@@ -189,7 +198,7 @@ macro_rules! scenarios {
         area $area:literal;
         $(
             $(#[doc = $claim:literal])+
-            $name:ident on $base:ident $(limit $limit:literal)? $(needs [$($needs:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])? {
+            $name:ident on $base:ident $(limit $limit:literal)? $(turn $turn:literal)? $(needs [$($needs:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])? {
                 $($saboteur:literal fails $fails:literal spares $spares:literal : $script:expr;)+
             }
         )+
@@ -204,6 +213,7 @@ macro_rules! scenarios {
                 needs: &[$($($crate::scenario::Guarantee::$needs),+)?],
                 brings: &[$($($crate::scenario::Surrounding::$brings),+)?],
                 limit: std::time::Duration::from_secs($crate::scenarios!(@limit $($limit)?)),
+                turn: std::time::Duration::from_secs(0 $(+ $turn)?),
                 saboteurs: &[$($crate::scenario::Saboteur {
                     name: $saboteur,
                     script: $script,

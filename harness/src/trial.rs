@@ -1,6 +1,6 @@
 //! One scenario on one clone, from the clone's start to its verdict.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -26,6 +26,25 @@ pub enum Failed {
     Kept,
 }
 
+/// How a scenario is run.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// What becomes of its host if it does not pass.
+    pub failed: Failed,
+    /// How often it does what it does more than once: [`Lab::loops`].
+    pub loops: NonZeroU32,
+}
+
+impl How {
+    /// The same with a host that is not kept.
+    fn dropped(self) -> Self {
+        Self {
+            failed: Failed::Dropped,
+            ..self
+        }
+    }
+}
+
 /// What is looked at on a clone whose scenario is over, however it ended, for a comparison of two
 /// sides to show.
 #[derive(Debug, Clone, Copy)]
@@ -44,10 +63,11 @@ pub async fn compared(
     scenario: &Scenario,
     layer: &Arc<Layer>,
     look: Look,
+    loops: NonZeroU32,
     dir: &Utf8Path,
 ) -> Verdict {
     let lab = match layer.host(dir).await {
-        Ok(host) => Lab::new(host),
+        Ok(host) => Lab::new(host, loops),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
     let verdict = on_clone(scenario, None, &lab).await;
@@ -68,20 +88,20 @@ pub async fn trial(
     scenario: &Scenario,
     saboteur: Option<&Saboteur>,
     layer: &Arc<Layer>,
-    failed: Failed,
+    how: How,
     dir: &Utf8Path,
 ) -> Verdict {
-    let host = match failed {
+    let host = match how.failed {
         Failed::Dropped => layer.host(dir).await,
         Failed::Kept => layer.host_to_keep(dir).await,
     };
     let lab = match host {
-        Ok(host) => Lab::new(host),
+        Ok(host) => Lab::new(host, how.loops),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
     let verdict = on_clone(scenario, saboteur, &lab).await;
     let host = lab.into_host();
-    let ended = match (failed, &verdict) {
+    let ended = match (how.failed, &verdict) {
         (Failed::Dropped, _) => host.shut_down().await,
         (Failed::Kept, Verdict::Passed) => layer.let_go(host, dir).await,
         (Failed::Kept, _) => layer.keep(host, dir).await,
@@ -100,7 +120,7 @@ async fn on_clone(scenario: &Scenario, saboteur: Option<&Saboteur>, lab: &Lab) -
             return broken.into_infrastructure();
         }
     }
-    let limit = host.limit(scenario.limit);
+    let limit = host.limit(scenario.deadline(lab.loops()));
     let outcome = match tokio::time::timeout(limit, scenario.body.run(lab)).await {
         Ok(outcome) => outcome.and_then(|()| console_is_clean(host)),
         Err(_) => Err(Broken::TimedOut(Timeout {
@@ -198,10 +218,11 @@ pub async fn proof(
     saboteur: &Saboteur,
     layer: &Arc<Layer>,
     spared: (&Scenario, &Arc<Layer>),
+    how: How,
     dir: &Utf8Path,
 ) -> Verdict {
     let red = match subfolder(dir, "sabotaged") {
-        Ok(dir) => trial(scenario, Some(saboteur), layer, Failed::Dropped, &dir).await,
+        Ok(dir) => trial(scenario, Some(saboteur), layer, how.dropped(), &dir).await,
         Err(error) => return Broken::from(error).into_verdict(),
     };
     match &red {
@@ -217,7 +238,7 @@ pub async fn proof(
     }
     let (neighbour, layer) = spared;
     let green = match subfolder(dir, "spared") {
-        Ok(dir) => trial(neighbour, Some(saboteur), layer, Failed::Dropped, &dir).await,
+        Ok(dir) => trial(neighbour, Some(saboteur), layer, how.dropped(), &dir).await,
         Err(error) => return Broken::from(error).into_verdict(),
     };
     match green {

@@ -22,7 +22,7 @@ use spawnlab::{
     scratch::{self, Scratch},
     slots::{self, Slots},
     subject::Subject,
-    trial::{self, Failed, Look},
+    trial::{self, Failed, How, Look},
     verdict::Verdict,
 };
 
@@ -51,6 +51,8 @@ pub struct Options {
     pub firewall: Option<Firewall>,
     /// How often each scenario is run, each time on a fresh clone.
     pub repeat: NonZeroU32,
+    /// How often scenarios that loop do so.
+    pub loops: NonZeroU32,
     /// The failures that are expected.
     pub known: Arc<Known>,
     /// What becomes of the hosts of scenarios that do not pass.
@@ -139,11 +141,15 @@ impl Engine {
         let name = chosen.full_name();
         let stage = Arc::clone(&self.stage);
         let patience = stage.patience();
-        let failed = self.options.failed;
+        let how = How {
+            failed: self.options.failed,
+            loops: self.options.loops,
+        };
         let repeat = self.options.repeat.get();
         let known = Arc::clone(&self.options.known);
         // A proof runs two scenarios, one after the other.
-        let once = chosen.scenario.limit * if chosen.saboteur.is_some() { 3 } else { 1 };
+        let once =
+            chosen.scenario.deadline(how.loops) * if chosen.saboteur.is_some() { 3 } else { 1 };
         Job {
             claim: chosen.scenario.claim(),
             limit: once * patience * repeat,
@@ -151,7 +157,7 @@ impl Engine {
             again: self.options.again.command(&name),
             body: Box::new(move |dir| {
                 Box::pin(async move {
-                    let verdict = repeated(repeat, chosen, &stage, failed, &dir).await;
+                    let verdict = repeated(repeat, chosen, &stage, how, &dir).await;
                     if chosen.saboteur.is_some() {
                         return verdict;
                     }
@@ -167,15 +173,16 @@ impl Engine {
     #[must_use]
     pub fn compared(&self, scenario: &'static Scenario, name: String, look: Look) -> Job {
         let stage = Arc::clone(&self.stage);
+        let loops = self.options.loops;
         Job {
             claim: scenario.claim(),
-            limit: scenario.limit * stage.patience(),
+            limit: scenario.deadline(loops) * stage.patience(),
             skip: None,
             again: self.options.again.command(&scenario.full_name()),
             body: Box::new(move |dir| {
                 Box::pin(async move {
                     match stage.layer(scenario.base) {
-                        Ok(layer) => trial::compared(scenario, layer, look, &dir).await,
+                        Ok(layer) => trial::compared(scenario, layer, look, loops, &dir).await,
                         Err(verdict) => *verdict,
                     }
                 })
@@ -204,15 +211,9 @@ impl Engine {
 }
 
 /// Runs `chosen` as often as `repeat` says, with the evidence of each run in a folder of its own.
-async fn repeated(
-    repeat: u32,
-    chosen: Chosen,
-    stage: &Stage,
-    failed: Failed,
-    dir: &Utf8Path,
-) -> Verdict {
+async fn repeated(repeat: u32, chosen: Chosen, stage: &Stage, how: How, dir: &Utf8Path) -> Verdict {
     if repeat == 1 {
-        return run(chosen, stage, failed, dir).await;
+        return run(chosen, stage, how, dir).await;
     }
     let mut verdicts = vec![];
     for number in 1..=repeat {
@@ -222,19 +223,19 @@ async fn repeated(
                 error: error.to_string(),
             };
         }
-        verdicts.push(run(chosen, stage, failed, &dir).await);
+        verdicts.push(run(chosen, stage, how, &dir).await);
     }
     repeat::together(&verdicts)
 }
 
-async fn run(chosen: Chosen, stage: &Stage, failed: Failed, dir: &Utf8Path) -> Verdict {
+async fn run(chosen: Chosen, stage: &Stage, how: How, dir: &Utf8Path) -> Verdict {
     let scenario = chosen.scenario;
     let layer = match stage.layer(scenario.base) {
         Ok(layer) => layer,
         Err(verdict) => return *verdict,
     };
     let Some(saboteur) = chosen.saboteur else {
-        return trial::trial(scenario, None, layer, failed, dir).await;
+        return trial::trial(scenario, None, layer, how, dir).await;
     };
     let Some(spared) = chosen.spared else {
         return Verdict::Infrastructure {
@@ -245,7 +246,7 @@ async fn run(chosen: Chosen, stage: &Stage, failed: Failed, dir: &Utf8Path) -> V
         };
     };
     match stage.layer(spared.base) {
-        Ok(other) => trial::proof(scenario, saboteur, layer, (spared, other), dir).await,
+        Ok(other) => trial::proof(scenario, saboteur, layer, (spared, other), how, dir).await,
         Err(verdict) => *verdict,
     }
 }

@@ -142,6 +142,19 @@ mod tests {
     }
 
     #[test]
+    fn a_deadline_grows_with_the_turns_of_those_that_take_some() {
+        let once = to_run()[0].scenario;
+        let loops = |count| std::num::NonZeroU32::new(count).expect("not zero");
+        assert_eq!(once.deadline(loops(50)), once.limit);
+        let turns = Scenario {
+            turn: std::time::Duration::from_secs(4),
+            ..*once
+        };
+        let grown = turns.deadline(loops(20)) - turns.deadline(loops(3));
+        assert_eq!(grown.as_secs(), 17 * 4);
+    }
+
+    #[test]
     fn names_go_on_a_command_line_as_they_are() {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '+');
         for chosen in to_prove() {

@@ -51,6 +51,7 @@ fn scenario(declared: &'static Declared) -> Scenario {
         needs: &declared.needs,
         brings: &[],
         limit: Duration::from_secs(declared.limit),
+        turn: Duration::ZERO,
         saboteurs: saboteurs.leak(),
         body: Body::leaked(move |lab| Box::pin(run(lab, steps))),
     }

@@ -7,7 +7,7 @@ use std::{
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use spawnlab::{qemu::accel::Choice, scenario::Guarantee, trial::Failed};
+use spawnlab::{lab::LOOPS, qemu::accel::Choice, scenario::Guarantee, trial::Failed};
 
 use super::{
     again::Again, completions::CompletionsArgs, help, known, man::ManArgs, source::SourceArgs,
@@ -127,8 +127,8 @@ pub struct RunArgs {
     pub jobs: Option<NonZeroUsize>,
     /// The report's folder [default: a dated one]
     ///
-    /// Dated ones are in target/spawnlab/runs. One that is named is new, empty, or an earlier report, which is replaced. `latest` leads to the newest of
-    /// the dated ones.
+    /// Dated ones are in target/spawnlab/runs, where `latest` leads to the newest. One that is named
+    /// is new, empty, or an earlier report, which is replaced.
     #[arg(long, value_name = "DIR")]
     pub report: Option<Utf8PathBuf>,
     /// Run each scenario N times, each on a fresh clone
@@ -136,6 +136,9 @@ pub struct RunArgs {
     /// One that does not come out the same each time is flaky, and no pass.
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true)]
     pub repeat: NonZeroU32,
+    /// How often scenarios that loop on their clone do so
+    #[arg(long, value_name = "N", default_value_t = LOOPS)]
+    pub loops: NonZeroU32,
     /// Known bugs, whose failures are expected
     ///
     /// Without it, the rows of ci/known.toml as of when this command was built.
@@ -267,8 +270,8 @@ pub struct LabArgs {
     pub tool: Option<Utf8PathBuf>,
     /// What the tool promises: a list, `all` or `none`
     ///
-    /// Beyond the contract, separated by commas. Scenarios that need more are skipped. Without it, the lab's own tool
-    /// promises all, and one that --tool names promises nothing.
+    /// Beyond the contract, separated by commas. Scenarios that need more are skipped. Without it,
+    /// the lab's own tool promises all, and one that --tool names promises nothing.
     #[arg(long, value_name = "LIST", env = "SPAWNLAB_PROMISES", hide_env = true)]
     #[arg(value_parser = promises)]
     pub promises: Option<Promises>,
@@ -329,6 +332,7 @@ impl LabArgs {
             },
             firewall: None,
             repeat: NonZeroU32::MIN,
+            loops: LOOPS,
             known: Arc::new(known::read(None, &registry::names())?),
             failed: if self.keep {
                 Failed::Kept

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use spawnlab::{
     event::{Event, Events, Summary},
+    lab::LOOPS,
     report::{
         dir::Dir,
         drive::drive,
@@ -44,11 +45,10 @@ pub(super) async fn run(args: &RunArgs, what: What, bodies: Handle) -> Result<Ex
         What::Prove => ("prove", source.to_prove()),
     };
     if let (What::Prove, [], Some(file)) = (what, all.as_slice(), &args.source.file) {
-        return Err(Trouble::nothing(
-            format!("file {file}"),
-            "no scenario in it names a saboteur",
-        )
-        .hint("docs/spawnlab-toml.md shows what one looks like"));
+        return Err(
+            Trouble::nothing(format!("file {file}"), "no scenario in it names a saboteur")
+                .hint("docs/spawnlab-toml.md shows what one looks like"),
+        );
     }
     let chosen = chosen(all, &args.selection)?;
     let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
@@ -56,11 +56,15 @@ pub(super) async fn run(args: &RunArgs, what: What, bodies: Handle) -> Result<Ex
     if args.repeat.get() > 1 {
         again = again.with("--repeat", args.repeat.to_string());
     }
+    if args.loops != LOOPS {
+        again = again.with("--loops", args.loops.to_string());
+    }
     if let Some(file) = &args.source.file {
         again = again.with("--file", file.to_string());
     }
     let mut options = source.options(&args.lab, again)?;
     options.repeat = args.repeat;
+    options.loops = args.loops;
     if let Some(file) = &args.known {
         options.known = Arc::new(known::read(Some(file), &source.names())?);
     }
