@@ -40,6 +40,23 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<File, Problem> {
     Checker { file, text }.file(raw)
 }
 
+const TYPES: [(&str, &str); 11] = [
+    ("expected u16", "expected a port, from 1 to 65535"),
+    ("expected u64", "expected a number of seconds"),
+    ("expected i32", "expected an exit status"),
+    ("expected a sequence", "expected a list"),
+    ("expected struct RawFile", "expected tables"),
+    ("expected struct RawTarget", "expected a table"),
+    (
+        "expected struct RawDeploy",
+        "expected { machine = \"...\" }",
+    ),
+    ("expected struct RawScenario", "expected a table"),
+    ("expected struct RawStep", "expected { VERB = \"...\" }"),
+    ("expected struct RawSaboteur", "expected a table"),
+    ("expected struct RawText", "expected { contains = \"...\" }"),
+];
+
 /// serde's message in the words of the page, and the next step.
 fn words(message: &str) -> (String, String) {
     let first = message.lines().next().unwrap_or_default().to_owned();
@@ -57,10 +74,16 @@ fn words(message: &str) -> (String, String) {
         }
         _ => "docs/spawnlab-toml.md shows a whole file".to_owned(),
     };
-    let message = match first.split_once(", expected one of") {
+    let mut message = match first.split_once(", expected one of") {
         Some((message, _)) => message.to_owned(),
         None => first,
     };
+    // The names of Rust's types say nothing to whoever writes the file.
+    for (theirs, ours) in TYPES {
+        if let Some(rest) = message.strip_suffix(theirs) {
+            message = format!("{rest}{ours}");
+        }
+    }
     (message, hint)
 }
 
