@@ -70,7 +70,7 @@ pub struct Environment {
     pub accelerator: String,
     /// The deploy tool: path and what identifies it.
     pub tool: String,
-    /// Versions by program: `systemd`, `nix`, `kernel`, `qemu`, `spawnlab`.
+    /// Versions by program: `systemd`, `nix`, `kernel`, `qemu`, `spawnlab`; and `guest`, the suite of the guests.
     pub versions: BTreeMap<String, String>,
 }
 

@@ -45,6 +45,8 @@ pub struct Options {
     pub promises: Vec<Guarantee>,
     /// A recipe's name or file, the folder of a built image, or a flake reference. The default recipe if there is none.
     pub image: Option<String>,
+    /// The Debian suite that guests are made of. The image's own if there is none.
+    pub guest: Option<String>,
     /// The accelerator.
     pub accel: Choice,
     /// The firewall that hosts are put under, if any.
@@ -255,6 +257,7 @@ pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
     Ok(StageOptions {
         subject: options.subject.clone(),
         image: image_choice(options.image.as_deref())?,
+        guest: options.guest.clone(),
         accel: options.accel,
         tool: match &options.tool {
             Some(tool) => tool.clone(),

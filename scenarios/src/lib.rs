@@ -8,6 +8,7 @@ pub mod engine;
 pub mod firewall;
 mod flake;
 pub mod generation;
+pub mod guest;
 mod human;
 mod nonce;
 mod programs;

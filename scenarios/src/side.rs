@@ -14,7 +14,8 @@ Variables (those that a side does not name have their defaults):
     workaround                  with ve-+ in networking.firewall.interfaces; nftables refuses to load it
     dhcp-from-anywhere          DHCP open to all networks: a change that opens too much
   tool=PATH                     the deploy tool under test
-  image=IMAGE                   a recipe's name or file, an image's folder, or a flake reference";
+  image=IMAGE                   a recipe's name or file, an image's folder, or a flake reference
+  guest=SUITE                   the Debian suite that guests are made of, such as trixie";
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Side {
     pub tool: Option<String>,
     /// The image.
     pub image: Option<String>,
+    /// The suite that guests are made of.
+    pub guest: Option<String>,
 }
 
 impl Side {
@@ -52,14 +55,15 @@ impl Side {
                 }
                 "tool" => put(&mut side.tool, value).ok_or_else(twice)?,
                 "image" => put(&mut side.image, value).ok_or_else(twice)?,
-                "host" | "guest" | "nixpkgs" => {
+                "guest" => put(&mut side.guest, value).ok_or_else(twice)?,
+                "host" | "nixpkgs" => {
                     return Err(format!(
-                        "the variable {name} is not supported yet; there are firewall, tool and image"
+                        "the variable {name} is not supported yet; there are firewall, tool, image and guest"
                     ));
                 }
                 _ => {
                     return Err(format!(
-                        "there is no variable {name:?}; there are firewall, tool and image"
+                        "there is no variable {name:?}; there are firewall, tool, image and guest"
                     ));
                 }
             }
@@ -84,10 +88,11 @@ mod tests {
 
     #[test]
     fn a_side_is_a_set_of_variables() {
-        let side = read(&["tool=/opt/deploy=new", "firewall=off"]).expect("read");
+        let side = read(&["tool=/opt/deploy=new", "firewall=off", "guest=sid"]).expect("read");
         assert_eq!(side.tool.as_deref(), Some("/opt/deploy=new"));
         assert_eq!(side.firewall, Some(None));
         assert_eq!(side.image, None);
+        assert_eq!(side.guest.as_deref(), Some("sid"));
     }
 
     #[rstest::rstest]
@@ -95,7 +100,8 @@ mod tests {
     #[case(&["firewall=nixos", "firewall=off"], "twice")]
     #[case(&["tool=a", "tool=b"], "twice")]
     #[case(&["firewall=nope"], "firewall=nope: ")]
-    #[case(&["guest=sid"], "not supported yet")]
+    #[case(&["guest=sid", "guest=trixie"], "twice")]
+    #[case(&["host=sid"], "not supported yet")]
     #[case(&["colour=red"], "there is no variable")]
     fn what_is_wrong_is_said(#[case] variables: &[&str], #[case] part: &str) {
         let error = read(variables).expect_err("refused");

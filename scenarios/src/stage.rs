@@ -25,7 +25,7 @@ use spawnlab::{
     verdict::Verdict,
 };
 
-use crate::{assets, firewall::Firewall, settle};
+use crate::{assets, firewall::Firewall, guest::Guest, settle};
 
 /// Where the image comes from.
 #[derive(Debug, Clone)]
@@ -43,6 +43,8 @@ pub struct StageOptions {
     pub subject: Subject,
     /// The image.
     pub image: ImageChoice,
+    /// The Debian suite that guests are made of; the image's own if there is none.
+    pub guest: Option<String>,
     /// The accelerator.
     pub accel: Choice,
     /// The tool under test.
@@ -78,11 +80,14 @@ impl Stage {
     ) -> Result<Self> {
         let cache = Cache::open().map_err(image_error)?;
         let image = image(&options.image, &cache, events).await?;
-        let (platform, environment) = platform(&image, options, cache.root()).await?;
+        let guest = Guest::choose(image.manifest(), options.guest.as_deref())?;
+        let (platform, environment) = platform(&image, &guest, options, cache.root()).await?;
         let patience = platform.accel.patience();
         events.send(Event::EnvironmentKnown(environment.clone()));
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
-        let files = assets::lab_files(&options.subject, &options.tool, options.agent.as_deref())?;
+        let mut files =
+            assets::lab_files(&options.subject, &options.tool, options.agent.as_deref())?;
+        files.extend(guest.files()?);
         let scratch = tempfile::Builder::new()
             .prefix("lab-disk-")
             .tempdir_in(cache.root())?;
@@ -218,6 +223,7 @@ pub async fn build_image(
 
 async fn platform(
     image: &Image,
+    guest: &Guest,
     options: &StageOptions,
     cache: &Utf8Path,
 ) -> Result<(Platform, Environment)> {
@@ -237,6 +243,7 @@ async fn platform(
             ("systemd".to_owned(), version(&manifest.versions.systemd)),
             ("nix".to_owned(), version(&manifest.versions.nix)),
             ("kernel".to_owned(), version(&manifest.versions.kernel)),
+            ("guest".to_owned(), guest.suite().to_owned()),
             ("qemu".to_owned(), qemu.line.clone()),
             ("spawnlab".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]),

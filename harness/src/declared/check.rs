@@ -92,6 +92,7 @@ impl Checker<'_> {
         }
         Ok(Target {
             image: self.text_of(raw.image)?,
+            guest: self.text_of(raw.guest)?,
             tool: self.text_of(raw.tool)?.map(into_path),
             promises,
             firewall: self.text_of(raw.firewall)?,

@@ -30,6 +30,8 @@ pub struct Found<T> {
 pub struct Target {
     /// A recipe's name or file, an image's folder, or a flake reference.
     pub image: Option<Found<String>>,
+    /// The Debian suite that guests are made of.
+    pub guest: Option<Found<String>>,
     /// The deploy tool under test, relative to the file's folder.
     pub tool: Option<Found<Utf8PathBuf>>,
     /// What the tool promises.

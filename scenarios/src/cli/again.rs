@@ -20,6 +20,7 @@ impl Again {
         option("--tool", lab.tool.as_ref().map(ToString::to_string));
         option("--promises", lab.promises.as_ref().map(listed));
         option("--image", lab.image.clone());
+        option("--guest", lab.guest.clone());
         option(
             "--accel",
             match lab.accel {
@@ -105,6 +106,7 @@ mod tests {
             tool: None,
             promises: None,
             image: None,
+            guest: None,
             accel: Accel::Auto,
             keep: false,
         }
@@ -124,16 +126,17 @@ mod tests {
         let lab = LabArgs {
             tool: Some("/opt/it's mine/deploy".into()),
             promises: Some(Promises(vec![Guarantee::Idempotent])),
+            guest: Some("sid".into()),
             accel: Accel::Tcg,
             ..lab()
         };
         assert_eq!(
             Again::new(&["ci/lab", "prove"], &lab).command("a::b+c"),
-            r"ci/lab prove --tool '/opt/it'\''s mine/deploy' --promises idempotent --accel tcg --exact a::b+c"
+            r"ci/lab prove --tool '/opt/it'\''s mine/deploy' --promises idempotent --guest sid --accel tcg --exact a::b+c"
         );
         assert_eq!(
             Again::by_cargo(&LabArgs { tool: None, ..lab }).command("a::b"),
-            "SPAWNLAB_PROMISES=idempotent SPAWNLAB_ACCEL=tcg cargo test -p scenarios --test vm -- --exact a::b"
+            "SPAWNLAB_PROMISES=idempotent SPAWNLAB_GUEST=sid SPAWNLAB_ACCEL=tcg cargo test -p scenarios --test vm -- --exact a::b"
         );
     }
 }

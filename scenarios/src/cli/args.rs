@@ -280,6 +280,9 @@ pub struct LabArgs {
     /// A recipe is named, or its file is. What a flake reference means is built with `nix build`.
     #[arg(long, value_name = "IMAGE", env = "SPAWNLAB_IMAGE", hide_env = true)]
     pub image: Option<String>,
+    /// The Debian suite of the guests [default: the image's own]
+    #[arg(long, value_name = "SUITE", env = "SPAWNLAB_GUEST", hide_env = true)]
+    pub guest: Option<String>,
     /// auto, kvm or tcg; `auto` takes KVM only if it works
     ///
     /// It works if a guest really starts under it.
@@ -325,6 +328,7 @@ impl LabArgs {
             tool,
             promises,
             image: self.image.clone(),
+            guest: self.guest.clone(),
             accel: match self.accel {
                 Accel::Auto => Choice::Auto,
                 Accel::Kvm => Choice::Kvm,

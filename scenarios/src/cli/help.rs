@@ -128,8 +128,9 @@ Names are those that `spawnlab list` shows.";
 
 pub(super) const ENVIRONMENT: &str = "\
 Environment:
-  SPAWNLAB_TOOL, SPAWNLAB_PROMISES, SPAWNLAB_IMAGE, SPAWNLAB_ACCEL,
-  SPAWNLAB_KEEP      as the options of these names, which win
+  SPAWNLAB_TOOL, SPAWNLAB_PROMISES, SPAWNLAB_IMAGE, SPAWNLAB_GUEST,
+  SPAWNLAB_ACCEL, SPAWNLAB_KEEP
+                     as the options of these names, which win
   SPAWNLAB_CACHE     where images and layers are kept: ~/.cache/spawnlab
   SPAWNLAB_RUNS      where dated reports go";
 

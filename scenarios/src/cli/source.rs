@@ -118,6 +118,9 @@ impl OpenFile {
         if let (Some(image), None) = (&target.image, &lab.image) {
             lab.image = Some(self.image(image));
         }
+        if let (Some(guest), None) = (&target.guest, &lab.guest) {
+            lab.guest = Some(guest.value.clone());
+        }
         let mut options = lab.options(again)?;
         // The built-in list is about the lab's own scenarios.
         options.known = Arc::new(Known::default());

@@ -98,6 +98,7 @@ impl VerifyArgs {
             tool: side.tool.as_ref().map(Utf8PathBuf::from),
             promises: named.then(|| self.promises.clone().unwrap_or(none)),
             image: side.image.clone(),
+            guest: side.guest.clone(),
             accel: self.accel,
             keep: false,
         };
