@@ -31,7 +31,6 @@ pub mod slots;
 pub mod subject;
 pub mod tool;
 pub mod trial;
-pub mod usual;
 pub mod verdict;
 pub mod verify;
 pub mod walk;

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{event::Event, usual::Usual};
+use crate::{event::Event, report::usual::Usual};
 use screen::Screen;
 use teller::{How, Teller};
 use ticker::Ticker;

@@ -9,9 +9,9 @@ use spawnlab::{
         dir::Dir,
         drive::drive,
         terminal::{Terminal, Volume},
+        usual::{self, Usual},
     },
     runner::{self, Interrupt},
-    usual::{self, Usual},
 };
 use tokio::runtime::Handle;
 

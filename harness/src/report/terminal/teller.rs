@@ -10,8 +10,7 @@ use camino::Utf8PathBuf;
 use super::{GREEN, RED, Volume, YELLOW, github, painted, screen::Screen, view::View};
 use crate::{
     event::{Event, Record, Summary},
-    report::text,
-    usual::Usual,
+    report::{text, usual::Usual},
     verdict::Verdict,
 };
 

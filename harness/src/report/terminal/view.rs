@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::{report::text, usual::Usual, verdict::Verdict};
+use crate::{
+    report::{text, usual::Usual},
+    verdict::Verdict,
+};
 
 /// What is under way, and what has ended.
 #[derive(Debug, Default)]

@@ -29,6 +29,7 @@ let
       {
         options.spawnlab = { inherit modules specialArgs; };
       };
+    optionalString = condition: text: if condition then text else "";
     importTOML = file: builtins.fromTOML (builtins.readFile file);
     makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
     fileset = {
@@ -65,6 +66,7 @@ let
             "clippy"
             "diffutils"
             "e2fsprogs"
+            "installShellFiles"
             "makeWrapper"
             "mmdebstrap"
             "nix"
@@ -79,9 +81,12 @@ let
       buildRustPackage = arguments: package "${arguments.pname}-${arguments.version}" arguments;
       pkgs = tools // {
         inherit lib;
-        stdenv.hostPlatform = {
-          inherit system;
-          isLinux = builtins.match ".*-linux" system != null;
+        stdenv = {
+          hostPlatform = {
+            inherit system;
+            isLinux = builtins.match ".*-linux" system != null;
+          };
+          buildPlatform.canExecute = _: true;
         };
         rustPlatform = { inherit buildRustPackage; };
         pkgsCross.musl64.pkgsStatic.rustPlatform = { inherit buildRustPackage; };

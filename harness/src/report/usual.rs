@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, io, time::Duration};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use crate::report::file;
+use super::file;
 
 /// The file's name in the cache.
 pub const FILE: &str = "durations.json";
