@@ -54,6 +54,10 @@ pub enum Error {
         why: String,
     },
 
+    /// A file that the user gave can't be used; the text says which, and why.
+    #[error("{0}")]
+    Given(String),
+
     /// The machine that runs the lab lacks something; the text names the next step.
     #[error("{0}")]
     Machine(String),

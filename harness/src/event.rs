@@ -72,6 +72,25 @@ pub struct Environment {
     pub tool: String,
     /// Versions by program: `systemd`, `nix`, `kernel`, `qemu`, `spawnlab`; and `guest`, the suite of the guests.
     pub versions: BTreeMap<String, String>,
+    /// What else the user chose, by name: `firewall`, as the command line has it. What has its default
+    /// is not among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// What conditions of known bugs are about: the versions, the image's name, `kvm` or `tcg`, and
+    /// what the user chose.
+    #[must_use]
+    pub fn facts(&self) -> BTreeMap<String, String> {
+        let word = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+        let mut facts = self.versions.clone();
+        facts.insert("image".into(), word(&self.image));
+        facts.insert("accelerator".into(), word(&self.accelerator));
+        facts.insert("firewall".into(), "off".into());
+        facts.extend(self.variables.clone());
+        facts
+    }
 }
 
 /// One scenario's line in a report.

@@ -4,16 +4,22 @@
 //! [[known]]
 //! scenarios = "names::sibling_*"               # a full name; `*` stands for anything
 //! tracker = "https://example.org/issues/1"     # where the bug is tracked
-//! when = ["systemd < 258", "nix >= 2.24"]      # all have to hold; left out: always
+//! assertion = "the sibling's address"          # where they fail; left out: anywhere
+//! when = ["systemd < 258", "guest = trixie"]   # all have to hold; left out: always
 //! until = "2027-03-31"                         # the last day on which the row counts
 //! ```
+
+mod condition;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use crate::verdict::Verdict;
+use crate::{pattern::matches, verdict::Verdict};
+use condition::Condition;
 
 /// A list of known bugs that was found sound.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,15 +28,9 @@ pub struct Known(Vec<Row>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
     scenarios: String,
+    assertion: Option<String>,
     tracker: String,
     when: Vec<Condition>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Condition {
-    program: String,
-    operator: String,
-    version: Vec<u64>,
 }
 
 #[derive(Deserialize)]
@@ -44,16 +44,12 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct RawRow {
     scenarios: String,
+    assertion: Option<String>,
     tracker: String,
     #[serde(default)]
     when: Vec<String>,
     until: String,
 }
-
-const OPERATORS: [&str; 5] = ["<", "<=", ">", ">=", "="];
-
-/// The programs whose versions an image states.
-const PROGRAMS: [&str; 3] = ["systemd", "nix", "kernel"];
 
 impl Known {
     /// Reads the rows of `text`; `names` are those of all scenarios.
@@ -78,38 +74,45 @@ impl Known {
         Self::read(text, names, jiff::Zoned::now().date())
     }
 
-    /// What `verdict` of the scenario `name` is with what is known; `versions` are those of
-    /// [`crate::event::Environment`].
+    /// What `verdict` of the scenario `name` is with what is known; `facts` are what it ran on:
+    /// [`crate::event::Environment::facts`].
     ///
     /// Only a failed assertion can be expected: a wait that was in vain, or a flaky scenario, may be
-    /// something else than the bug.
+    /// something else than the bug. So may a failure of another assertion than the row names.
     #[must_use]
-    pub fn judge(
-        &self,
-        name: &str,
-        versions: &BTreeMap<String, String>,
-        verdict: Verdict,
-    ) -> Verdict {
-        let row = self.0.iter().find(|row| {
-            matches(&row.scenarios, name) && row.when.iter().all(|one| one.holds(versions))
+    pub fn judge(&self, name: &str, facts: &BTreeMap<String, String>, verdict: Verdict) -> Verdict {
+        let mut rows = self.0.iter().filter(|row| {
+            matches(&row.scenarios, name) && row.when.iter().all(|one| one.holds(facts))
         });
-        match (row, verdict) {
-            (Some(row), Verdict::Failed(failure)) => Verdict::ExpectedFailure {
-                tracker: row.tracker.clone(),
-                failure,
+        match verdict {
+            Verdict::Failed(failure) => match rows.find(|row| row.is_at(&failure.assertion)) {
+                Some(row) => Verdict::ExpectedFailure {
+                    tracker: row.tracker.clone(),
+                    failure,
+                },
+                None => Verdict::Failed(failure),
             },
-            (Some(row), Verdict::Passed) => Verdict::UnexpectedPass {
-                tracker: row.tracker.clone(),
+            Verdict::Passed => match rows.next() {
+                Some(row) => Verdict::UnexpectedPass {
+                    tracker: row.tracker.clone(),
+                },
+                None => Verdict::Passed,
             },
-            (_, verdict) => verdict,
+            verdict => verdict,
         }
     }
 }
 
 impl Row {
+    fn is_at(&self, assertion: &str) -> bool {
+        let wanted = self.assertion.as_deref();
+        wanted.is_none_or(|wanted| wanted == assertion)
+    }
+
     fn checked(row: RawRow, names: &[String], today: Date) -> Result<Self, String> {
         let RawRow {
             scenarios,
+            assertion,
             tracker,
             when,
             until,
@@ -138,76 +141,9 @@ impl Row {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             scenarios,
+            assertion,
             tracker,
             when,
         })
     }
 }
-
-impl Condition {
-    fn read(text: &str) -> Result<Self, String> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        match words.as_slice() {
-            [program, operator, version]
-                if PROGRAMS.contains(program)
-                    && OPERATORS.contains(operator)
-                    && !numbers(version).is_empty() =>
-            {
-                Ok(Self {
-                    program: (*program).to_owned(),
-                    operator: (*operator).to_owned(),
-                    version: numbers(version),
-                })
-            }
-            _ => Err(format!(
-                "the condition {text:?} can't be read; write PROGRAM OPERATOR VERSION, such as `systemd < 258`, with one of {} and one of {}",
-                PROGRAMS.join(", "),
-                OPERATORS.join(" ")
-            )),
-        }
-    }
-
-    /// Compares as many numbers as the condition states: 257.13 is `= 257`, and not `> 257`.
-    fn holds(&self, versions: &BTreeMap<String, String>) -> bool {
-        let Some(found) = versions.get(&self.program).map(|text| numbers(text)) else {
-            return false;
-        };
-        let mut found: Vec<u64> = found.into_iter().take(self.version.len()).collect();
-        found.resize(self.version.len(), 0);
-        match self.operator.as_str() {
-            "<" => found < self.version,
-            "<=" => found <= self.version,
-            ">" => found > self.version,
-            ">=" => found >= self.version,
-            _ => found == self.version,
-        }
-    }
-}
-
-/// The numbers that `version` begins with: 257 and 13 of `257.13-1~deb13u1`.
-fn numbers(version: &str) -> Vec<u64> {
-    let end = version
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(version.len());
-    version[..end]
-        .split('.')
-        .map_while(|number| number.parse().ok())
-        .collect()
-}
-
-/// Whether `name` is what `pattern` says, where `*` stands for anything.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
-            let places = rest.char_indices().map(|(place, _)| place);
-            places
-                .chain([rest.len()])
-                .any(|place| matches(tail, &rest[place..]))
-        }),
-    }
-}
-
-#[cfg(test)]
-#[path = "known_tests.rs"]
-mod tests;

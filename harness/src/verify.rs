@@ -37,6 +37,10 @@ pub struct Comparison {
     pub change: Side,
     /// How often each scenario ran on each side.
     pub repeat: u32,
+    /// What the runs of one side share and what they do not, a sentence each: what is shared was seen
+    /// once, however often scenarios ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<String>,
     /// The scenarios, in the order in which they were selected.
     pub scenarios: Vec<Compared>,
     /// What it comes to.

@@ -12,6 +12,12 @@ mod layers;
 mod list;
 pub mod man;
 mod print;
+mod qualify;
+pub mod qualify_args;
+mod qualify_files;
+mod qualify_plan;
+mod report;
+pub mod report_args;
 pub mod report_dir;
 mod run;
 pub mod select;
@@ -83,6 +89,8 @@ async fn dispatch(command: Command, bodies: Handle) -> Result<Exit, Trouble> {
         Command::Run(args) => run::run(&args, run::What::Run, bodies).await,
         Command::Prove(args) => run::run(&args, run::What::Prove, bodies).await,
         Command::Verify(args) => verify::verify(&args, bodies).await,
+        Command::Qualify(args) => qualify::qualify(&args, bodies).await,
+        Command::Report { command } => report::report(&command),
         Command::Shell(args) => shell::shell(&args).await,
         Command::Resume(args) => shell::resume(&args).await,
         Command::Layers(args) => layers::layers(&args),

@@ -28,6 +28,7 @@ use spawnlab::{
 
 use crate::{
     cli::again::Again,
+    declarations::Declarations,
     firewall::Firewall,
     flake, programs,
     registry::Chosen,
@@ -45,12 +46,19 @@ pub struct Options {
     pub promises: Vec<Guarantee>,
     /// A recipe's name or file, the folder of a built image, or a flake reference. The default recipe if there is none.
     pub image: Option<String>,
+    /// What nixpkgs is to be where the image is a flake reference, in place of what its lock file says.
+    pub nixpkgs: Option<String>,
     /// The Debian suite that guests are made of. The image's own if there is none.
     pub guest: Option<String>,
     /// The accelerator.
     pub accel: Choice,
     /// The firewall that hosts are put under, if any.
     pub firewall: Option<Firewall>,
+    /// Container declarations in place of the lab's own.
+    pub host: Option<Declarations>,
+    /// How often layers are tried to be made, and how many starts of the containers under the firewall
+    /// are told apart.
+    pub starts: NonZeroU32,
     /// How often each scenario is run, each time on a fresh clone.
     pub repeat: NonZeroU32,
     /// How often scenarios that loop do so.
@@ -163,17 +171,24 @@ impl Engine {
                     if chosen.saboteur.is_some() {
                         return verdict;
                     }
-                    let versions = &stage.environment().versions;
-                    known.judge(&chosen.full_name(), versions, verdict)
+                    let facts = stage.environment().facts();
+                    known.judge(&chosen.full_name(), &facts, verdict)
                 })
             }),
             name,
         }
     }
 
-    /// The job `name` that runs `scenario` once for a comparison, and looks around as `look` says.
+    /// The job `name` that runs `scenario` once for a comparison, as the run with the place `run` among
+    /// the repeats, and looks around as `look` says.
     #[must_use]
-    pub fn compared(&self, scenario: &'static Scenario, name: String, look: Look) -> Job {
+    pub fn compared(
+        &self,
+        scenario: &'static Scenario,
+        name: String,
+        run: usize,
+        look: Look,
+    ) -> Job {
         let stage = Arc::clone(&self.stage);
         let loops = self.options.loops;
         Job {
@@ -183,7 +198,7 @@ impl Engine {
             again: self.options.again.command(&scenario.full_name()),
             body: Box::new(move |dir| {
                 Box::pin(async move {
-                    match stage.layer(scenario.base) {
+                    match stage.layer_of(scenario.base, run) {
                         Ok(layer) => trial::compared(scenario, layer, look, loops, &dir).await,
                         Err(verdict) => *verdict,
                     }
@@ -191,6 +206,12 @@ impl Engine {
             }),
             name,
         }
+    }
+
+    /// Why no scenario on `base` can be run, if none can.
+    #[must_use]
+    pub fn unprepared(&self, base: Base) -> Option<Verdict> {
+        self.stage.layer(base).err().map(|verdict| *verdict)
     }
 
     /// What scenarios run on.
@@ -256,7 +277,7 @@ async fn run(chosen: Chosen, stage: &Stage, how: How, dir: &Utf8Path) -> Verdict
 pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
     Ok(StageOptions {
         subject: options.subject.clone(),
-        image: image_choice(options.image.as_deref())?,
+        image: image_choice(options.image.as_deref(), options.nixpkgs.as_deref())?,
         guest: options.guest.clone(),
         accel: options.accel,
         tool: match &options.tool {
@@ -264,20 +285,25 @@ pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
             None => programs::own_tool()?,
         },
         firewall: options.firewall,
+        host: options.host.clone(),
+        starts: options.starts,
         agent: programs::agent()?,
     })
 }
 
-/// The default recipe, a recipe's name or file, an image's folder, or a flake reference.
-fn image_choice(image: Option<&str>) -> Result<ImageChoice> {
+/// The default recipe, a recipe's name or file, an image's folder, or a flake reference, which may be
+/// built with another nixpkgs.
+fn image_choice(image: Option<&str>, nixpkgs: Option<&str>) -> Result<ImageChoice> {
     let folder = image.map(Utf8Path::new).filter(|path| path.is_dir());
     if let Some(folder) = folder {
         return Ok(ImageChoice::Folder(folder.to_owned()));
     }
-    let flake = image.filter(|image| flake::is_reference(image) && !Utf8Path::new(image).exists());
+    let flake = image.filter(|image| flake::is_meant(image));
     if let Some(reference) = flake {
         let links = cache()?.root().join("flakes");
-        return Ok(ImageChoice::Folder(flake::build(reference, &links)?));
+        return Ok(ImageChoice::Folder(flake::build(
+            reference, nixpkgs, &links,
+        )?));
     }
     Ok(ImageChoice::Recipe(Box::new(recipe(image)?)))
 }
@@ -369,7 +395,7 @@ pub async fn build_image(recipe: Option<&str>, refresh: bool, events: &Events) -
 
 /// The folder of the image that `options` name, which is built if it has to be.
 pub(crate) async fn image_folder(options: &Options, events: &Events) -> Result<Utf8PathBuf> {
-    let choice = image_choice(options.image.as_deref())?;
+    let choice = image_choice(options.image.as_deref(), options.nixpkgs.as_deref())?;
     let image = stage::image(&choice, &cache()?, events).await?;
     Ok(image.dir().to_owned())
 }

@@ -97,6 +97,12 @@ impl Firewall {
         format!("{}-{}", self.backend.name(), self.variant.name)
     }
 
+    /// `BACKEND:VARIANT`, as the command line has it.
+    #[must_use]
+    pub fn given(self) -> String {
+        format!("{}:{}", self.backend.name(), self.variant.name)
+    }
+
     /// Its rules: what a layer under it is made of.
     #[must_use]
     pub fn rules(self) -> String {

@@ -23,23 +23,48 @@ pub(crate) fn is_reference(image: &str) -> bool {
         })
 }
 
-/// Builds `reference` with Nix, whose progress and errors go to this program's standard error, and
+/// Whether `image` is built by a flake: neither a file nor a folder, but a reference.
+pub(crate) fn is_meant(image: &str) -> bool {
+    is_reference(image) && !Utf8Path::new(image).exists()
+}
+
+/// Whether there is a Nix to build with.
+pub(crate) fn nix_is_there() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join("nix").is_file())
+}
+
+/// Builds `reference` with Nix, with `nixpkgs` in place of the flake's own if there is one, whose progress and errors go to this program's standard error, and
 /// returns the image's folder. A link below `links` keeps it from Nix' garbage collection: layers
 /// that were saved from an image need it again.
 ///
 /// # Errors
 /// There is no Nix, or the build fails.
-pub(crate) fn build(reference: &str, links: &Utf8Path) -> Result<Utf8PathBuf> {
-    build_with("nix".as_ref(), reference, links)
+pub(crate) fn build(
+    reference: &str,
+    nixpkgs: Option<&str>,
+    links: &Utf8Path,
+) -> Result<Utf8PathBuf> {
+    build_with("nix".as_ref(), reference, nixpkgs, links)
 }
 
-fn build_with(nix: &OsStr, reference: &str, links: &Utf8Path) -> Result<Utf8PathBuf> {
+fn build_with(
+    nix: &OsStr,
+    reference: &str,
+    nixpkgs: Option<&str>,
+    links: &Utf8Path,
+) -> Result<Utf8PathBuf> {
     let failed = |why: String| Error::Image(format!("image {reference}: {why}"));
     fs_err::create_dir_all(links)?;
-    let link = links.join(&digest::of([reference.as_bytes()])[..16]);
+    let parts = [Some(reference), nixpkgs].into_iter().flatten();
+    let link = links.join(&digest::of(parts.map(str::as_bytes))[..16]);
+    // This leaves the flake's lock file as it is.
+    let other = nixpkgs.map(|nixpkgs| ["--override-input", "nixpkgs", nixpkgs]);
     let status = Command::new(nix)
         .args(["--extra-experimental-features", "nix-command flakes"])
-        .args(["build", "--out-link", link.as_str(), "--", reference])
+        .args(["build", "--out-link", link.as_str()])
+        .args(other.into_iter().flatten())
+        .args(["--", reference])
         .stdin(Stdio::null())
         // A report may go to standard output.
         .stdout(Stdio::null())

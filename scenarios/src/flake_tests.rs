@@ -21,9 +21,14 @@ fn with_nix(script: &str) -> (tempfile::TempDir, Utf8PathBuf) {
 }
 
 fn build_in(root: &Utf8Path) -> Result<Utf8PathBuf> {
+    build_on(root, None)
+}
+
+fn build_on(root: &Utf8Path, nixpkgs: Option<&str>) -> Result<Utf8PathBuf> {
     build_with(
         root.join("nix").as_os_str(),
         "github:a/b#host-image",
+        nixpkgs,
         &root.join("links"),
     )
 }
@@ -70,6 +75,20 @@ fn the_result_is_a_folder_and_stays_linked() {
     );
     assert_eq!(arguments[5..], ["--", "github:a/b#host-image"]);
     assert!(Utf8Path::new(arguments[4]).is_symlink());
+}
+
+#[test]
+fn another_nixpkgs_is_another_result() {
+    // $6 to $8 are the override and its two words.
+    let (_dir, root) = with_nix(
+        "[ \"$6 $7\" = '--override-input nixpkgs' ] || exit 9; made=$here/image-$8; mkdir \"$made\"; ln -s \"$made\" \"$out\"",
+    );
+    for change in ["base", "change"] {
+        let image = build_on(&root, Some(change)).unwrap();
+        assert_eq!(image, root.join(format!("image-{change}")));
+    }
+    let links = fs_err::read_dir(root.join("links")).unwrap();
+    assert_eq!(links.count(), 2, "neither takes the other's place");
 }
 
 #[test]

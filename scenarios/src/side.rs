@@ -1,6 +1,8 @@
 //! One side of a comparison, as the command line gives it: `VAR=VALUE`, once per variable.
 
-use crate::firewall::Firewall;
+use camino::Utf8Path;
+
+use crate::{declarations::Declarations, firewall::Firewall, flake};
 
 /// The variables that there are.
 pub const VARIABLES: &str = "\
@@ -15,7 +17,9 @@ Variables (those that a side does not name have their defaults):
     dhcp-from-anywhere          DHCP open to all networks: a change that opens too much
   tool=PATH                     the deploy tool under test
   image=IMAGE                   a recipe's name or file, an image's folder, or a flake reference
-  guest=SUITE                   the Debian suite that guests are made of, such as trixie";
+  guest=SUITE                   the Debian suite that guests are made of, such as trixie
+  host=FILE.nix                 container declarations in place of the lab's, ./lab-containers.nix
+  nixpkgs=FLAKEREF              what the input nixpkgs of image=FLAKEREF is to be; takes a Nix";
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +32,10 @@ pub struct Side {
     pub tool: Option<String>,
     /// The image.
     pub image: Option<String>,
+    /// The container declarations.
+    pub host: Option<Declarations>,
+    /// What nixpkgs is to be.
+    pub nixpkgs: Option<String>,
     /// The suite that guests are made of.
     pub guest: Option<String>,
 }
@@ -56,19 +64,42 @@ impl Side {
                 "tool" => put(&mut side.tool, value).ok_or_else(twice)?,
                 "image" => put(&mut side.image, value).ok_or_else(twice)?,
                 "guest" => put(&mut side.guest, value).ok_or_else(twice)?,
-                "host" | "nixpkgs" => {
-                    return Err(format!(
-                        "the variable {name} is not supported yet; there are firewall, tool, image and guest"
-                    ));
+                "host" if side.host.is_some() => return Err(twice()),
+                "host" => {
+                    let read = Declarations::read(Utf8Path::new(value));
+                    side.host = Some(read.map_err(|why| format!("{given}: {why}"))?);
                 }
+                "nixpkgs" => put(&mut side.nixpkgs, value).ok_or_else(twice)?,
                 _ => {
                     return Err(format!(
-                        "there is no variable {name:?}; there are firewall, tool, image and guest"
+                        "there is no variable {name:?}; there are firewall, tool, image, guest, host and nixpkgs"
                     ));
                 }
             }
         }
+        side.check(flake::nix_is_there())?;
         Ok(side)
+    }
+
+    /// What only shows when all variables are known.
+    fn check(&self, nix_is_there: bool) -> Result<(), String> {
+        let Some(nixpkgs) = &self.nixpkgs else {
+            return Ok(());
+        };
+        let of_a_flake = self.image.as_deref().filter(|image| flake::is_meant(image));
+        if of_a_flake.is_none() {
+            let image = self.image.as_deref();
+            return Err(format!(
+                "nixpkgs={nixpkgs}: the image of this side, {}, is built by no flake; name one, such as image=.#host-image",
+                image.unwrap_or("the default")
+            ));
+        }
+        if !nix_is_there {
+            return Err(format!(
+                "nixpkgs={nixpkgs}: a NixOS image is built with Nix, and there is no command nix here; install Nix"
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -100,12 +131,26 @@ mod tests {
     #[case(&["firewall=nixos", "firewall=off"], "twice")]
     #[case(&["tool=a", "tool=b"], "twice")]
     #[case(&["firewall=nope"], "firewall=nope: ")]
+    #[case(&["host=/nowhere/host.nix"], "host=/nowhere/host.nix: ")]
+    #[case(&["nixpkgs=github:NixOS/nixpkgs/pull/498177/head"], "the default, is built by no flake")]
+    #[case(&["nixpkgs=/src/nixpkgs", "image=trixie"], "trixie, is built by no flake")]
     #[case(&["guest=sid", "guest=trixie"], "twice")]
-    #[case(&["host=sid"], "not supported yet")]
     #[case(&["colour=red"], "there is no variable")]
     fn what_is_wrong_is_said(#[case] variables: &[&str], #[case] part: &str) {
         let error = read(variables).expect_err("refused");
         assert!(error.contains(part), "{error}");
+    }
+
+    #[test]
+    fn another_nixpkgs_takes_a_nix() {
+        let side = Side {
+            image: Some(".#host-image".into()),
+            nixpkgs: Some("/src/nixpkgs".into()),
+            ..Side::default()
+        };
+        assert_eq!(side.check(true), Ok(()));
+        let error = side.check(false).expect_err("refused");
+        assert!(error.contains("there is no command nix here"), "{error}");
     }
 
     #[test]

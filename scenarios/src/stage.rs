@@ -1,10 +1,10 @@
 //! From options to layers: the image, the platform, and the hosts that scenarios start from.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    Error, Result, digest,
+    Error, Result,
     event::{Environment, Event, Events},
     host::Host,
     image::{Cache, Image, ImageEvent, Manifest, Recipe, Refresh},
@@ -25,7 +25,15 @@ use spawnlab::{
     verdict::Verdict,
 };
 
-use crate::{assets, firewall::Firewall, guest::Guest, settle};
+use crate::{
+    assets,
+    declarations::Declarations,
+    firewall::Firewall,
+    guest::Guest,
+    made::{Made, made},
+    settle,
+    under::under,
+};
 
 /// Where the image comes from.
 #[derive(Debug, Clone)]
@@ -51,8 +59,29 @@ pub struct StageOptions {
     pub tool: Utf8PathBuf,
     /// The firewall that the layers are put under, if any.
     pub firewall: Option<Firewall>,
+    /// Container declarations in place of the lab's own.
+    pub host: Option<Declarations>,
+    /// How often each layer is tried to be made, and how many starts of the containers under the
+    /// firewall are told apart.
+    pub starts: NonZeroU32,
     /// The lab's own agent; without it qemu-ga serves.
     pub agent: Option<Utf8PathBuf>,
+}
+
+impl StageOptions {
+    /// What of them the user chose, as the command line has it.
+    fn variables(&self) -> BTreeMap<String, String> {
+        let firewall = self.firewall.map(|firewall| ("firewall", firewall.given()));
+        let host = self
+            .host
+            .as_ref()
+            .map(|host| ("host", host.file.to_string()));
+        [firewall, host]
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
 }
 
 /// The layers that scenarios start from.
@@ -61,7 +90,8 @@ pub struct Stage {
     patience: u32,
     environment: Environment,
     booted: Arc<Layer>,
-    layers: BTreeMap<Base, std::result::Result<Arc<Layer>, Verdict>>,
+    /// Those under a firewall are as many as there are starts; all others are one.
+    layers: BTreeMap<Base, Vec<Made>>,
 }
 
 impl Stage {
@@ -85,8 +115,13 @@ impl Stage {
         let patience = platform.accel.patience();
         events.send(Event::EnvironmentKnown(environment.clone()));
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
-        let mut files =
-            assets::lab_files(&options.subject, &options.tool, options.agent.as_deref())?;
+        let host = options.host.as_ref();
+        let mut files = assets::lab_files(
+            &options.subject,
+            &options.tool,
+            options.agent.as_deref(),
+            host,
+        )?;
         files.extend(guest.files()?);
         let scratch = tempfile::Builder::new()
             .prefix("lab-disk-")
@@ -104,16 +139,31 @@ impl Stage {
             Ok(host) => host,
             Err(broken) => return Err(unwrap(broken)),
         };
+        let subject = &options.subject;
+        let starts = options.starts.get();
         if needed.contains(&Base::Deployed) {
-            let deployed = deployed(&stack, &host, options).await;
-            layers.insert(Base::Deployed, deployed.map_err(Broken::into_verdict));
+            let deployed = made(starts, async || deployed(&stack, &host, options).await);
+            layers.insert(Base::Deployed, vec![deployed.await]);
         }
-        layers.insert(Base::Host, Ok(host));
+        layers.insert(Base::Host, vec![Ok(host)]);
         if let Some(firewall) = options.firewall {
-            for (base, layer) in &mut layers {
-                if let (true, Ok(plain)) = (needed.contains(base), &*layer) {
-                    let under = under(firewall, &stack, (*base, plain), &options.subject).await;
-                    *layer = under.map_err(Broken::into_verdict);
+            for (base, layers) in &mut layers {
+                let [Ok(plain)] = layers.as_slice() else {
+                    continue;
+                };
+                if needed.contains(base) {
+                    let plain = Arc::clone(plain);
+                    layers.clear();
+                    let starts = if *base == Base::Deployed { starts } else { 1 };
+                    for start in 1..=starts {
+                        let make =
+                            async || under(firewall, &stack, *base, (&plain, start), subject).await;
+                        layers.push(made(starts, make).await);
+                        // What is refused each time is refused the next time, too.
+                        if layers.iter().any(Result::is_err) {
+                            break;
+                        }
+                    }
                 }
             }
         }
@@ -148,13 +198,30 @@ impl Stage {
     /// # Errors
     /// The verdict of a base that could not be prepared, or was not asked for.
     pub fn layer(&self, base: Base) -> std::result::Result<&Arc<Layer>, Box<Verdict>> {
-        match self.layers.get(&base) {
-            Some(Ok(layer)) => Ok(layer),
-            Some(Err(verdict)) => Err(Box::new(verdict.clone())),
-            None => Err(Box::new(Verdict::Infrastructure {
-                error: format!("the layer {} was not prepared", base.name()),
-            })),
+        self.layer_of(base, 0)
+    }
+
+    /// The same for the run with the place `run` among the repeats, which has a start of the containers
+    /// of its own, where there is one.
+    ///
+    /// # Errors
+    /// Those of [`Self::layer`]. One start that failed stands for all.
+    pub fn layer_of(
+        &self,
+        base: Base,
+        run: usize,
+    ) -> std::result::Result<&Arc<Layer>, Box<Verdict>> {
+        let layers = self.layers.get(&base).map_or(&[][..], Vec::as_slice);
+        if let Some(Err(verdict)) = layers.iter().find(|layer| layer.is_err()) {
+            return Err(Box::new(verdict.clone()));
         }
+        let layer = layers.get(run).or_else(|| layers.last());
+        let layer = layer.and_then(|layer| layer.as_ref().ok());
+        layer.ok_or_else(|| {
+            Box::new(Verdict::Infrastructure {
+                error: format!("the layer {} was not prepared", base.name()),
+            })
+        })
     }
 }
 
@@ -247,6 +314,7 @@ async fn platform(
             ("qemu".to_owned(), qemu.line.clone()),
             ("spawnlab".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]),
+        variables: options.variables(),
     };
     let platform = Platform::of(image, chosen.accel, qemu)?;
     Ok((platform, environment))
@@ -261,6 +329,7 @@ async fn provisioned(
 ) -> Result<Arc<Layer>, Broken> {
     let provision = manifest.provision.to_string();
     let port = options.agent.is_some().then(|| manifest.agent.port.clone());
+    let declarations = options.host.clone();
     let child = Child {
         name: "host",
         made_of: vec![
@@ -270,18 +339,28 @@ async fn provisioned(
         built_with: tool(options.tool.as_path()),
         lab: Some(&disk.file),
         work: Box::new(move |host: Arc<Host>| {
-            Box::pin(async move { provision_host(&host, &provision, port.as_deref()).await })
+            Box::pin(async move {
+                mount(&host).await?;
+                if let Some(declarations) = declarations {
+                    declarations.check(&host).await?;
+                }
+                provision_host(&host, &provision, port.as_deref()).await
+            })
         }),
     };
     stack.child(booted, child).await
 }
 
-async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Outcome {
+async fn mount(host: &Host) -> Outcome {
     // What the kernel has read of the disk while it was the booted layer's empty one is stale.
     host.succeed(
         "disk=/dev/disk/by-id/virtio-lab; blockdev --flushbufs $disk; mkdir -p /lab; mount -o ro $disk /lab",
     )
     .await?;
+    Ok(())
+}
+
+async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Outcome {
     let output = host
         .execute_with(provision, b"", Duration::from_secs(90))
         .await?;
@@ -329,72 +408,17 @@ async fn deployed(
 async fn deploy_all(host: &Host, deployed: &[Deployed]) -> Outcome {
     for one in deployed {
         let deploy = Deploy::of(&one.machine).into(&one.container);
-        let output = deploy.run(host).await?;
+        let output = match deploy.run(host).await {
+            // A tool that never ends is a finding about the tool.
+            Err(Error::Timeout(timeout)) => {
+                return expect("deploying the layer").equal(timeout.to_string().as_str(), "an end");
+            }
+            output => output?,
+        };
         expect("deploying the layer").succeeded(output)?;
     }
     for one in deployed {
         settle::settled(host, &one.container).await?;
     }
     Ok(())
-}
-
-/// A layer on top of `plain` with the rules of `firewall` loaded, and its containers started anew:
-/// what they leased before would hide what the rules do to them.
-async fn under(
-    firewall: Firewall,
-    stack: &Stack,
-    (base, plain): (Base, &Arc<Layer>),
-    subject: &Subject,
-) -> Result<Arc<Layer>, Broken> {
-    let name = format!("{}-{}", base.name(), firewall.name());
-    let deployed = subject.deployed.clone();
-    let child = Child {
-        name: &name,
-        made_of: vec![
-            ("firewall".into(), firewall.name()),
-            ("rules".into(), digest::of([firewall.rules().as_bytes()])),
-            (
-                "start".into(),
-                digest::of([start_anew(&subject.containers()).as_bytes()]),
-            ),
-        ],
-        built_with: vec![],
-        lab: None,
-        work: Box::new(move |host: Arc<Host>| {
-            Box::pin(async move {
-                let outcome = put_under(firewall, &host, base, &deployed).await;
-                if outcome.is_err() {
-                    return trial::explain(&host, outcome).await;
-                }
-                outcome
-            })
-        }),
-    };
-    stack.child(plain, child).await
-}
-
-/// Starts the containers anew, on a host that remembers none of the leases it gave: evidence that
-/// still showed them would speak of the time before the rules.
-fn start_anew(containers: &[&str]) -> String {
-    let unit = |container: &&str| format!("systemd-nspawn@{container}.service");
-    let units: Vec<String> = containers.iter().map(unit).collect();
-    let units = units.join(" ");
-    format!(
-        "set -e; systemctl stop {units}
-         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-*
-         systemctl start {units}"
-    )
-}
-
-async fn put_under(firewall: Firewall, host: &Host, base: Base, deployed: &[Deployed]) -> Outcome {
-    firewall.load(host).await?;
-    if base != Base::Deployed {
-        return Ok(());
-    }
-    let containers: Vec<&str> = deployed.iter().map(|one| one.container.as_str()).collect();
-    let output = host
-        .execute_with(&start_anew(&containers), b"", Duration::from_secs(90))
-        .await?;
-    expect("the restart under the firewall").succeeded(output)?;
-    settle::under(firewall, host, &containers).await
 }

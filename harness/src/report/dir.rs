@@ -9,12 +9,16 @@ use super::{file, json, junit, run::Run};
 const JSON: &str = "run.json";
 const JUNIT: &str = "junit.xml";
 const EVIDENCE: &str = "evidence";
-/// What [`Dir::write`] may replace besides: a comparison.
-const COMPARISON: [&str; 2] = ["verify.json", "verify.md"];
+/// What [`Dir::write`] may replace besides: a comparison, or a qualification.
+const BESIDES: [&str; 4] = ["verify.json", "verify.md", "qualify.md", QUALIFICATION];
+const QUALIFICATION: &str = "qualify.json";
+/// The runs of a qualification.
+const CASES: &str = "cases";
 /// What the making of layers leaves behind.
 const LAYERS: &str = "layers";
 
-/// A report's folder: `run.json`, `junit.xml`, `evidence/<area>/<name>` and `layers/<name>`.
+/// A report's folder: `run.json`, `junit.xml`, `evidence/<area>/<name>` and `layers/<name>`; or
+/// `qualify.json` and `cases/<case>`, each of them the folder of a run.
 #[derive(Debug, Clone)]
 pub struct Dir(Utf8PathBuf);
 
@@ -31,29 +35,44 @@ pub enum DirError {
 }
 
 impl Dir {
-    /// Makes the folder `path` ready. An earlier report in it is replaced, anything else is refused:
-    /// clearing a folder that was named by mistake would be the end of somebody's files.
+    /// Makes the folder `path` ready for a run. An earlier report in it is replaced, anything else is
+    /// refused: clearing a folder that was named by mistake would be the end of somebody's files.
     ///
     /// # Errors
     /// [`DirError::Foreign`], or the folder can't be made.
     pub fn at(path: &Utf8Path) -> Result<Self, DirError> {
+        let dir = Self::cleared(path)?;
+        // From now on it is known to be a report, even if the run is killed at once.
+        dir.write_json(&Run::new(jiff::Timestamp::now().to_string()))?;
+        Ok(dir)
+    }
+
+    /// The same for a qualification, with what `qualify.json` is to hold as long as nothing ended.
+    ///
+    /// # Errors
+    /// Those of [`Self::at`].
+    pub fn qualification_at(path: &Utf8Path, json: &str) -> Result<Self, DirError> {
+        let dir = Self::cleared(path)?;
+        dir.write(QUALIFICATION, json)?;
+        Ok(dir)
+    }
+
+    fn cleared(path: &Utf8Path) -> Result<Self, DirError> {
         fs_err::create_dir_all(path)?;
         let path = absolute(path)?;
-        let json = path.join(JSON);
-        if json.is_file() {
-            for name in COMPARISON
-                .into_iter()
-                .chain([JUNIT, EVIDENCE, LAYERS, JSON])
-            {
+        let is_report = [JSON, QUALIFICATION]
+            .iter()
+            .any(|name| path.join(name).is_file());
+        if is_report {
+            // What marks it as a report goes last: a folder that was half cleared can be cleared again.
+            let parts = [JUNIT, EVIDENCE, LAYERS, CASES];
+            for name in parts.into_iter().chain(BESIDES).chain([JSON]) {
                 remove(&path.join(name))?;
             }
         } else if fs_err::read_dir(&path)?.next().is_some() {
             return Err(DirError::Foreign(path));
         }
-        let dir = Self(path);
-        // From now on it is known to be a report, even if the run is killed at once.
-        dir.write_json(&Run::new(jiff::Timestamp::now().to_string()))?;
-        Ok(dir)
+        Ok(Self(path))
     }
 
     /// Makes a folder named by the time below `runs`, and points `runs/latest` to it.
@@ -61,19 +80,19 @@ impl Dir {
     /// # Errors
     /// The folder or the link can't be made.
     pub fn dated(runs: &Utf8Path) -> Result<Self, DirError> {
-        fs_err::create_dir_all(runs)?;
-        let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
-        let mut name = now.clone();
-        let mut count = 1_u32;
-        // Making the folder is what claims the name: two runs may begin in the same second.
-        while let Err(error) = fs_err::create_dir(runs.join(&name)) {
-            if error.kind() != io::ErrorKind::AlreadyExists {
-                return Err(error.into());
-            }
-            count += 1;
-            name = format!("{now}.{count}");
-        }
+        let name = claimed(runs)?;
         let dir = Self::at(&runs.join(&name))?;
+        point_latest(runs, &name)?;
+        Ok(dir)
+    }
+
+    /// The same for a qualification.
+    ///
+    /// # Errors
+    /// Those of [`Self::dated`].
+    pub fn qualification_dated(runs: &Utf8Path, json: &str) -> Result<Self, DirError> {
+        let name = claimed(runs)?;
+        let dir = Self::qualification_at(&runs.join(&name), json)?;
         point_latest(runs, &name)?;
         Ok(dir)
     }
@@ -92,12 +111,13 @@ impl Dir {
         file::replace(&self.0.join(JSON), &json::render(run)?)
     }
 
-    /// Replaces the file `name` of a comparison: `verify.json`, `verify.md` or `junit.xml`.
+    /// Replaces the file `name` of a comparison or a qualification: `verify.json`, `verify.md`,
+    /// `qualify.json`, `qualify.md` or `junit.xml`.
     ///
     /// # Errors
     /// The file can't be written, or is none of these.
     pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        if name != JUNIT && !COMPARISON.contains(&name) {
+        if name != JUNIT && !BESIDES.contains(&name) {
             return Err(io::Error::other(format!("{name} is no file of a report")));
         }
         file::replace(&self.0.join(name), text)
@@ -117,6 +137,23 @@ impl fmt::Display for Dir {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// Makes a folder below `runs` that is named by the time, and returns its name.
+fn claimed(runs: &Utf8Path) -> Result<String, DirError> {
+    fs_err::create_dir_all(runs)?;
+    let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
+    let mut name = now.clone();
+    let mut count = 1_u32;
+    // Making the folder is what claims the name: two runs may begin in the same second.
+    while let Err(error) = fs_err::create_dir(runs.join(&name)) {
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            return Err(error.into());
+        }
+        count += 1;
+        name = format!("{now}.{count}");
+    }
+    Ok(name)
 }
 
 /// Points `runs/latest` to its sibling `name`; whoever follows it finds the old run or the new one.
@@ -181,6 +218,19 @@ mod tests {
             "mine",
             "what is not of the report stays"
         );
+    }
+
+    #[test]
+    fn a_qualification_replaces_a_run_and_a_run_a_qualification() {
+        let (_folder, path) = folder();
+        let dir = Dir::qualification_at(&path, "{}\n").expect("made");
+        fs_err::create_dir_all(dir.path().join("cases/a")).expect("made");
+        let dir = Dir::at(&path).expect("made again");
+        assert!(!dir.path().join("cases").exists());
+        assert!(!dir.path().join(QUALIFICATION).exists());
+        let dir = Dir::qualification_at(&path, "{}\n").expect("made once more");
+        assert!(!dir.path().join(JSON).exists());
+        assert_eq!(read(&dir, QUALIFICATION), "{}\n");
     }
 
     #[test]

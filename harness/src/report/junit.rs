@@ -9,7 +9,10 @@ use super::{
     run::Run,
     text::{self, printable},
 };
-use crate::{event::Record, verdict::Verdict};
+use crate::{
+    event::{Environment, Record},
+    verdict::Verdict,
+};
 
 /// `run` as JUnit's XML.
 ///
@@ -52,17 +55,26 @@ fn suite(run: &Run, area: &str) -> TestSuite {
     let mut suite = TestSuite::new(area);
     suite.add_property(("started", run.started.as_str()));
     if let Some(environment) = &run.environment {
-        suite.add_property(("image", environment.image.as_str()));
-        suite.add_property(("accelerator", environment.accelerator.as_str()));
-        suite.add_property(("tool", environment.tool.as_str()));
-        for (program, version) in &environment.versions {
-            suite.add_property((format!("version.{program}").as_str(), version.as_str()));
-        }
+        properties(&mut suite, environment);
     }
     suite
 }
 
-fn case(record: &Record) -> TestCase {
+/// Says in `suite` what its cases ran on.
+pub(crate) fn properties(suite: &mut TestSuite, environment: &Environment) {
+    suite.add_property(("image", environment.image.as_str()));
+    suite.add_property(("accelerator", environment.accelerator.as_str()));
+    suite.add_property(("tool", environment.tool.as_str()));
+    for (program, version) in &environment.versions {
+        suite.add_property((format!("version.{program}").as_str(), version.as_str()));
+    }
+    for (name, value) in &environment.variables {
+        suite.add_property((name.as_str(), value.as_str()));
+    }
+}
+
+/// A scenario's record as a case.
+pub(crate) fn case(record: &Record) -> TestCase {
     let (area, name) = split(&record.name);
     let mut case = TestCase::new(name, status(record));
     case.set_classname(area);

@@ -74,6 +74,7 @@ fn environment() -> Environment {
         ]
         .map(|(program, version)| (program.to_owned(), version.to_owned()))
         .into(),
+        variables: std::collections::BTreeMap::new(),
     }
 }
 

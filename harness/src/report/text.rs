@@ -43,6 +43,9 @@ pub fn head(environment: &Environment) -> String {
     ] {
         field(&mut text, "", label, value);
     }
+    for (name, value) in &environment.variables {
+        field(&mut text, "", name, value);
+    }
     text
 }
 

@@ -30,6 +30,9 @@ pub fn render(comparison: &Comparison) -> String {
         out.push('\n');
     }
     let repeat = comparison.repeat;
+    for line in &comparison.shared {
+        let _ = writeln!(out, "- {}", escaped(line));
+    }
     if let Some(error) = &comparison.overall.error {
         let _ = writeln!(out, "- error: {}", escaped(error));
     }
@@ -83,7 +86,7 @@ pub fn render(comparison: &Comparison) -> String {
 }
 
 /// `text` in one table cell, with nothing that Markdown or HTML would read.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in printable(text).chars() {
         match c {

@@ -88,6 +88,7 @@ fn comparison(pairs: &[(&str, &str)]) -> Comparison {
         },
         change: Side::default(),
         repeat: 3,
+        shared: vec!["shared by all runs of a side: its boot".into()],
         overall: overall(&scenarios, false),
         scenarios,
     }

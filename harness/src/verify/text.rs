@@ -40,6 +40,12 @@ pub fn render(comparison: &Comparison) -> String {
     if let Some(error) = &comparison.overall.error {
         let _ = writeln!(text, "error        {}", printable(error));
     }
+    if !comparison.shared.is_empty() {
+        text.push('\n');
+    }
+    for line in &comparison.shared {
+        let _ = writeln!(text, "{}", printable(line));
+    }
     let counts = counts(comparison);
     if !counts.is_empty() {
         let _ = writeln!(text, "\n{counts}");

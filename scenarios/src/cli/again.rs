@@ -39,6 +39,14 @@ impl Again {
         Self(words).with_exact()
     }
 
+    /// For a command whose first words are `words`, and which takes scenarios behind `option`.
+    #[must_use]
+    pub fn of_option(words: Vec<String>, option: &str) -> Self {
+        let Self(mut words) = Self::of(words);
+        words.push(option.to_owned());
+        Self(words)
+    }
+
     /// The same with an option more.
     #[must_use]
     pub fn with(self, option: &str, value: String) -> Self {

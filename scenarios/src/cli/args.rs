@@ -10,8 +10,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use spawnlab::{lab::LOOPS, qemu::accel::Choice, scenario::Guarantee, trial::Failed};
 
 use super::{
-    again::Again, completions::CompletionsArgs, help, known, man::ManArgs, source::SourceArgs,
-    tool, trouble::Trouble, verify_args::VerifyArgs,
+    again::Again, completions::CompletionsArgs, help, known, man::ManArgs,
+    qualify_args::QualifyArgs, report_args::ReportCommand, source::SourceArgs, tool,
+    trouble::Trouble, verify_args::VerifyArgs,
 };
 use crate::{
     assets,
@@ -48,6 +49,16 @@ pub enum Command {
     Prove(RunArgs),
     /// Compare two sides: does a change do what it claims, and break nothing?
     Verify(VerifyArgs),
+    /// Qualify a release: the cases of a matrix of images, guests, firewalls and tools
+    Qualify(QualifyArgs),
+    /// Put reports together
+    #[command(after_help = help::REPORT)]
+    #[command(after_long_help = help::long(&[help::REPORT, help::EXIT_CODES]))]
+    Report {
+        /// What to do with reports.
+        #[command(subcommand)]
+        command: ReportCommand,
+    },
     /// A shell on a clone of a layer
     #[command(after_help = help::SHELL)]
     #[command(after_long_help = help::long(&[help::SHELL, help::ENVIRONMENT, help::EXIT_CODES]))]
@@ -334,7 +345,10 @@ impl LabArgs {
                 Accel::Kvm => Choice::Kvm,
                 Accel::Tcg => Choice::Tcg,
             },
+            nixpkgs: None,
             firewall: None,
+            host: None,
+            starts: NonZeroU32::MIN,
             repeat: NonZeroU32::MIN,
             loops: LOOPS,
             known: Arc::new(known::read(None, &registry::names())?),

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use spawnlab::{
     event::Summary,
+    qualify::Came,
     verify::{Overall, Word},
 };
 
@@ -55,6 +56,17 @@ impl From<&Overall> for Exit {
             Word::Undecided => Self::Infrastructure,
             Word::NothingCompared => Self::NothingSelected,
             Word::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<Came> for Exit {
+    fn from(came: Came) -> Self {
+        match came {
+            Came::AsExpected => Self::AsExpected,
+            Came::Failed => Self::Failed,
+            Came::Incomplete => Self::Infrastructure,
+            Came::Interrupted => Self::Interrupted,
         }
     }
 }

@@ -38,6 +38,25 @@ Examples:
   spawnlab verify --base tool=./old --change tool=./new deploy::
 `spawnlab verify --help` lists the variables and the verdicts.";
 
+/// The end of `spawnlab qualify -h`.
+pub(super) const QUALIFY: &str = "\
+Examples:
+  spawnlab qualify                           so many that any two values meet
+  spawnlab qualify --list                    which cases that would be
+  spawnlab qualify --full --shard 2/5 --soak
+`spawnlab qualify --help` says what a matrix is.";
+
+/// The end of `spawnlab report -h`.
+pub(super) const REPORT: &str = "\
+Examples:
+  spawnlab report merge shard-1 shard-2      as one run would have left it";
+
+/// The end of `spawnlab report merge -h`.
+pub(super) const MERGE: &str = "\
+Examples:
+  spawnlab report merge shard-*              all shards of a run
+  spawnlab report merge shard-1 shard-2 --report whole";
+
 /// The end of `spawnlab shell -h`.
 pub(super) const SHELL: &str = "\
 Examples:

@@ -1,9 +1,9 @@
 //! `spawnlab run` and `spawnlab prove`: they differ in what they take from the registry.
 
-use std::{sync::Arc, time::Instant};
+use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 
 use spawnlab::{
-    event::{Event, Events, Summary},
+    event::{Event, Events, Record, Summary},
     lab::LOOPS,
     report::{
         dir::Dir,
@@ -87,7 +87,13 @@ pub(super) async fn run(args: &RunArgs, what: What, bodies: Handle) -> Result<Ex
     )
     .map_err(|error| Trouble::infrastructure("reporters", error))?;
     let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
-    let summary = session(args, options, bodies, &chosen, &dir, &interrupt, &events).await;
+    let how = Session {
+        jobs: args.jobs,
+        fail_fast: args.fail_fast,
+        bodies,
+        interrupt: &interrupt,
+    };
+    let (summary, _) = how.run(options, &chosen, &dir, &events).await;
     events.send(Event::RunFinished(Box::new(summary.clone())));
     drop(events);
 
@@ -105,41 +111,52 @@ pub(super) async fn run(args: &RunArgs, what: What, bodies: Handle) -> Result<Ex
     }
 }
 
-async fn session(
-    args: &RunArgs,
-    options: Options,
-    bodies: Handle,
-    chosen: &[Chosen],
-    dir: &Dir,
-    interrupt: &Interrupt,
-    events: &Events,
-) -> Summary {
-    let begin = Instant::now();
-    events.send(Event::RunStarted {
-        selected: chosen.len(),
-        report_dir: dir.path().to_owned(),
-    });
-    let engine = tokio::select! {
-        biased;
-        () = interrupt.raised() => {
-            events.send(Event::Interrupted);
-            return Summary::of(&[], true, begin.elapsed());
+/// How scenarios are run.
+pub(super) struct Session<'a> {
+    pub(super) jobs: Option<NonZeroUsize>,
+    pub(super) fail_fast: bool,
+    pub(super) bodies: Handle,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+impl Session<'_> {
+    /// Runs `chosen` as `options` say, below `dir`. The records are in the order of `chosen`; there are
+    /// none if nothing could be run.
+    pub(super) async fn run(
+        &self,
+        options: Options,
+        chosen: &[Chosen],
+        dir: &Dir,
+        events: &Events,
+    ) -> (Summary, Vec<Record>) {
+        let begin = Instant::now();
+        events.send(Event::RunStarted {
+            selected: chosen.len(),
+            report_dir: dir.path().to_owned(),
+        });
+        let engine = tokio::select! {
+            biased;
+            () = self.interrupt.raised() => {
+                events.send(Event::Interrupted);
+                return (Summary::of(&[], true, begin.elapsed()), vec![]);
+            }
+            engine = Box::pin(Engine::open(options, chosen, dir.path(), events)) => engine,
+        };
+        let broken = |error| (Summary::broken(error, begin.elapsed()), vec![]);
+        let engine = match engine {
+            Ok(engine) => engine,
+            Err(error) => return broken(error),
+        };
+        let jobs = chosen.iter().map(|chosen| engine.job(*chosen)).collect();
+        let mut how = runner::Options::new(dir.path());
+        how.bodies = Some(self.bodies.clone());
+        if let Err(error) = how.admit(self.jobs, || engine.slots()) {
+            return broken(error);
         }
-        engine = Box::pin(Engine::open(options, chosen, dir.path(), events)) => engine,
-    };
-    let engine = match engine {
-        Ok(engine) => engine,
-        Err(error) => return Summary::broken(error, begin.elapsed()),
-    };
-    let jobs = chosen.iter().map(|chosen| engine.job(*chosen)).collect();
-    let mut how = runner::Options::new(dir.path());
-    how.bodies = Some(bodies);
-    if let Err(error) = how.admit(args.jobs, || engine.slots()) {
-        return Summary::broken(error, begin.elapsed());
+        how.fail_fast = self.fail_fast;
+        let finished = runner::run(jobs, &how, self.interrupt, events).await;
+        (finished.summary(begin.elapsed()), finished.records)
     }
-    how.fail_fast = args.fail_fast;
-    let finished = runner::run(jobs, &how, interrupt, events).await;
-    finished.summary(begin.elapsed())
 }
 
 /// Those of `all` that `selection` means.

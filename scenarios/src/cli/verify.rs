@@ -2,12 +2,14 @@
 
 use camino::Utf8PathBuf;
 use spawnlab::{
+    Error,
     event::{Event, Events, Summary},
     job::Job,
     report::{dir::Dir, drive::drive, text::millis},
     runner::{self, Finished, Interrupt},
-    scenario::{Scenario, Surrounding},
+    scenario::{Base, Scenario, Surrounding},
     trial::Look,
+    verdict::Verdict,
     verify::{self, Compared, Comparison, Runs, text},
 };
 use tokio::runtime::Handle;
@@ -49,12 +51,15 @@ pub(super) async fn verify(args: &VerifyArgs, bodies: Handle) -> Result<Exit, Tr
         interrupt: &interrupt,
         events: &events,
     };
-    let (comparison, summary) = session.run(options, bodies).await;
+    let (comparison, summary, given) = session.run(options, bodies).await;
     events.send(Event::RunFinished(Box::new(summary)));
     drop(events);
     let (_, kept) = tokio::task::spawn_blocking(|| driver.finish())
         .await
         .map_err(|error| Trouble::infrastructure("reporters", error))?;
+    if let Some(trouble) = given {
+        return Err(trouble);
+    }
 
     print::stdout(&format!("\n{}report in {dir}\n", text::render(&comparison)))?;
     verify_files::write(&comparison, args, &dir)?;
@@ -72,7 +77,12 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn run(&self, options: [Options; 2], bodies: Handle) -> (Comparison, Summary) {
+    /// The comparison; and what is wrong with a file that a side is made of, if that is why there is none.
+    async fn run(
+        &self,
+        options: [Options; 2],
+        bodies: Handle,
+    ) -> (Comparison, Summary, Option<Trouble>) {
         let begin = std::time::Instant::now();
         let repeat = self.args.repeat.get();
         self.events.send(Event::RunStarted {
@@ -84,7 +94,7 @@ impl Session<'_> {
             () = self.interrupt.raised() => {
                 self.events.send(Event::Interrupted);
                 let summary = Summary::of(&[], true, begin.elapsed());
-                return (self.comparison(&[], vec![], true), summary);
+                return (self.comparison(&[], vec![], true), summary, None);
             }
             engines = Box::pin(self.engines(options)) => engines,
         };
@@ -92,17 +102,19 @@ impl Session<'_> {
         how.bodies = Some(bodies);
         let ready = engines.and_then(|engines| {
             how.admit(self.args.jobs, || engines[0].slots())
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| ("the clones", Box::new(error)))?;
             Ok(engines)
         });
         let engines = match ready {
             Ok(engines) => engines,
-            Err(error) => {
+            Err((side, error)) => {
+                let given = matches!(*error, Error::Given(_)).then(|| Trouble::usage(side, &error));
+                let error = format!("{side}: {error}");
                 let mut comparison = self.comparison(&[], vec![], false);
                 comparison.overall.word = verify::Word::Undecided;
                 comparison.overall.sentence = "nothing was compared: the lab failed".into();
                 comparison.overall.error = Some(error.clone());
-                return (comparison, Summary::broken(error, begin.elapsed()));
+                return (comparison, Summary::broken(error, begin.elapsed()), given);
             }
         };
         let jobs = self.jobs(&engines);
@@ -112,16 +124,20 @@ impl Session<'_> {
         (
             self.comparison(&engines, compared, finished.interrupted),
             summary,
+            None,
         )
     }
 
-    async fn engines(&self, options: [Options; 2]) -> Result<Vec<Engine>, String> {
+    async fn engines(
+        &self,
+        options: [Options; 2],
+    ) -> Result<Vec<Engine>, (&'static str, Box<Error>)> {
         let mut engines = vec![];
         for (name, options) in NAMES.into_iter().zip(options) {
             print::stderr(&format!("-- {name}\n"));
             let below: Utf8PathBuf = self.dir.path().join("layers").join(name);
             let engine = Engine::open(options, self.chosen, &below, self.events).await;
-            engines.push(engine.map_err(|error| format!("{name}: {error}"))?);
+            engines.push(engine.map_err(|error| (name, Box::new(error)))?);
         }
         Ok(engines)
     }
@@ -132,6 +148,7 @@ impl Session<'_> {
         for chosen in self.chosen {
             let scenario = chosen.scenario;
             let skip = self.skip(scenario);
+            let undecided = undecided(engines, scenario.base);
             for number in 1..=self.args.repeat.get() {
                 for (name, engine) in NAMES.iter().zip(engines) {
                     let name = format!("{}.{name}.{number}", scenario.full_name());
@@ -140,8 +157,13 @@ impl Session<'_> {
                         walk: number == 1,
                         script: LOOK,
                     };
-                    let mut job = engine.compared(scenario, name, look);
+                    let run = usize::try_from(number - 1).unwrap_or(0);
+                    let mut job = engine.compared(scenario, name, run, look);
                     job.skip = skip.clone().or_else(|| engine.skip(scenario));
+                    if let Some(verdict) = &undecided {
+                        let verdict = verdict.clone();
+                        job.body = Box::new(|_| Box::pin(async { verdict }));
+                    }
                     jobs.push(job);
                 }
             }
@@ -175,7 +197,7 @@ impl Session<'_> {
                 .collect();
             let passed = records
                 .iter()
-                .filter(|record| record.verdict == spawnlab::verdict::Verdict::Passed)
+                .filter(|record| record.verdict == Verdict::Passed)
                 .count();
             Runs {
                 passed: u32::try_from(passed).unwrap_or(u32::MAX),
@@ -192,6 +214,20 @@ impl Session<'_> {
                 verify::compare(&name, &claim, again.command(&name), base, change)
             })
             .collect()
+    }
+
+    /// What the runs of a side have in common, and what each has of its own.
+    fn shared(&self) -> Vec<String> {
+        let mut lines = vec![
+            "shared by all runs of a side: its boot, its provisioning and the first deploy"
+                .to_owned(),
+        ];
+        let under = |side: &Side| side.firewall.flatten().is_some();
+        if self.sides.iter().any(under) {
+            let line = "each repeat has a start of the containers under the firewall of its own, and with it their first lease";
+            lines.push(line.into());
+        }
+        lines
     }
 
     fn comparison(
@@ -211,10 +247,31 @@ impl Session<'_> {
             base: side(0),
             change: side(1),
             repeat: self.args.repeat.get(),
+            shared: self.shared(),
             overall: verify::overall(&scenarios, interrupted),
             scenarios,
         }
     }
+}
+
+/// The verdict of every scenario on `base` where neither side has such a layer: nothing was run that
+/// could say anything of the change.
+fn undecided(engines: &[Engine], base: Base) -> Option<Verdict> {
+    let mut whys = vec![];
+    for (name, engine) in NAMES.iter().zip(engines) {
+        let verdict = engine.unprepared(base)?;
+        whys.push(format!(
+            "{name}: {}",
+            spawnlab::report::text::essence(&verdict)
+        ));
+    }
+    Some(Verdict::Infrastructure {
+        error: format!(
+            "neither side has the layer {}: {}",
+            base.name(),
+            whys.join("; ")
+        ),
+    })
 }
 
 /// Tells how it goes on. A failed run is no news here: a base is allowed to fail.
@@ -232,9 +289,7 @@ fn tell(event: &Event) {
             "{:<16} {}, {}, {}",
             "environment", environment.image, environment.accelerator, environment.tool
         ),
-        Event::ScenarioFinished(record)
-            if !matches!(record.verdict, spawnlab::verdict::Verdict::Skipped { .. }) =>
-        {
+        Event::ScenarioFinished(record) if !matches!(record.verdict, Verdict::Skipped { .. }) => {
             format!(
                 "{:<16} {} ({})",
                 record.verdict.word(),

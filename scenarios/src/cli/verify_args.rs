@@ -104,6 +104,9 @@ impl VerifyArgs {
         };
         let mut options = lab.options(self.again())?;
         options.firewall = side.firewall.flatten();
+        options.host = side.host.clone();
+        options.nixpkgs = side.nixpkgs.clone();
+        options.starts = self.repeat;
         options.failed = Failed::Dropped;
         Ok(options)
     }

@@ -89,6 +89,10 @@ fn a_row_counts_on_the_versions_that_it_names(#[case] when: &str, #[case] counts
     "systemd < 258"
 )]
 #[case(row("names::sibling", "\"emacs < 3\"", "2026-12-31"), "kernel")]
+#[case(
+    row("names::sibling", "\"firewall < 3\"", "2026-12-31"),
+    "NAME = PATTERN"
+)]
 #[case(row("names::sibling", "", "2026-12-31").replace("https://", ""), "is no URL")]
 #[case(row("names::sibling", "", "2026-12-31").replace("when", "if"), "unknown field")]
 #[case("nonsense".to_owned(), "expected")]
@@ -104,13 +108,42 @@ fn nothing_known_is_a_sound_list() {
 }
 
 #[rstest::rstest]
-#[case("a::b", "a::b", true)]
-#[case("a::b", "a::bc", false)]
-#[case("a::*", "a::bc", true)]
-#[case("*::b", "a::b", true)]
-#[case("*b*c", "abxc", true)]
-#[case("*b*c", "abx", false)]
-#[case("*", "", true)]
-fn patterns(#[case] pattern: &str, #[case] name: &str, #[case] hit: bool) {
-    assert_eq!(matches(pattern, name), hit);
+#[case("image = debian-trixie", true)]
+#[case("image = *trixie", true)]
+#[case("firewall = *:nixos", true)]
+#[case("firewall != off", true)]
+#[case("firewall = off", false)]
+#[case("guest != sid", true)]
+#[case("guest-systemd < 262", true)]
+#[case("accelerator = kvm", false)]
+#[case("accelerator != kvm", false)] // nothing is known of it
+fn a_row_counts_on_what_it_names(#[case] when: &str, #[case] counts: bool) {
+    let facts = [
+        ("image", "debian-trixie"),
+        ("firewall", "iptables:nixos"),
+        ("guest", "trixie"),
+        ("guest-systemd", "257.13-1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let known = read(&row("names::sibling", &format!("{when:?}"), "2026-12-31")).expect("sound");
+    let expected = if counts { "expected-failure" } else { "failed" };
+    let judged = known.judge("names::sibling", &facts, failed());
+    assert_eq!(judged.word(), expected);
+}
+
+#[test]
+fn a_failure_at_another_assertion_is_another_bug() {
+    let at = |assertion: &str| {
+        let text = row("names::sibling", "", "2026-12-31");
+        read(&format!("{text}assertion = {assertion:?}\n")).expect("sound")
+    };
+    let here = at("it is so");
+    assert_eq!(word(&here, "names::sibling", failed()), "expected-failure");
+    assert_eq!(
+        word(&here, "names::sibling", Verdict::Passed),
+        "unexpected-pass"
+    );
+    let elsewhere = at("the lease");
+    assert_eq!(word(&elsewhere, "names::sibling", failed()), "failed");
 }

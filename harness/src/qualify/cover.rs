@@ -1,0 +1,75 @@
+//! Which cells of a matrix are run: all of them, or so many that any two values meet.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::matrix::{Cell, Matrix};
+
+/// How much of a matrix is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cover {
+    /// Every two values of two dimensions occur together in some case, unless all such cases are left out.
+    Pairs,
+    /// The full product.
+    Full,
+}
+
+/// Two values of two dimensions, by their places.
+type Pair = ((usize, usize), (usize, usize));
+
+/// The cells of `matrix`, in the order of the full product.
+///
+/// For [`Cover::Pairs`] the cell that adds most pairs is taken, again and again, and of equals the
+/// first: the same matrix always gives the same cells, and the one of all default values is among them.
+#[must_use]
+pub fn cells(matrix: &Matrix, cover: Cover) -> Vec<Cell> {
+    let product = matrix.product();
+    if cover == Cover::Full {
+        return product;
+    }
+    let pairs: Vec<Vec<Pair>> = product.iter().map(|cell| pairs(matrix, cell)).collect();
+    let mut open: HashSet<Pair> = pairs.iter().flatten().copied().collect();
+    let mut taken = vec![false; product.len()];
+    // A matrix of one dimension has no pairs: there, each value is a case.
+    if matrix.dimensions.len() < 2 {
+        taken.fill(true);
+    }
+    while !open.is_empty() {
+        let news = |pairs: &Vec<Pair>| pairs.iter().filter(|pair| open.contains(pair)).count();
+        let mut best = (0, 0);
+        for (place, pairs) in pairs.iter().enumerate() {
+            let news = news(pairs);
+            if news > best.1 {
+                best = (place, news);
+            }
+        }
+        taken[best.0] = true;
+        for pair in &pairs[best.0] {
+            open.remove(pair);
+        }
+    }
+    let taken = product.into_iter().zip(taken);
+    taken
+        .filter_map(|(cell, taken)| taken.then_some(cell))
+        .collect()
+}
+
+fn pairs(matrix: &Matrix, cell: &Cell) -> Vec<Pair> {
+    let places: Vec<(usize, usize)> = matrix
+        .dimensions
+        .iter()
+        .zip(&cell.0)
+        .enumerate()
+        .filter_map(|(place, (dimension, (_, value)))| {
+            let value = dimension.values.iter().position(|one| one == value)?;
+            Some((place, value))
+        })
+        .collect();
+    let mut pairs = vec![];
+    for (count, one) in places.iter().enumerate() {
+        pairs.extend(places[count + 1..].iter().map(|other| (*one, *other)));
+    }
+    pairs
+}

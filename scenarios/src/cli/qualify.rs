@@ -1,0 +1,151 @@
+//! `spawnlab qualify`: the cases of a matrix, one after the other, told on one page.
+
+use std::{fmt::Write as _, sync::Arc, time::Instant};
+
+use spawnlab::{
+    event::{Event, Events},
+    known::Known,
+    qualify::{self, Case, Missing, Qualification, text},
+    report::{dir::Dir, drive::drive, terminal::Terminal},
+    runner::Interrupt,
+};
+use tokio::runtime::Handle;
+
+use super::{
+    exit::Exit,
+    known, print,
+    qualify_args::QualifyArgs,
+    qualify_files,
+    qualify_plan::{self, Cases},
+    run::Session,
+    signals,
+    trouble::Trouble,
+};
+use crate::registry::{self, Chosen};
+
+/// Runs the cases of `args`, and reports them.
+pub(super) async fn qualify(args: &QualifyArgs, bodies: Handle) -> Result<Exit, Trouble> {
+    // What can be wrong with the command line is found out before anything is written or started.
+    let Cases { plan, mut all } = qualify_plan::cases(args)?;
+    if let Some(shard) = args.shard {
+        all.retain(|(cell, _)| shard.holds(&cell.name()));
+    }
+    if args.list {
+        return list(args, &all);
+    }
+    qualify_plan::check_tools(&all)?;
+    let known = Arc::new(known::read(args.known.as_deref(), &registry::names())?);
+    let shard = args.shard.map(|shard| shard.to_string());
+    let mut qualification = Qualification::begun(plan, shard, all.iter().map(|(cell, _)| cell));
+    let dir = qualify_files::open(args.report.as_deref(), &qualification)?;
+    let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
+    let begin = Instant::now();
+    let count = all.len();
+    for (place, (cell, chosen)) in all.iter().enumerate() {
+        if interrupt.is_raised() {
+            break;
+        }
+        let name = cell.name();
+        print::stdout(&format!("\n== case {} of {count}: {name}\n", place + 1))?;
+        let mut options = qualify_plan::options(args, cell)?;
+        options.known = Arc::<Known>::clone(&known);
+        let session = Session {
+            jobs: args.jobs,
+            fail_fast: false,
+            bodies: bodies.clone(),
+            interrupt: &interrupt,
+        };
+        let case = &mut qualification.cases[place];
+        run(&session, options, chosen, case, &dir).await?;
+        qualification.took_ms = millis(begin);
+        qualification.interrupted = interrupt.is_raised();
+        // What has ended is kept, whatever becomes of the rest.
+        qualify_files::keep(&qualification, &dir)?;
+    }
+    qualification.took_ms = millis(begin);
+    qualification.interrupted = not_whole(&qualification, &interrupt);
+    qualify_files::write(&qualification, &dir)?;
+    print::stdout(&format!(
+        "\n{}report in {dir}\n",
+        text::render(&qualification)
+    ))?;
+    Ok(Exit::from(qualification.came()))
+}
+
+/// Runs one case in its folder, and takes down what came of it.
+async fn run(
+    session: &Session<'_>,
+    options: crate::engine::Options,
+    chosen: &[Chosen],
+    case: &mut Case,
+    dir: &Dir,
+) -> Result<(), Trouble> {
+    let begin = Instant::now();
+    let below = Dir::at(&dir.path().join(&case.folder))
+        .map_err(|error| Trouble::infrastructure("report", error))?;
+    let (events, receiver) = Events::channel();
+    let mut terminal = Terminal::stdout();
+    let driver = drive(
+        receiver,
+        move |event| terminal.tell(event),
+        Some(below.clone()),
+    )
+    .map_err(|error| Trouble::infrastructure("reporters", error))?;
+    let (summary, records) = session.run(options, chosen, &below, &events).await;
+    events.send(Event::RunFinished(Box::new(summary.clone())));
+    drop(events);
+    let (told, kept) = tokio::task::spawn_blocking(|| driver.finish())
+        .await
+        .map_err(|error| Trouble::infrastructure("reporters", error))?;
+    kept.map_err(|error| Trouble::infrastructure("report", error))?;
+    case.environment = told.environment;
+    case.records = records;
+    case.took_ms = millis(begin);
+    case.missing = match summary.error {
+        Some(error) => Some(Missing::Infrastructure(error)),
+        None if summary.interrupted => Some(Missing::Interrupted),
+        None => None,
+    };
+    Ok(())
+}
+
+/// Whether the interruption kept anything from being run.
+fn not_whole(qualification: &Qualification, interrupt: &Interrupt) -> bool {
+    interrupt.is_raised()
+        && qualification
+            .cases
+            .iter()
+            .any(|case| matches!(case.missing, Some(Missing::Interrupted | Missing::NotRun)))
+}
+
+fn list(args: &QualifyArgs, all: &[(qualify::matrix::Cell, Vec<Chosen>)]) -> Result<Exit, Trouble> {
+    let planned: Vec<qualify::Planned> = all
+        .iter()
+        .map(|(cell, chosen)| qualify::Planned {
+            name: cell.name(),
+            scenarios: chosen.iter().map(Chosen::full_name).collect(),
+        })
+        .collect();
+    let text = if args.json {
+        serde_json::to_string_pretty(&planned)
+            .map_err(|error| Trouble::infrastructure("list", error))?
+            + "\n"
+    } else {
+        let mut text = String::new();
+        for case in &planned {
+            let _ = writeln!(
+                text,
+                "{}\n    {} scenarios",
+                case.name,
+                case.scenarios.len()
+            );
+        }
+        text
+    };
+    print::stdout(&text)?;
+    Ok(Exit::AsExpected)
+}
+
+fn millis(begin: Instant) -> u64 {
+    u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
