@@ -151,7 +151,7 @@ fn every_command_has_a_page_that_man_reads_without_a_warning() {
     assert_eq!(pages.len(), commands().len());
     for page in pages {
         assert!(
-            page.text.contains(".SH EXTRA"),
+            page.text.contains(".SH EXAMPLES"),
             "{}: no examples",
             page.name
         );

@@ -1,5 +1,7 @@
 //! `spawnlab completions`: made of the definitions that the help is made of.
 
+use std::fmt::Write as _;
+
 use clap::{
     Args, Command, CommandFactory, ValueEnum,
     builder::{PossibleValue, PossibleValuesParser},
@@ -45,34 +47,58 @@ pub fn script(shell: Shell) -> String {
     let mut script = vec![];
     generate(generator, &mut with_names(), "spawnlab", &mut script);
     let mut script = String::from_utf8_lossy(&script).into_owned();
-    if shell == Shell::Bash {
-        script.push_str(COLONS);
+    match shell {
+        Shell::Bash => script.push_str(COLONS),
+        // Its generator leaves out what stands for itself.
+        Shell::Fish => script.push_str(&fish_names()),
+        Shell::Zsh => {}
     }
     script
+}
+
+fn fish_names() -> String {
+    let mut lines = String::new();
+    for (subcommand, all) in filtered() {
+        let names = names(&all).join(" ");
+        let _ = writeln!(
+            lines,
+            "complete -c spawnlab -n \"__fish_spawnlab_using_subcommand {subcommand}\" -f -a \"{names}\""
+        );
+    }
+    lines
+}
+
+/// The commands that take filters, with what they choose from.
+fn filtered() -> [(&'static str, Vec<Chosen>); 4] {
+    [
+        ("list", to_run()),
+        ("run", to_run()),
+        ("prove", to_prove()),
+        ("verify", to_run()),
+    ]
+}
+
+/// Areas and full names of `all`.
+fn names(all: &[Chosen]) -> Vec<String> {
+    let mut names: Vec<String> = vec![];
+    for name in all.iter().map(Chosen::full_name) {
+        let area = name.find("::").map(|at| name[..at + 2].to_owned());
+        for name in area.into_iter().chain([name]) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
 }
 
 /// The command line, with the names of all scenarios where filters stand. They are no possible
 /// values of the real one: a filter may be a part of a name.
 fn with_names() -> Command {
-    let names = |all: Vec<Chosen>| {
-        let mut names: Vec<String> = vec![];
-        for name in all.iter().map(Chosen::full_name) {
-            let area = name.find("::").map(|at| name[..at + 2].to_owned());
-            for name in area.into_iter().chain([name]) {
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-        }
-        PossibleValuesParser::new(names.into_iter().map(PossibleValue::new))
-    };
     let mut command = Cli::command();
-    for (subcommand, names) in [
-        ("list", names(to_run())),
-        ("run", names(to_run())),
-        ("prove", names(to_prove())),
-        ("verify", names(to_run())),
-    ] {
+    for (subcommand, all) in filtered() {
+        let names = names(&all).into_iter().map(PossibleValue::new);
+        let names = PossibleValuesParser::new(names);
         command = command.mut_subcommand(subcommand, |subcommand| {
             subcommand.mut_arg("filters", |filters| filters.value_parser(names))
         });

@@ -67,7 +67,7 @@ Examples:
 /// The end of `spawnlab resume -h`.
 pub(super) const RESUME: &str = "\
 Examples:
-  spawnlab run --keep names::                keeps the hosts of what does not pass
+  spawnlab run --keep names::                keeps hosts of what fails
   spawnlab resume target/spawnlab/runs/latest/evidence/names/name_resolves";
 
 /// The end of `spawnlab layers -h`.
