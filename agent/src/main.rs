@@ -1,17 +1,21 @@
 //! `spawnlab-agent NAME`: serves the virtio port that is called NAME, until it is ended.
 //!
 //! It takes the place of qemu-ga on hosts that the lab has provisioned, on the same port and in the
-//! same protocol (JSON lines), with two more commands: see [`serve`]. It must be linked statically,
-//! since hosts have different C libraries, and it is small, since in every clone the emulator
-//! has to translate anew whatever of it is run.
+//! same protocol (JSON lines), with commands of its own: see [`serve`]. It must be linked statically,
+//! since hosts have different C libraries. In every clone the emulator has to translate anew
+//! whatever of it is run, and of the kernel on its behalf: so it is one thread, and a shell waits
+//! ready for the next command.
 //!
 //! Exit codes: 1 the port can't be served, 2 usage.
 
-mod capture;
 mod port;
+mod random;
+mod ready;
+mod run;
 mod serve;
+mod wire;
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -19,10 +23,7 @@ fn main() -> ExitCode {
         eprintln!("usage: spawnlab-agent NAME, the name of a virtio port");
         return ExitCode::from(2);
     };
-    let outcome = port::find(&name).and_then(|file| {
-        let reader = std::io::BufReader::new(file.try_clone()?);
-        serve::serve(port::Waiting(reader), Arc::new(serve::Answers::new(file)))
-    });
+    let outcome = port::find(&name).and_then(|port| serve::Server::new(port).serve());
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,14 +1,11 @@
-//! The virtio port: found by its name, and read although nobody may be at its other end.
+//! The virtio port, found by its name.
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Read},
-    os::fd::AsFd,
+    io,
     path::Path,
     time::{Duration, Instant},
 };
-
-use rustix::event::{PollFd, PollFlags, poll};
 
 /// How long qemu-ga may take to let go of the port.
 const FREE: Duration = Duration::from_secs(20);
@@ -41,47 +38,6 @@ fn device_of(class: &Path, name: &str) -> io::Result<std::ffi::OsString> {
     }
     let why = format!("no port of this name in {}", class.display());
     Err(io::Error::new(io::ErrorKind::NotFound, why))
-}
-
-/// Reads a port. While nobody is connected to its other end a port reads as ended: that is waited
-/// for, since the lab may come back.
-pub(crate) struct Waiting(pub(crate) BufReader<File>);
-
-impl Waiting {
-    fn wait(&self) -> io::Result<()> {
-        // The port hangs up as long as nobody is there, so poll would return at once.
-        let file = self.0.get_ref().as_fd();
-        let mut fds = [PollFd::new(&file, PollFlags::IN)];
-        poll(&mut fds, None)?;
-        if fds[0].revents().contains(PollFlags::HUP) && !fds[0].revents().contains(PollFlags::IN) {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
-    }
-}
-
-impl Read for Waiting {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.0.read(buffer)? {
-                0 => self.wait()?,
-                count => return Ok(count),
-            }
-        }
-    }
-}
-
-impl BufRead for Waiting {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.0.fill_buf()?.is_empty() {
-            self.wait()?;
-        }
-        Ok(self.0.buffer())
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.0.consume(count);
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 use std::{
-    io::Read,
-    os::unix::net::UnixStream,
+    io::{BufRead, BufReader},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
+use serde_json::{Value, json};
+
 use super::*;
 
-/// One end of a socket pair; the agent serves the other one until this is dropped.
+/// One end of a socket pair; the agent serves the other one.
 struct Lab {
-    socket: io::BufReader<UnixStream>,
+    socket: BufReader<UnixStream>,
 }
 
 impl Lab {
@@ -17,12 +19,10 @@ impl Lab {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(Duration::from_secs(30)))
             .unwrap();
-        std::thread::spawn(move || {
-            let reader = io::BufReader::new(theirs.try_clone().unwrap());
-            serve(reader, Arc::new(Answers::new(theirs))).unwrap();
-        });
+        // Serves for ever; the process that runs the tests ends it.
+        std::thread::spawn(|| Server::new(File::from(OwnedFd::from(theirs))).serve());
         Self {
-            socket: io::BufReader::new(ours),
+            socket: BufReader::new(ours),
         }
     }
 
@@ -33,6 +33,28 @@ impl Lab {
     fn ask(&mut self, execute: &str, id: u64, arguments: Value) {
         let line = json!({ "execute": execute, "id": id, "arguments": arguments });
         self.send(format!("{line}\n").as_bytes());
+    }
+
+    /// Runs `script` and returns what it wrote to its standard output.
+    fn run(&mut self, script: &str) -> String {
+        self.ask("spawnlab-run", 1, sh(script));
+        let told = self.hear()["return"].take();
+        assert_eq!(told["exitcode"], 0, "{told}");
+        text(&told["out-data"])
+    }
+
+    /// Runs commands until one finds a shell that has waited for it: whether the agent starts one first or
+    /// takes the next command first is up to who is quicker.
+    fn with_a_waiting_shell(&mut self, script: &str) -> String {
+        let script = format!("tr '\\0' ' ' </proc/$$/cmdline; echo; {script}");
+        for _ in 0..100 {
+            let said = self.run(&script);
+            let (shell, rest) = said.split_once('\n').expect("two lines");
+            if shell.contains("/proc/self/fd/3") {
+                return rest.to_owned();
+            }
+        }
+        panic!("no shell ever waited");
     }
 
     fn hear(&mut self) -> Value {
@@ -99,6 +121,75 @@ fn commands_run_side_by_side_and_can_be_killed() {
     assert_eq!(run["return"]["signal"], 9);
     lab.ask("spawnlab-kill", 4, json!({ "token": token }));
     assert_eq!(lab.hear()["return"], false);
+}
+
+#[test]
+fn a_shell_that_waited_is_like_any_other() {
+    let mut lab = Lab::new();
+    let said = lab.with_a_waiting_shell(
+        "echo $WORD; cat; [ -e /proc/$$/fd/3 ] || echo closed; readlink /proc/$$/fd/0",
+    );
+    assert_eq!(said, "there\nclosed\n/dev/null\n");
+    let script = "echo out; echo err >&2; exit 7";
+    lab.ask("spawnlab-run", 3, sh(script));
+    let told = lab.hear()["return"].take();
+    assert_eq!(told["exitcode"], 7);
+    assert_eq!(text(&told["out-data"]), "out\n");
+    assert_eq!(text(&told["err-data"]), "err\n");
+}
+
+#[test]
+fn a_shell_that_died_while_it_waited_is_replaced() {
+    let mut lab = Lab::new();
+    // Each kills whatever waits beside it, and the next command runs all the same.
+    let kill = "for it in /proc/[0-9]*; do
+            [ $it = /proc/$$ ] || ! grep -qs MARK=one-to-kill $it/environ || kill -9 ${it#/proc/}
+        done; echo yes";
+    let mut marked = sh(kill);
+    marked["env"] = json!(["PATH=/usr/bin:/bin", "MARK=one-to-kill"]);
+    for _ in 0..10 {
+        lab.ask("spawnlab-run", 1, marked.clone());
+        assert_eq!(text(&lab.hear()["return"]["out-data"]), "yes\n");
+    }
+}
+
+#[test]
+fn another_environment_gets_a_shell_of_its_own() {
+    let mut lab = Lab::new();
+    lab.with_a_waiting_shell("true");
+    let mut other = sh("echo $WORD");
+    other["env"] = json!(["PATH=/usr/bin:/bin", "WORD=other"]);
+    lab.ask("spawnlab-run", 1, other);
+    assert_eq!(text(&lab.hear()["return"]["out-data"]), "other\n");
+}
+
+#[test]
+fn a_script_that_no_pipe_holds_is_run_like_any_other() {
+    let mut lab = Lab::new();
+    lab.with_a_waiting_shell("true");
+    let script = format!("echo begin; {} echo end", ": filler;".repeat(8_000));
+    assert_eq!(lab.run(&script), "begin\nend\n");
+}
+
+#[test]
+fn what_a_killed_command_started_ends_with_it() {
+    let mut lab = Lab::new();
+    let group = sh("sleep 600 | cat; echo never");
+    let token = group["token"].clone();
+    lab.ask("spawnlab-run", 1, group);
+    lab.ask("spawnlab-kill", 2, json!({ "token": token }));
+    assert_eq!(lab.hear()["return"], true);
+    // Were the sleep still there, it would hold the streams open and there would be no answer.
+    assert_eq!(lab.hear()["return"]["signal"], 9);
+}
+
+#[test]
+fn a_resumed_host_without_its_mark_is_refused() {
+    let mut lab = Lab::new();
+    let arguments = json!({ "seconds": 1, "nanoseconds": 0, "seed": "", "nonce": "/nowhere" });
+    lab.ask("spawnlab-resumed", 1, arguments);
+    let desc = lab.hear()["error"]["desc"].take();
+    assert!(desc.as_str().unwrap().contains("No such file"), "{desc}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! round trip and no polling; which of the two answers is found out by asking.
 
 use std::{
+    io::Read,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -175,8 +176,9 @@ impl Agent {
         self.polled.store(false, Ordering::Relaxed);
     }
 
-    /// Sets the clock of a host that was just resumed to `now`, and returns the file `nonce`: one
-    /// request where the lab's own agent runs, and otherwise a command.
+    /// Sets the clock of a host that was just resumed to `now`, gives it random numbers of its own,
+    /// and returns the file `nonce`: one request where the lab's own agent runs. Otherwise it is a
+    /// command, and the random numbers are the business of the machine's `vmgenid`.
     ///
     /// # Errors
     /// As [`Self::shell`]; a missing file is an [`Error::Agent`].
@@ -184,6 +186,7 @@ impl Agent {
         let arguments = json!({
             "seconds": now.as_secs(),
             "nanoseconds": now.subsec_nanos(),
+            "seed": STANDARD.encode(seed()?),
             "nonce": nonce,
         });
         // The byte makes a fresh start of whatever the agent was in the middle of, so that a
@@ -340,6 +343,13 @@ fn unknown(error: &ChannelError) -> bool {
 
 fn parsed(answer: Value) -> Result<ExecStatus> {
     serde_json::from_value(answer).map_err(|error| Error::answer("the guest agent", error))
+}
+
+/// What no sibling of a clone has.
+fn seed() -> Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut seed)?;
+    Ok(seed)
 }
 
 /// A script's first line, shortened for messages.
