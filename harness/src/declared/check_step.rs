@@ -11,6 +11,9 @@ use super::{
 };
 use crate::qemu::agent::first_line;
 
+/// What makes a verb of a script.
+type Make = fn(String) -> Do;
+
 /// The largest automaton of a pattern, in bytes.
 const PATTERN: usize = 1 << 20;
 
@@ -104,7 +107,7 @@ impl Checker<'_> {
 
     fn act(&self, raw: &RawStep, place: Range<usize>) -> Result<Do> {
         let mut acts: Vec<(Do, Range<usize>)> = vec![];
-        let scripts: [(&Option<Spanned<String>>, fn(String) -> Do); 6] = [
+        let scripts: [(&Option<Spanned<String>>, Make); 6] = [
             (&raw.succeed, Do::Succeed),
             (&raw.fail, Do::Fail),
             (&raw.execute, Do::Execute),

@@ -11,17 +11,17 @@ const SHOWN: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file's name.
-    pub file: String,
+    pub file: Box<str>,
     /// The line, counted from 1.
     pub line: usize,
     /// The column in characters, counted from 1.
     pub column: usize,
     /// What is wrong there.
-    pub message: String,
+    pub message: Box<str>,
     /// The next step.
-    pub hint: String,
+    pub hint: Box<str>,
     /// The line's text, or the part of it around the place.
-    source: String,
+    source: Box<str>,
     /// Where in `source` the place begins, in characters, and how many it has.
     mark: (usize, usize),
 }
@@ -48,16 +48,16 @@ impl Problem {
         let plain = |c: char| if c.is_control() { ' ' } else { c };
         let source: String = shown.iter().copied().map(plain).collect();
         Self {
-            file: file.to_owned(),
+            file: file.into(),
             line: text[..begin].matches('\n').count() + 1,
             column: column + 1,
-            message: printable(&message.into()),
-            hint: printable(&hint.into()),
+            message: printable(&message.into()).into(),
+            hint: printable(&hint.into()).into(),
             mark: (
                 column - first,
                 width.min(shown.len().saturating_sub(column - first).max(1)),
             ),
-            source: source.trim_end().to_owned(),
+            source: source.trim_end().into(),
         }
     }
 
