@@ -29,6 +29,26 @@
           nixos-deploy-container = pkgs.callPackage ./nix/deploy-tool.nix { };
         }
         // (if isLinux pkgs then { spawnlab = pkgs.callPackage ./nix/spawnlab.nix { }; } else { });
+
+      # Images of hosts are x86_64, whatever they are asked for on: on another machine Nix has to have
+      # an x86_64 one to build on.
+      hosts = {
+        host-image = self.lib.mkHostImage { };
+        # For comparing two nixpkgs: nothing of this flake's in the firewall.
+        verify-host = self.lib.mkHostImage {
+          name = "nixos-verify";
+          modules = [ { spawnlab.allowLeases = false; } ];
+        };
+        verify-host-nftables = self.lib.mkHostImage {
+          name = "nixos-verify-nftables";
+          modules = [
+            {
+              spawnlab.allowLeases = false;
+              networking.nftables.enable = true;
+            }
+          ];
+        };
+      };
     in
     {
       nixosModules = {
@@ -39,6 +59,10 @@
       overlays.default = final: _: ours final;
 
       lib = {
+        # A NixOS host for the lab, as a folder with an image.json: `mkHostImage { nixpkgs, modules, ... }`,
+        # vm-images/nixos has the rest.
+        mkHostImage = arguments: import ./vm-images/nixos ({ inherit nixpkgs; } // arguments);
+
         # A NixOS system to deploy into a container: `mkGuest { system, modules }`.
         mkGuest =
           {
@@ -54,6 +78,7 @@
       packages = each all (
         pkgs:
         ours pkgs
+        // (if isLinux pkgs then hosts else { })
         // {
           default = (ours pkgs).nixos-deploy-container;
           options-documentation = pkgs.callPackage ./nix/options.nix { };
@@ -67,9 +92,12 @@
         };
         verify = {
           type = "app";
-          program = "${pkgs.writeShellScript "spawnlab-verify" ''
-            exec ${(ours pkgs).spawnlab}/bin/spawnlab verify "$@"
-          ''}";
+          program = "${
+            pkgs.callPackage ./nix/verify.nix {
+              inherit (ours pkgs) spawnlab;
+              flake = "path:${self}";
+            }
+          }/bin/spawnlab-verify";
         };
       });
 
@@ -89,6 +117,16 @@
             {
               inherit (ours pkgs) spawnlab;
               declaration = pkgs.callPackage ./nix/check-declaration.nix { };
+            }
+          else
+            { }
+        )
+        // (
+          if pkgs.stdenv.hostPlatform.system == "x86_64-linux" then
+            import ./nixos-tests {
+              inherit pkgs;
+              inherit (ours pkgs) spawnlab;
+              inherit (self.lib) mkHostImage;
             }
           else
             { }

@@ -9,6 +9,7 @@
   qemu,
   e2fsprogs,
   openssh,
+  util-linux,
 }:
 let
   version = (lib.importTOML ../Cargo.toml).workspace.package.version;
@@ -65,6 +66,8 @@ rustPlatform.buildRustPackage (
               qemu
               e2fsprogs
               openssh
+              # setpriv, which ends hosts with the lab
+              util-linux
             ]
           } \
           --set-default SPAWNLAB_OWN_TOOL ${inHosts}/bin/nixos-deploy-container \

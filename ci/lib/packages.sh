@@ -11,13 +11,20 @@ needs_of() {
         echo qemu qemu-img mmdebstrap mount gpg uidmap keyring mke2fs ssh setpriv
     fi
     if [[ $1 == test ]]; then
-        echo rustfmt clippy nix shellcheck
+        echo rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 chromium chromedriver
     fi
 }
 
 # Those without which one step of ci/test is left out, and everything else still works.
 is_optional() {
-    [[ $1 == rustfmt || $1 == clippy || $1 == nix || $1 == shellcheck ]]
+    [[ " rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 chromium chromedriver " == *" $1 "* ]]
+}
+
+# Elsewhere a browser is a snap, or comes from its makers: that is for the machine's owner to decide, and
+# the test that needs one says that it is left out.
+has_browser_package() {
+    read_distribution
+    [[ $DISTRIBUTION == debian ]]
 }
 
 is_there() {
@@ -31,8 +38,12 @@ is_there() {
         nix) command -v nix-instantiate >/dev/null ;;
         # The static C library is asked for, too: what runs in a VM is linked against it.
         linker) file=$(cc -print-file-name=libc.a 2>/dev/null) && [[ $file == /* && -r $file ]] ;;
+        chromium) command -v chromium chromium-browser google-chrome >/dev/null || ! has_browser_package ;;
+        chromedriver) command -v chromedriver >/dev/null || ! has_browser_package ;;
         # The ending depends on the age of the package.
         keyring) compgen -G '/usr/share/keyrings/debian-archive-keyring.[gp]*' >/dev/null ;;
+        # Ordinary users do not have their folder on PATH.
+        nft | iptables) [[ -x /usr/sbin/$1 ]] || command -v "$1" >/dev/null ;;
         certificates)
             for file in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt \
                 /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem; do
@@ -63,6 +74,11 @@ reason_for() {
         certificates) echo 'cargo fetches crates over HTTPS' ;;
         nix) echo 'checks the Nix files' ;;
         shellcheck) echo 'checks the shell scripts' ;;
+        nft | iptables) echo "checks the firewall variants against this machine's kernel" ;;
+        fakeroot) echo "makes the disk of a NixOS host, in the Nix files' tests" ;;
+        sqlite3) echo "reads the Nix database on that disk" ;;
+        chromium) echo 'the browser that the page of a report is looked at with' ;;
+        chromedriver) echo 'drives that browser in a test' ;;
     esac
 }
 
@@ -89,6 +105,8 @@ packages_for() {
         linker) printf '%s\n' gcc libc6-dev ;;
         certificates) echo ca-certificates ;;
         nix) echo nix-bin ;;
+        nft) echo nftables ;;
+        chromedriver) echo chromium-driver ;;
         *) echo "$1" ;;
     esac
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use camino::Utf8PathBuf;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::Verdict;
@@ -41,6 +42,8 @@ pub enum Event {
     StepFinished {
         /// The step's name.
         step: String,
+        /// When it began.
+        started: Timestamp,
         /// How long it took.
         took: Duration,
         /// What came of it: `built`, `reused`, or the error.
@@ -103,6 +106,9 @@ pub struct Record {
     /// What it came to.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// When it began, in UTC, as RFC 3339; absent where it was never started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
     /// From the clone's start to the end of its teardown.
     pub took_ms: u64,
     /// The evidence folder, relative to the report's.
@@ -208,10 +214,11 @@ impl Events {
         self.send(Event::StepStarted {
             step: step.to_owned(),
         });
-        let begin = std::time::Instant::now();
+        let (started, begin) = (Timestamp::now(), std::time::Instant::now());
         let result = body().await;
         self.send(Event::StepFinished {
             step: step.to_owned(),
+            started,
             took: begin.elapsed(),
             result: match &result {
                 Ok((_, how)) => Ok(how.clone()),

@@ -26,15 +26,19 @@ pub enum Hop {
     Firewall,
     /// The guest holds a lease from the host's DHCP server.
     Lease,
-    /// The host resolves the container's name to the leased address.
+    /// Both ends send what is for the other over the link, and find each other there.
+    Route,
+    /// The host resolves the container's name to the leased address, and the guest has a resolver.
     Name,
-    /// The service in the guest answers by name.
+    /// The service's port takes connections that come over the link.
+    Port,
+    /// The service in the guest runs, and answers by name.
     Service,
 }
 
 impl Hop {
     /// All hops, first to last.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Host,
         Self::Declaration,
         Self::Profile,
@@ -44,7 +48,9 @@ impl Hop {
         Self::Link,
         Self::Firewall,
         Self::Lease,
+        Self::Route,
         Self::Name,
+        Self::Port,
         Self::Service,
     ];
 }
@@ -61,7 +67,9 @@ impl fmt::Display for Hop {
             Self::Link => "link",
             Self::Firewall => "firewall",
             Self::Lease => "lease",
+            Self::Route => "route",
             Self::Name => "name",
+            Self::Port => "port",
             Self::Service => "service",
         })
     }

@@ -4,11 +4,12 @@
 
 use std::{
     io::Write,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant, SystemTime},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
 
 use crate::{
     container::Container,
@@ -22,6 +23,7 @@ use crate::{
 };
 
 mod life;
+mod whole;
 
 /// How long a command may take with KVM; [`Host::limit`] stretches it.
 const COMMAND: Duration = Duration::from_secs(30);
@@ -47,6 +49,7 @@ pub struct Host {
     evidence: Utf8PathBuf,
     transcript: Mutex<fs_err::File>,
     last: Mutex<Last>,
+    born: OnceLock<SystemTime>,
 }
 
 /// What a report says of a scenario that was cut short.
@@ -57,7 +60,8 @@ struct Last {
 }
 
 impl Host {
-    /// Takes charge of `machine`; commands are noted in `evidence/commands.log`.
+    /// Takes charge of `machine`; commands are noted in `evidence/commands.log`, each with the time when it
+    /// was given and what it printed.
     ///
     /// # Errors
     /// When the note can't be written.
@@ -72,6 +76,7 @@ impl Host {
             evidence: evidence.to_owned(),
             transcript: Mutex::new(transcript),
             last: Mutex::default(),
+            born: OnceLock::new(),
         })
     }
 
@@ -85,6 +90,13 @@ impl Host {
     #[must_use]
     pub fn evidence(&self) -> &Utf8Path {
         &self.evidence
+    }
+
+    /// When it was resumed, by its own clock, which was set then; absent where it was booted. What it
+    /// logged before is its layer's.
+    #[must_use]
+    pub fn born(&self) -> Option<SystemTime> {
+        self.born.get().copied()
     }
 
     /// `limit`, stated for a machine with KVM, for this machine.
@@ -140,28 +152,30 @@ impl Host {
         limit: Duration,
     ) -> Result<Output> {
         self.last().command = first_line(script);
-        let begin = Instant::now();
+        let (at, begin) = (Timestamp::now(), Instant::now());
         let shell = self.machine.agent().shell(script, stdin, self.limit(limit));
         let result = self.machine.alive(shell).await;
-        self.note(script, begin.elapsed(), &result);
+        self.note(script, at, begin.elapsed(), &result);
         result
     }
 
-    fn note(&self, script: &str, took: Duration, result: &Result<Output>) {
+    fn note(&self, script: &str, at: Timestamp, took: Duration, result: &Result<Output>) {
         let mut log = self
             .transcript
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        // As a shell shows what is typed: where the script ends and its output begins is seen.
+        let script = script.trim_end().replace('\n', "\n> ");
         let _ = match result {
             Ok(output) => writeln!(
                 log,
-                "$ {script}\n{}{}-- {} after {} ms\n",
+                "{at:.3} $ {script}\n{}{}-- {} after {} ms\n",
                 output.stdout,
                 output.stderr,
                 output.status,
                 took.as_millis()
             ),
-            Err(error) => writeln!(log, "$ {script}\n-- {error}\n"),
+            Err(error) => writeln!(log, "{at:.3} $ {script}\n-- {error}\n"),
         };
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [[known]]
-//! scenarios = "names::sibling_*"               # a full name; `*` stands for anything
+//! scenarios = "names::sibling_*"               # a full name, or a list; `*` stands for anything
 //! tracker = "https://example.org/issues/1"     # where the bug is tracked
 //! assertion = "the sibling's address"          # where they fail; left out: anywhere
 //! when = ["systemd < 258", "guest = trixie"]   # all have to hold; left out: always
@@ -27,7 +27,7 @@ pub struct Known(Vec<Row>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
-    scenarios: String,
+    scenarios: Vec<String>,
     assertion: Option<String>,
     tracker: String,
     when: Vec<Condition>,
@@ -43,12 +43,19 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawRow {
-    scenarios: String,
+    scenarios: Scenarios,
     assertion: Option<String>,
     tracker: String,
     #[serde(default)]
     when: Vec<String>,
     until: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scenarios {
+    One(String),
+    Some(Vec<String>),
 }
 
 impl Known {
@@ -81,9 +88,10 @@ impl Known {
     /// something else than the bug. So may a failure of another assertion than the row names.
     #[must_use]
     pub fn judge(&self, name: &str, facts: &BTreeMap<String, String>, verdict: Verdict) -> Verdict {
-        let mut rows = self.0.iter().filter(|row| {
-            matches(&row.scenarios, name) && row.when.iter().all(|one| one.holds(facts))
-        });
+        let mut rows = self
+            .0
+            .iter()
+            .filter(|row| row.means(name) && row.when.iter().all(|one| one.holds(facts)));
         match verdict {
             Verdict::Failed(failure) => match rows.find(|row| row.is_at(&failure.assertion)) {
                 Some(row) => Verdict::ExpectedFailure {
@@ -104,6 +112,10 @@ impl Known {
 }
 
 impl Row {
+    fn means(&self, name: &str) -> bool {
+        self.scenarios.iter().any(|pattern| matches(pattern, name))
+    }
+
     fn is_at(&self, assertion: &str) -> bool {
         let wanted = self.assertion.as_deref();
         wanted.is_none_or(|wanted| wanted == assertion)
@@ -117,6 +129,14 @@ impl Row {
             when,
             until,
         } = row;
+        let patterns = match scenarios {
+            Scenarios::One(pattern) => vec![pattern],
+            Scenarios::Some(patterns) => patterns,
+        };
+        let scenarios = patterns.join(", ");
+        if scenarios.is_empty() {
+            return Err("a row names no scenario".into());
+        }
         if !tracker.starts_with("https://") && !tracker.starts_with("http://") {
             return Err(format!(
                 "{scenarios}: the tracker {tracker:?} is no URL; name the public report of the bug"
@@ -130,17 +150,19 @@ impl Row {
                 "{scenarios}: the row expired on {last}; look at {tracker}, then remove the row or move its date"
             ));
         }
-        if !names.iter().any(|name| matches(&scenarios, name)) {
-            return Err(format!(
-                "{scenarios}: no scenario is called so; `spawnlab list` shows all names"
-            ));
+        for pattern in &patterns {
+            if !names.iter().any(|name| matches(pattern, name)) {
+                return Err(format!(
+                    "{pattern}: no scenario is called so; `spawnlab list` shows all names"
+                ));
+            }
         }
         let when = when
             .iter()
             .map(|text| Condition::read(text).map_err(|why| format!("{scenarios}: {why}")))
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            scenarios,
+            scenarios: patterns,
             assertion,
             tracker,
             when,

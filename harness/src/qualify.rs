@@ -1,6 +1,18 @@
 //! Qualification of a release: a matrix of cases, each of them a run of scenarios, told on one page.
 //!
 //! Everything here is computed from a matrix, and from the records of runs; no VM is touched.
+//!
+//! `qualify.json` is a [`Qualification`]:
+//!
+//! | field | shape |
+//! | --- | --- |
+//! | `version` | number, 1; a reader refuses what it does not know |
+//! | `started` | string, UTC, RFC 3339 |
+//! | `plan` | of all shards: `spawnlab`: string; `cover`: `pairs` or `full`; `loops`: number; `cases[]`: `name`: string, `scenarios`: strings; `excluded[]`: `when`: object, `why`: string |
+//! | `shard` | string such as `2/5`; absent for the whole |
+//! | `cases[]` | `name`, `folder` (relative to this file): strings; `values`: object of strings; `environment`, `records` as in [`crate::report::json`], evidence relative to the folder; `took_ms`: number; `missing`: only if it is incomplete: `kind` is `infrastructure` (with `why`), `interrupted`, `not-run` or `no-report` |
+//! | `interrupted` | boolean |
+//! | `took_ms` | number; of merged shards the sum |
 
 pub mod cover;
 pub mod junit;
@@ -94,7 +106,7 @@ pub struct Case {
 
 /// Why a case is not whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "missing", content = "why")]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "why")]
 pub enum Missing {
     /// The lab failed before any scenario: no image, no layer.
     Infrastructure(String),

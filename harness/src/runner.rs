@@ -60,24 +60,15 @@ impl Options {
         }
     }
 
-    /// Runs `jobs` at once; without a number, as many as there are `slots`, which are shared with
-    /// other processes.
+    /// Runs `jobs` at once; without a number, as many as `slots` admit at most. Either way other
+    /// processes see by the slots what runs here.
     ///
     /// # Errors
-    /// Those of `slots`.
-    pub fn admit(
-        &mut self,
-        jobs: Option<NonZeroUsize>,
-        slots: impl FnOnce() -> Result<Slots>,
-    ) -> Result<()> {
-        match jobs {
-            Some(jobs) => self.at_once = jobs,
-            None => {
-                let slots = slots()?;
-                self.at_once = slots.count();
-                self.slots = Some(slots);
-            }
-        }
+    /// That of `slots`.
+    pub fn admit(&mut self, jobs: Option<NonZeroUsize>, slots: Result<Slots>) -> Result<()> {
+        let slots = slots?;
+        self.at_once = jobs.unwrap_or(slots.most());
+        self.slots = Some(slots);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, pin::Pin, time::Duration};
 
-use crate::{lab::Lab, verdict::Outcome};
+use crate::{finding::Expected, lab::Lab, verdict::Outcome};
 
 /// What a scenario finds when it starts. Each has a clone of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,16 +37,22 @@ pub enum Guarantee {
     ChecksTheGuest,
     /// Rolls back to the previous generation on demand (`--rollback`).
     RollsBack,
+    /// Deploys to hosts whose Nix is older than 2.13, and does not know `DRV^*`. All scenarios need it on such hosts.
+    OldNix,
+    /// A host that says nothing ends the deploy after a limit that can be given (`--connect-timeout`).
+    GivesUpOnSilence,
 }
 
 impl Guarantee {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::RestoresAfterFailure,
         Self::RefusesUndeclared,
         Self::Idempotent,
         Self::ChecksTheGuest,
         Self::RollsBack,
+        Self::OldNix,
+        Self::GivesUpOnSilence,
     ];
 
     /// Its name on the command line.
@@ -58,6 +64,8 @@ impl Guarantee {
             Self::Idempotent => "idempotent",
             Self::ChecksTheGuest => "checks-the-guest",
             Self::RollsBack => "rolls-back",
+            Self::OldNix => "old-nix",
+            Self::GivesUpOnSilence => "gives-up-on-silence",
         }
     }
 }
@@ -136,6 +144,8 @@ pub struct Scenario {
     pub needs: &'static [Guarantee],
     /// What it sets up by itself.
     pub brings: &'static [Surrounding],
+    /// What would be trouble anywhere else, and is meant to happen here.
+    pub expects: &'static [Expected],
     /// Its deadline on a machine with KVM, without its turns.
     pub limit: Duration,
     /// What each turn takes at most on a machine with KVM, for one that does something
@@ -191,14 +201,25 @@ impl Scenario {
 ///
 /// After the base may stand `limit SECONDS` (the deadline on a machine with KVM, 60 by default),
 /// `turn SECONDS` (what each of [`Lab::loops`] turns takes at most there, on top of the limit), `needs [GUARANTEE, ...]` and
-/// `brings [SURROUNDING, ...]`, in this order. A scenario without a saboteur does not compile.
+/// `brings [SURROUNDING, ...]`, in this order, and then what of [`Kind`](crate::finding::Kind) the
+/// scenario makes itself, on the host or in a container, with the reason:
+///
+/// ```text
+/// killed_guest_is_noticed on Deployed expects [
+///     FailedUnit("systemd-nspawn@web.service") because "its guest is killed";
+///     CoreDump("nginx*") in "web" because "that is how it is killed";
+/// ] {
+/// ```
+///
+/// A scenario without a saboteur does not compile.
 #[macro_export]
 macro_rules! scenarios {
     (
         area $area:literal;
         $(
             $(#[doc = $claim:literal])+
-            $name:ident on $base:ident $(limit $limit:literal)? $(turn $turn:literal)? $(needs [$($needs:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])? {
+            $name:ident on $base:ident $(limit $limit:literal)? $(turn $turn:literal)? $(needs [$($needs:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])?
+            $(expects [$($kind:ident($subject:literal) $(in $machine:literal)? because $because:literal;)+])? {
                 $($saboteur:literal fails $fails:literal spares $spares:literal : $script:expr;)+
             }
         )+
@@ -212,6 +233,12 @@ macro_rules! scenarios {
                 base: $crate::scenario::Base::$base,
                 needs: &[$($($crate::scenario::Guarantee::$needs),+)?],
                 brings: &[$($($crate::scenario::Surrounding::$brings),+)?],
+                expects: &[$($($crate::finding::Expected {
+                    kind: $crate::finding::Kind::$kind,
+                    subject: $subject,
+                    machine: $crate::scenarios!(@machine $($machine)?),
+                    because: $because,
+                }),+)?],
                 limit: std::time::Duration::from_secs($crate::scenarios!(@limit $($limit)?)),
                 turn: std::time::Duration::from_secs(0 $(+ $turn)?),
                 saboteurs: &[$($crate::scenario::Saboteur {
@@ -226,4 +253,6 @@ macro_rules! scenarios {
     };
     (@limit) => { 60 };
     (@limit $limit:literal) => { $limit };
+    (@machine) => { $crate::finding::HOST };
+    (@machine $machine:literal) => { $machine };
 }

@@ -1,8 +1,11 @@
 //! A private folder for as long as one VM lives, swept later if its owner was killed.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
+    io::Write,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    sync::{Mutex, PoisonError},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -10,10 +13,46 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::error::{Error, Result};
 
+/// Folders that go with this process, even if it ends without dropping anything.
+static DOOMED: Mutex<BTreeSet<Utf8PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// A folder that is removed with this value, unless it was given another name by then.
+#[derive(Debug)]
+pub struct Doomed(Utf8PathBuf);
+
+impl Doomed {
+    /// Dooms `dir`.
+    #[must_use]
+    pub fn new(dir: &Utf8Path) -> Self {
+        let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
+        doomed.insert(dir.to_owned());
+        Self(dir.to_owned())
+    }
+}
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+        let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
+        doomed.remove(&self.0);
+    }
+}
+
+/// Removes what is doomed, for a process that ends at once and drops nothing.
+pub fn abandon() {
+    // Whoever holds it at this moment is about to remove something himself.
+    if let Ok(doomed) = DOOMED.try_lock() {
+        for dir in doomed.iter() {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+    }
+}
+
 /// A folder with mode 0700 and a short path, removed with the value.
 #[derive(Debug)]
 pub struct Scratch {
     dir: tempfile::TempDir,
+    _doomed: Doomed,
     // Locked as long as the owner lives: the kernel lets go of it even after SIGKILL.
     _owner: File,
 }
@@ -29,14 +68,31 @@ impl Scratch {
         Self::under(&parent()?)
     }
 
-    fn under(parent: &Utf8Path) -> Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("vm-")
-            .permissions(std::fs::Permissions::from_mode(0o700))
-            .tempdir_in(parent)?;
-        let owner = File::create(dir.path().join(OWNER))?;
-        flock(&owner, FlockOperation::NonBlockingLockExclusive).map_err(std::io::Error::from)?;
-        Ok(Self { dir, _owner: owner })
+    /// Makes one below `parent`, for what is too large for the temporary folder, which may be in memory.
+    ///
+    /// # Errors
+    /// When nothing can be written there.
+    pub fn under(parent: &Utf8Path) -> Result<Self> {
+        fs_err::create_dir_all(parent)?;
+        loop {
+            let dir = tempfile::Builder::new()
+                .prefix("vm-")
+                .permissions(std::fs::Permissions::from_mode(0o700))
+                .tempdir_in(parent)?;
+            let path = Utf8PathBuf::from_path_buf(dir.path().to_owned())
+                .map_err(|path| Error::Machine(format!("{} is not UTF-8", path.display())))?;
+            let mut owner = File::create(path.join(OWNER))?;
+            let locked = flock(&owner, FlockOperation::NonBlockingLockExclusive).is_ok();
+            // A sweep may have come between the making and the locking, and took it for an orphan.
+            if locked && path.join(OWNER).exists() {
+                writeln!(owner, "{}", std::process::id())?;
+                return Ok(Self {
+                    dir,
+                    _doomed: Doomed::new(&path),
+                    _owner: owner,
+                });
+            }
+        }
     }
 
     /// Its path.
@@ -54,8 +110,15 @@ pub fn sweep() -> Result<usize> {
     sweep_under(&parent()?)
 }
 
-fn sweep_under(parent: &Utf8Path) -> Result<usize> {
+/// The same below `parent`, which need not exist.
+///
+/// # Errors
+/// When it can't be read.
+pub fn sweep_under(parent: &Utf8Path) -> Result<usize> {
     let mut swept = 0;
+    if !parent.exists() {
+        return Ok(swept);
+    }
     for entry in parent.read_dir_utf8()? {
         let dir = entry?.into_path();
         let Ok(owner) = File::open(dir.join(OWNER)) else {
@@ -68,6 +131,31 @@ fn sweep_under(parent: &Utf8Path) -> Result<usize> {
         }
     }
     Ok(swept)
+}
+
+/// Folders that this process has in the temporary folder now, by the note of their owners.
+///
+/// # Errors
+/// When the user's folder can't be read.
+pub fn own() -> Result<usize> {
+    let own = std::process::id().to_string();
+    let entries = parent()?.read_dir_utf8()?.flatten();
+    let owners = entries.filter_map(|entry| fs_err::read_to_string(entry.path().join(OWNER)).ok());
+    Ok(owners.filter(|owner| owner.trim() == own).count())
+}
+
+/// The folders of owners that are gone, which [`sweep`] would remove.
+///
+/// # Errors
+/// When the user's folder can't be read.
+pub fn orphans() -> Result<Vec<Utf8PathBuf>> {
+    let entries = parent()?.read_dir_utf8()?.flatten();
+    let dirs = entries.map(camino::Utf8DirEntry::into_path);
+    let orphaned = |dir: &Utf8PathBuf| {
+        File::open(dir.join(OWNER))
+            .is_ok_and(|owner| flock(&owner, FlockOperation::NonBlockingLockExclusive).is_ok())
+    };
+    Ok(dirs.filter(orphaned).collect())
 }
 
 fn parent() -> Result<Utf8PathBuf> {
@@ -104,8 +192,24 @@ mod tests {
         let scratch = Scratch::under(&parent).unwrap();
         let path = scratch.path().to_owned();
         assert_eq!(fs_err::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        let owner = fs_err::read_to_string(path.join(OWNER)).unwrap();
+        assert_eq!(owner.trim(), std::process::id().to_string());
         drop(scratch);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_doomed_goes_unless_it_was_renamed() {
+        let (_guard, parent) = temp();
+        let (gone, kept) = (parent.join("gone"), parent.join("kept"));
+        for dir in [&gone, &kept] {
+            fs_err::create_dir(dir).unwrap();
+        }
+        let (one, other) = (Doomed::new(&gone), Doomed::new(&kept));
+        fs_err::rename(&kept, parent.join("named")).unwrap();
+        drop((one, other));
+        assert!(!gone.exists());
+        assert!(parent.join("named").exists());
     }
 
     #[test]

@@ -71,10 +71,11 @@ impl<'a> Deploy<'a> {
         let words: Vec<String> = words.into_iter().map(quote).collect();
         let user = self.user;
         // The deploying side has a store of its own: with the target's, evaluating would already
-        // put the derivation where the copy, the heart of the tool, is to bring it.
+        // put the derivation where the copy, the heart of the tool, is to bring it. Its PATH is the
+        // host's, for a reset environment knows only the folders that all distributions have.
         format!(
             "exec setpriv --reuid {user} --regid {user} --init-groups --reset-env \
-             env NIX_REMOTE='local?root=/home/{user}/store' \
+             env PATH=\"$PATH\" NIX_REMOTE='local?root=/home/{user}/store' \
              sh -c 'cd \"$0\" && exec \"$@\"' {} {}",
             quote(self.flake),
             words.join(" ")

@@ -1,20 +1,25 @@
 //! One scenario on one clone, from the clone's start to its verdict.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Timeout},
     evidence,
+    health::{self, Health},
     hop::Hop,
     host::Host,
     lab::Lab,
-    layer::saved::Layer,
-    scan,
+    layer::{kept::Origin, saved::Layer},
     scenario::{Saboteur, Scenario},
     verdict::{Broken, Failure, Outcome, Verdict},
-    walk,
+    walk::{self, Way},
 };
 
 /// What becomes of the host of a scenario that did not pass.
@@ -66,24 +71,30 @@ pub async fn compared(
     loops: NonZeroU32,
     dir: &Utf8Path,
 ) -> Verdict {
+    let mut clock = Clock::start();
     let lab = match layer.host(dir).await {
         Ok(host) => Lab::new(host, loops),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
-    let verdict = on_clone(scenario, None, &lab).await;
+    let health = Health::Counts(scenario.expects);
+    clock.ended("clone");
+    let verdict = on_clone(scenario, None, health, &lab, &mut clock, None).await;
     let host = lab.into_host();
     evidence::keep_or_warn(&host, SIDE, look.script).await;
     if look.walk && verdict == Verdict::Passed {
         first_broken(&host).await;
     }
+    clock.ended("evidence");
     if let Err(error) = host.shut_down().await {
         tracing::warn!(%error, "a clone did not end well");
     }
+    clock.ended("end");
+    clock.keep(dir);
     verdict
 }
 
-/// Starts a clone of `layer`, lets `saboteur` at it, runs `scenario`, keeps the evidence in
-/// `dir`, and ends the clone.
+/// Starts a clone of `layer`, lets `saboteur` at it, runs `scenario`, looks after the host's health,
+/// keeps the evidence in `dir`, and ends the clone.
 pub async fn trial(
     scenario: &Scenario,
     saboteur: Option<&Saboteur>,
@@ -91,45 +102,148 @@ pub async fn trial(
     how: How,
     dir: &Utf8Path,
 ) -> Verdict {
-    let host = match how.failed {
-        Failed::Dropped => layer.host(dir).await,
-        Failed::Kept => layer.host_to_keep(dir).await,
-    };
-    let lab = match host {
-        Ok(host) => Lab::new(host, how.loops),
+    let health = Health::Counts(scenario.expects);
+    judged(scenario, saboteur, health, layer, how, dir).await
+}
+
+/// The parts of a trial and how long each took, in the evidence folder: an array of [`Phase`]s.
+pub const PHASES: &str = "phases.json";
+
+/// A part of a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// `clone`, `scenario` (the saboteur's work included), `evidence` or `end`.
+    pub phase: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// Takes the time of the parts of a trial, which follow each other.
+#[derive(Debug)]
+struct Clock {
+    begin: Instant,
+    phases: Vec<Phase>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            begin: Instant::now(),
+            phases: vec![],
+        }
+    }
+
+    /// What began with the last part's end was `phase`, and is over.
+    fn ended(&mut self, phase: &str) {
+        let now = Instant::now();
+        let took = now.duration_since(self.begin).as_millis();
+        self.begin = now;
+        self.phases.push(Phase {
+            phase: phase.to_owned(),
+            took_ms: u64::try_from(took).unwrap_or(u64::MAX),
+        });
+    }
+
+    fn keep(&self, dir: &Utf8Path) {
+        let text = serde_json::to_vec(&self.phases).unwrap_or_default();
+        if let Err(error) = fs_err::write(dir.join(PHASES), text) {
+            tracing::warn!(%error, "evidence is missing");
+        }
+    }
+}
+
+async fn judged(
+    scenario: &Scenario,
+    saboteur: Option<&Saboteur>,
+    health: Health,
+    layer: &Arc<Layer>,
+    how: How,
+    dir: &Utf8Path,
+) -> Verdict {
+    let mut clock = Clock::start();
+    let (lab, origin) = match layer.host_to_keep(dir).await {
+        Ok((host, origin)) => (Lab::new(host, how.loops), origin),
         Err(error) => return Broken::from(error).into_infrastructure(),
     };
-    let verdict = on_clone(scenario, saboteur, &lab).await;
-    let host = lab.into_host();
-    let ended = match (how.failed, &verdict) {
-        (Failed::Dropped, _) => host.shut_down().await,
-        (Failed::Kept, Verdict::Passed) => layer.let_go(host, dir).await,
-        (Failed::Kept, _) => layer.keep(host, dir).await,
-    };
-    if let Err(error) = ended {
+    clock.ended("clone");
+    let keeper = (how.failed == Failed::Kept).then_some(&origin);
+    let verdict = on_clone(scenario, saboteur, health, &lab, &mut clock, keeper).await;
+    clock.ended("evidence");
+    origin.measured(lab.host());
+    if let Err(error) = lab.into_host().shut_down().await {
         tracing::warn!(%error, "a clone did not end well");
     }
+    clock.ended("end");
+    clock.keep(dir);
     verdict
 }
 
-async fn on_clone(scenario: &Scenario, saboteur: Option<&Saboteur>, lab: &Lab) -> Verdict {
+/// `origin`, if any, keeps the host of a scenario that fails.
+async fn on_clone(
+    scenario: &Scenario,
+    saboteur: Option<&Saboteur>,
+    health: Health,
+    lab: &Lab,
+    clock: &mut Clock,
+    origin: Option<&Origin>,
+) -> Verdict {
     let host = lab.host();
     if let Some(saboteur) = saboteur {
         if let Err(broken) = sabotage(host, saboteur).await {
-            evidence::collect(host, false).await;
+            health::noted(host).await;
+            evidence::collect(host).await;
             return broken.into_infrastructure();
         }
     }
     let limit = host.limit(scenario.deadline(lab.loops()));
     let outcome = match tokio::time::timeout(limit, scenario.body.run(lab)).await {
-        Ok(outcome) => outcome.and_then(|()| console_is_clean(host)),
+        Ok(outcome) => outcome,
         Err(_) => Err(Broken::TimedOut(Timeout {
             what: "the scenario to end".into(),
             waited: limit,
             last: host.last_command(),
         })),
     };
-    conclude(host, outcome).await
+    clock.ended("scenario");
+    // Before anybody looks around on it: that would change what is to be looked at.
+    let mut note = kept(origin, host, &outcome).await;
+    let found = outcome.is_ok();
+    let outcome = health::judged(host, outcome, health).await;
+    if found {
+        note = kept(origin, host, &outcome).await;
+    }
+    let verdict = match explain(host, outcome).await {
+        Ok(()) => Verdict::Passed,
+        Err(broken) => broken.into_verdict(),
+    };
+    match note {
+        Some(note) => noted(verdict, note),
+        None => verdict,
+    }
+}
+
+/// Keeps `host`, if its scenario ended as a failure; returns what there is to say of that.
+async fn kept(origin: Option<&Origin>, host: &Host, outcome: &Outcome) -> Option<String> {
+    let (origin, broken) = (origin?, outcome.as_ref().err()?);
+    if matches!(broken, Broken::Skipped(_)) {
+        return None;
+    }
+    Some(match origin.keep(host, host.evidence()).await {
+        Ok(true) => "the host is kept as it was then: `resume` with the evidence folder".into(),
+        Ok(false) => "the host is not kept: as many as there may be are kept already".into(),
+        Err(error) => format!("the host could not be kept: {error}"),
+    })
+}
+
+/// `verdict` with a last line more.
+fn noted(mut verdict: Verdict, note: String) -> Verdict {
+    match &mut verdict {
+        Verdict::Failed(failure) => failure.lines.push(note),
+        Verdict::TimedOut { last, .. } => *last = format!("{last}\n{note}"),
+        Verdict::Infrastructure { error } => *error = format!("{error}\n{note}"),
+        _ => {}
+    }
+    verdict
 }
 
 async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
@@ -149,61 +263,40 @@ async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
     ))))
 }
 
-fn console_is_clean(host: &Host) -> Outcome {
-    let bad = scan::bad_lines(&host.console_tail(usize::MAX));
-    match bad.first() {
-        None => Ok(()),
-        Some(first) => Err(Broken::Failed(Failure {
-            assertion: "the console is clean".into(),
-            expected: "no panic, oops, lockup or emergency shell".into(),
-            seen: first.clone(),
-            hop: None,
-            lines: bad,
-        })),
-    }
-}
-
-/// Walks the chain of the container that was asked for last, keeps what was seen as evidence, and
-/// returns the first broken hop.
-async fn first_broken(host: &Host) -> Option<(Hop, String)> {
+/// Walks the way to the container that was asked for last, keeps what was seen as evidence, and
+/// returns the first broken hop with its explanation.
+async fn first_broken(host: &Host) -> Option<(Hop, Vec<String>)> {
     let container = host.last_container().unwrap_or_else(|| "web".into());
-    let steps = walk::walk(host, &container).await.ok()?;
-    let text = serde_json::to_vec_pretty(&steps).ok()?;
-    let _ = fs_err::write(host.evidence().join(walk::FILE), text);
-    let step = walk::broken(&steps)?;
-    Some((
-        step.hop,
-        format!("{} of {container}: {}", step.hop, step.seen),
-    ))
-}
-
-async fn conclude(host: &Host, outcome: Outcome) -> Verdict {
-    match explain(host, outcome).await {
-        Ok(()) => Verdict::Passed,
-        Err(broken) => broken.into_verdict(),
+    let walk = walk::walk(host, &Way::to(&container)).await.ok()?;
+    for (file, text) in [
+        (walk::FILE, serde_json::to_vec_pretty(&walk.steps)),
+        (walk::FACTS, serde_json::to_vec_pretty(&walk.facts)),
+    ] {
+        let _ = fs_err::write(host.evidence().join(file), text.ok()?);
     }
+    Some((walk.broken()?.hop, walk.explanation()))
 }
 
-/// Collects evidence, and for what failed walks the chain to name the hop that broke.
+/// For what failed, collects evidence and walks the chain to name the hop that broke.
 ///
 /// # Errors
 /// What `outcome` holds, explained.
 pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
-    evidence::collect(host, outcome.is_ok()).await;
     let mut broken = match outcome {
         Ok(()) => return Ok(()),
         Err(broken) => broken,
     };
+    evidence::collect(host).await;
     match &mut broken {
         Broken::Failed(failure) => {
-            if let Some((hop, seen)) = first_broken(host).await {
+            if let Some((hop, lines)) = first_broken(host).await {
                 failure.hop = Some(hop);
-                failure.lines.push(seen);
+                failure.lines.extend(lines);
             }
         }
         Broken::TimedOut(timeout) => {
-            if let Some((_, seen)) = first_broken(host).await {
-                timeout.last = format!("{}; broken hop: {seen}", timeout.last);
+            if let Some((_, lines)) = first_broken(host).await {
+                timeout.last = format!("{}; {}", timeout.last, lines[0]);
             }
         }
         Broken::Skipped(_) | Broken::Infrastructure(_) => {}
@@ -212,7 +305,13 @@ pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
 }
 
 /// Runs `scenario` under `saboteur`: it has to fail, as a failure of the assertion that the
-/// saboteur names; and `spared` has to stay green under the same change.
+/// saboteur names; and `spared` has to stay green under the same change. Where the scenario is skipped
+/// with and without the saboteur, so is the proof.
+///
+/// The health of the host counts in the first of the two, after the scenario's own assertions, and
+/// under names of its own: it makes no proof of a saboteur that names another assertion. It does not
+/// count in the second: a saboteur may fail units, and a neighbour is spared when what it claims
+/// itself still holds.
 pub async fn proof(
     scenario: &Scenario,
     saboteur: &Saboteur,
@@ -229,6 +328,14 @@ pub async fn proof(
         Verdict::Failed(failure) if failure.assertion == saboteur.fails => {}
         Verdict::Infrastructure { .. } => return red,
         other => {
+            // What says nothing of this host can't be proved on it. A saboteur that makes a scenario
+            // skip which would run is none.
+            if let (Verdict::Skipped { .. }, Ok(dir)) = (other, subfolder(dir, "plain")) {
+                let plain = trial(scenario, None, layer, how.dropped(), &dir).await;
+                if matches!(plain, Verdict::Skipped { .. }) {
+                    return plain;
+                }
+            }
             return disproved(
                 "the saboteur turns it red",
                 format!("a failure of `{}`", saboteur.fails),
@@ -238,7 +345,18 @@ pub async fn proof(
     }
     let (neighbour, layer) = spared;
     let green = match subfolder(dir, "spared") {
-        Ok(dir) => trial(neighbour, Some(saboteur), layer, how.dropped(), &dir).await,
+        Ok(dir) => {
+            let health = Health::Noted;
+            judged(
+                neighbour,
+                Some(saboteur),
+                health,
+                layer,
+                how.dropped(),
+                &dir,
+            )
+            .await
+        }
         Err(error) => return Broken::from(error).into_verdict(),
     };
     match green {

@@ -1,10 +1,26 @@
-//! Walks the chain hop by hop and names the first that is broken.
+//! Walks the way to a container hop by hop, on the host and in the guest, and names the first hop
+//! that is broken.
+//!
+//! One script gathers facts ([`Facts`]), a pure function judges them: what it says of a host depends on
+//! nothing else, so that a recorded host is judged as the living one was.
 
-use std::time::Duration;
+mod facts;
+mod filters;
+mod gather;
+mod judge;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{container::quote, error::Result, hop::Hop, host::Host};
+pub use facts::{Fact, Facts};
+
+use crate::{
+    error::{Error, Result},
+    hop::Hop,
+    host::Host,
+};
 
 /// How a hop was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,26 +41,116 @@ pub struct Step {
     pub hop: Hop,
     /// How it was found.
     pub condition: Condition,
-    /// What was seen.
+    /// What was seen, in one line.
     pub seen: String,
+    /// What this was told by, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<String>,
+}
+
+/// Where the walk leads: a container, and what is to answer in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// The container's name.
+    pub container: String,
+    /// The unit in the guest that is to answer.
+    pub service: String,
+    /// The TCP port that it is to answer HTTP on.
+    pub port: u16,
+    /// Whether the service has to be there: a guest may well have none.
+    pub demanded: bool,
+}
+
+impl Way {
+    /// To `container` and its web server, if it has one.
+    #[must_use]
+    pub fn to(container: &str) -> Self {
+        Self {
+            container: container.to_owned(),
+            service: "nginx.service".into(),
+            port: 80,
+            demanded: false,
+        }
+    }
+}
+
+/// A walk that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walk {
+    /// What was found out.
+    pub facts: Facts,
+    /// What it means, a step for each hop.
+    pub steps: Vec<Step>,
 }
 
 /// The file of the evidence folder that holds the steps of a walk, as JSON.
 pub const FILE: &str = "walk.json";
+/// The file of the evidence folder that holds what the steps were judged by, as JSON.
+pub const FACTS: &str = "facts.json";
 
-const SCRIPT: &str = include_str!("walk.sh");
-
-/// Walks the chain of `container`. The guest is made to ask for a lease again if it has none, so
-/// this is for hosts whose scenario is over.
+/// Walks to `way` on `host`. A guest without a lease is made to ask for one again, and its request is
+/// counted by a table of the host's firewall that is removed again; nothing else is changed.
 ///
 /// # Errors
-/// When the host can't be asked.
-pub async fn walk(host: &Host, container: &str) -> Result<Vec<Step>> {
-    let script = format!("set -- {}\n{SCRIPT}", quote(container));
-    let output = host
-        .execute_with(&script, b"", Duration::from_secs(60))
-        .await?;
-    Ok(output.stdout.lines().filter_map(parse).collect())
+/// When the lab fails. A host that does not answer any more is no error, but a broken hop.
+pub async fn walk(host: &Host, way: &Way) -> Result<Walk> {
+    match gather::on(host, way).await {
+        Ok(facts) => Ok(Walk::of(facts)),
+        Err(error @ (Error::Agent(_) | Error::Timeout(_) | Error::Qemu(_))) => {
+            Ok(Walk::of_silent_host(way, &error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The same walk on the machine that this runs on, as root.
+///
+/// # Errors
+/// When no shell can be started, or it does not end in two minutes.
+pub async fn walk_here(way: &Way) -> Result<Walk> {
+    gather::here(way).await.map(Walk::of)
+}
+
+impl Walk {
+    /// Judges `facts`.
+    #[must_use]
+    pub fn of(facts: Facts) -> Self {
+        let steps = judge::judge(&facts);
+        Self { facts, steps }
+    }
+
+    fn of_silent_host(way: &Way, why: &str) -> Self {
+        let step = |hop| match hop {
+            Hop::Host => Step {
+                hop,
+                condition: Condition::Broken,
+                seen: "the host does not answer".into(),
+                facts: vec![why.to_owned()],
+            },
+            hop => Step {
+                hop,
+                condition: Condition::Unknown,
+                seen: "the host can't be asked".into(),
+                facts: vec![],
+            },
+        };
+        Self {
+            facts: Facts::read(way, ""),
+            steps: Hop::ALL.into_iter().map(step).collect(),
+        }
+    }
+
+    /// The first broken hop.
+    #[must_use]
+    pub fn broken(&self) -> Option<&Step> {
+        broken(&self.steps)
+    }
+
+    /// What a person is told: one line that names the hop, and at most nine that show why.
+    #[must_use]
+    pub fn explanation(&self) -> Vec<String> {
+        text::explanation(&self.facts.way, &self.steps)
+    }
 }
 
 /// The first broken hop.
@@ -53,53 +159,4 @@ pub fn broken(steps: &[Step]) -> Option<&Step> {
     steps
         .iter()
         .find(|step| step.condition == Condition::Broken)
-}
-
-fn parse(line: &str) -> Option<Step> {
-    let mut words = line.splitn(3, ' ');
-    let hop = words.next()?;
-    let hop = Hop::ALL
-        .into_iter()
-        .find(|known| known.to_string() == hop)?;
-    let condition = match words.next()? {
-        "ok" => Condition::Ok,
-        "broken" => Condition::Broken,
-        "unknown" => Condition::Unknown,
-        _ => return None,
-    };
-    Some(Step {
-        hop,
-        condition,
-        seen: words.next().unwrap_or_default().trim().to_owned(),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_broken_hop_is_named_with_what_was_seen() {
-        let text = "host ok 6.12\nlink ok ve-web\nfirewall broken 3 requests came, none got past\nlease broken 169.254.1.1\nrubbish\n";
-        let steps: Vec<Step> = text.lines().filter_map(parse).collect();
-        assert_eq!(steps.len(), 4);
-        let first = broken(&steps).unwrap();
-        assert_eq!(first.hop, Hop::Firewall);
-        assert_eq!(first.seen, "3 requests came, none got past");
-    }
-
-    #[test]
-    fn the_script_is_a_script() {
-        let status = std::process::Command::new("/bin/sh")
-            .args(["-n", "-c", SCRIPT])
-            .status()
-            .unwrap();
-        assert!(status.success());
-        for hop in Hop::ALL {
-            assert!(
-                SCRIPT.contains(&format!("say {hop} ")),
-                "{hop} is not walked"
-            );
-        }
-    }
 }

@@ -4,7 +4,9 @@ pub mod again;
 pub mod args;
 mod bench;
 pub mod completions;
+pub mod doctor;
 mod exit;
+pub mod explain;
 mod help;
 mod image;
 mod known;
@@ -19,6 +21,7 @@ mod qualify_plan;
 mod report;
 pub mod report_args;
 pub mod report_dir;
+mod resume;
 mod run;
 pub mod select;
 mod shell;
@@ -30,13 +33,14 @@ mod verify;
 pub mod verify_args;
 mod verify_files;
 
-use std::{future::Future, process::ExitCode};
+use std::{future::Future, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use tokio::runtime::{Builder, Handle};
 
 use args::{Cli, Command};
 use exit::Exit;
+use signals::unless_interrupted;
 use trouble::Trouble;
 
 /// Does what the command line asks for.
@@ -61,6 +65,9 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// How long the end of an interrupted command may take.
+const TAKE_APART: Duration = Duration::from_secs(4);
+
 /// Two runtimes: one for the bodies of scenarios and one for who watches over them, so that a body
 /// which blocks its thread stops nobody else.
 fn in_runtimes<F>(work: impl FnOnce(Handle) -> F) -> Result<Exit, Trouble>
@@ -79,7 +86,11 @@ where
     let end = control.block_on(Box::pin(work(bodies.handle().clone())));
     // Nor must it keep the command from ending.
     bodies.shutdown_background();
-    control.shutdown_background();
+    match end {
+        // An image that was being built is taken apart again, by a thread that can't be dropped.
+        Ok(Exit::Interrupted) => control.shutdown_timeout(TAKE_APART),
+        _ => control.shutdown_background(),
+    }
     end
 }
 
@@ -92,10 +103,12 @@ async fn dispatch(command: Command, bodies: Handle) -> Result<Exit, Trouble> {
         Command::Qualify(args) => qualify::qualify(&args, bodies).await,
         Command::Report { command } => report::report(&command),
         Command::Shell(args) => shell::shell(&args).await,
-        Command::Resume(args) => shell::resume(&args).await,
+        Command::Resume(args) => resume::resume(&args).await,
+        Command::Explain(args) => unless_interrupted(explain::explain(&args)).await,
+        Command::Doctor(args) => unless_interrupted(doctor::doctor(&args)).await,
         Command::Layers(args) => layers::layers(&args),
         Command::Bench(args) => bench::bench(&args).await,
-        Command::Image { command } => image::image(command).await,
+        Command::Image { command } => unless_interrupted(image::image(command)).await,
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),
     }

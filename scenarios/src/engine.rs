@@ -6,21 +6,17 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::Serialize;
 use spawnlab::{
-    attach,
-    container::quote,
     error::{Error, Result},
     event::{Environment, Events},
-    image::{Cache, Recipe, Refresh},
+    image::{Cache, Recipe},
     job::Job,
     known::Known,
-    layer::kept::layer_of,
     qemu::accel::Choice,
     repeat,
-    scenario::{Base, Guarantee, Scenario},
-    scratch::{self, Scratch},
-    slots::{self, Slots},
+    scenario::{Base, Guarantee, Scenario, Surrounding},
+    scratch,
+    slots::{Bound, Slots},
     subject::Subject,
     trial::{self, Failed, How, Look},
     verdict::Verdict,
@@ -56,9 +52,10 @@ pub struct Options {
     pub firewall: Option<Firewall>,
     /// Container declarations in place of the lab's own.
     pub host: Option<Declarations>,
-    /// How often layers are tried to be made, and how many starts of the containers under the firewall
-    /// are told apart.
+    /// How many starts of the containers under the firewall are told apart.
     pub starts: NonZeroU32,
+    /// How often layers are tried to be made before their failure is a finding.
+    pub attempts: NonZeroU32,
     /// How often each scenario is run, each time on a fresh clone.
     pub repeat: NonZeroU32,
     /// How often scenarios that loop do so.
@@ -82,19 +79,6 @@ pub enum Layer {
     Deployed,
 }
 
-/// An image, as `spawnlab image` shows it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Image {
-    /// The recipe's name.
-    pub name: String,
-    /// The hash of all that went in.
-    pub id: String,
-    /// Its folder.
-    pub folder: Utf8PathBuf,
-    /// Its `image.json`.
-    pub manifest: serde_json::Value,
-}
-
 /// Images, layers and clones.
 #[derive(Debug)]
 pub struct Engine {
@@ -116,6 +100,7 @@ impl Engine {
         events: &Events,
     ) -> Result<Self> {
         scratch::sweep()?;
+        scratch::sweep_under(&cache()?.root().join("scratch"))?;
         let mut needed = Vec::new();
         for chosen in chosen {
             needed.push(chosen.scenario.base);
@@ -135,14 +120,17 @@ impl Engine {
     }
 
     /// The clones that this machine carries at once, whoever runs them: one a processor, as far as
-    /// there is memory for them now.
+    /// there is memory for them; or `jobs` of this process, whatever else runs.
     ///
     /// # Errors
     /// When the cache can't be written.
-    pub fn slots(&self) -> Result<Slots> {
+    pub fn slots(&self, jobs: Option<NonZeroUsize>) -> Result<Slots> {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let count = slots::fitting(processors, slots::available_memory());
-        Slots::open(cache()?.root(), count)
+        let bound = match jobs {
+            Some(_) => Bound::None,
+            None => Bound::Machine { processors },
+        };
+        Slots::open(cache()?.root(), bound)
     }
 
     /// The job that runs `chosen`, one of those that the engine was opened for.
@@ -211,7 +199,9 @@ impl Engine {
     /// Why no scenario on `base` can be run, if none can.
     #[must_use]
     pub fn unprepared(&self, base: Base) -> Option<Verdict> {
-        self.stage.layer(base).err().map(|verdict| *verdict)
+        let verdict = self.stage.layer(base).err().map(|verdict| *verdict);
+        // Scenarios are skipped on such hosts, each with the reason.
+        verdict.filter(|_| self.stage.obstacle().is_none())
     }
 
     /// What scenarios run on.
@@ -220,9 +210,15 @@ impl Engine {
         self.stage.environment()
     }
 
-    /// Why `scenario` is not run with this tool, if it is not.
+    /// Why `scenario` is not run on these hosts, with this tool, or under this firewall, if it is not.
     #[must_use]
     pub fn skip(&self, scenario: &Scenario) -> Option<String> {
+        if let Some(why) = self.stage.obstacle() {
+            return Some(why.to_owned());
+        }
+        if self.options.firewall.is_some() && scenario.brings.contains(&Surrounding::Firewall) {
+            return Some("it loads a firewall of its own".into());
+        }
         let missing: Vec<&str> = scenario
             .needs
             .iter()
@@ -284,16 +280,18 @@ pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
             Some(tool) => tool.clone(),
             None => programs::own_tool()?,
         },
+        promises: options.promises.clone(),
         firewall: options.firewall,
         host: options.host.clone(),
         starts: options.starts,
+        attempts: options.attempts,
         agent: programs::agent()?,
     })
 }
 
 /// The default recipe, a recipe's name or file, an image's folder, or a flake reference, which may be
 /// built with another nixpkgs.
-fn image_choice(image: Option<&str>, nixpkgs: Option<&str>) -> Result<ImageChoice> {
+pub(crate) fn image_choice(image: Option<&str>, nixpkgs: Option<&str>) -> Result<ImageChoice> {
     let folder = image.map(Utf8Path::new).filter(|path| path.is_dir());
     if let Some(folder) = folder {
         return Ok(ImageChoice::Folder(folder.to_owned()));
@@ -308,7 +306,7 @@ fn image_choice(image: Option<&str>, nixpkgs: Option<&str>) -> Result<ImageChoic
     Ok(ImageChoice::Recipe(Box::new(recipe(image)?)))
 }
 
-fn recipe(recipe: Option<&str>) -> Result<Recipe> {
+pub(crate) fn recipe(recipe: Option<&str>) -> Result<Recipe> {
     let name = recipe.unwrap_or("trixie");
     let read = if name.ends_with(".toml") || name.contains('/') {
         Recipe::from_path(name)
@@ -318,81 +316,6 @@ fn recipe(recipe: Option<&str>) -> Result<Recipe> {
     read.map_err(|error| Error::Image(error.to_string()))
 }
 
-/// What a person looks around in.
-#[derive(Debug, Clone)]
-pub enum Place {
-    /// A clone of a layer.
-    Layer(Layer),
-    /// A host that was kept: the evidence folder of its scenario.
-    Kept(Utf8PathBuf),
-}
-
-/// Resumes `place` and attaches a shell on it (or in `container` there) to this terminal, until the
-/// user leaves it. `ready` is called before the first byte goes to the terminal.
-///
-/// # Errors
-/// The layer can't be made or resumed.
-pub async fn shell(
-    options: Options,
-    place: Place,
-    container: Option<&str>,
-    events: &Events,
-    ready: impl FnOnce(),
-) -> Result<()> {
-    scratch::sweep()?;
-    // Swept by a later run if this one is killed.
-    let evidence = Scratch::new()?;
-    let dir = evidence.path();
-    let needed = match &place {
-        Place::Layer(Layer::Booted | Layer::Host) => Base::Host,
-        Place::Layer(Layer::Deployed) => Base::Deployed,
-        Place::Kept(kept) => base(&layer_of(kept)?)?,
-    };
-    let stage = Box::pin(Stage::prepare(
-        &stage_options(&options)?,
-        &[needed],
-        events,
-        dir,
-    ))
-    .await?;
-    let layer = match &place {
-        Place::Layer(Layer::Booted) => stage.booted(),
-        _ => stage.layer(needed).map_err(|verdict| {
-            let name = needed.name();
-            Error::Machine(format!("the layer {name} could not be made: {verdict:?}"))
-        })?,
-    };
-    let host = match &place {
-        Place::Layer(_) => layer.host(dir).await?,
-        Place::Kept(kept) => layer.resume_kept(kept, dir).await?,
-    };
-    let command = match container {
-        Some(name) => format!("machinectl --quiet shell {}", quote(name)),
-        None => "bash -l || sh -l".to_owned(),
-    };
-    ready();
-    attach::attach(&host, &command).await?;
-    host.shut_down().await
-}
-
-fn base(layer: &str) -> Result<Base> {
-    [Base::Host, Base::Deployed]
-        .into_iter()
-        .find(|base| base.name() == layer)
-        .ok_or_else(|| Error::Machine(format!("no scenario starts from a layer {layer}")))
-}
-
-/// Builds the image of `recipe` (the default one if there is none), again if `refresh`, and returns it.
-///
-/// # Errors
-/// The recipe can't be read or built.
-pub async fn build_image(recipe: Option<&str>, refresh: bool, events: &Events) -> Result<Image> {
-    let recipe = self::recipe(recipe)?;
-    let refresh = if refresh { Refresh::Yes } else { Refresh::No };
-    let image = stage::build_image(&recipe, refresh, &cache()?, events).await?;
-    shown(&image)
-}
-
 /// The folder of the image that `options` name, which is built if it has to be.
 pub(crate) async fn image_folder(options: &Options, events: &Events) -> Result<Utf8PathBuf> {
     let choice = image_choice(options.image.as_deref(), options.nixpkgs.as_deref())?;
@@ -400,38 +323,6 @@ pub(crate) async fn image_folder(options: &Options, events: &Events) -> Result<U
     Ok(image.dir().to_owned())
 }
 
-/// The images that were built.
-///
-/// # Errors
-/// The cache can't be read.
-pub async fn images() -> Result<Vec<Image>> {
-    let folder = cache()?.root().join("images");
-    let mut images = Vec::new();
-    for entry in folder.read_dir_utf8()? {
-        let path = entry?.into_path();
-        // Locks and what a build is still working on start with a dot.
-        let hidden = path.file_name().is_none_or(|name| name.starts_with('.'));
-        if hidden || !path.is_dir() {
-            continue;
-        }
-        let image = spawnlab::image::Image::open(&path);
-        images.push(shown(
-            &image.map_err(|error| Error::Image(error.to_string()))?,
-        )?);
-    }
-    images.sort_by(|a, b| a.folder.cmp(&b.folder));
-    Ok(images)
-}
-
 pub(crate) fn cache() -> Result<Cache> {
     Cache::open().map_err(|error| Error::Image(error.to_string()))
-}
-
-fn shown(image: &spawnlab::image::Image) -> Result<Image> {
-    Ok(Image {
-        name: image.manifest().name.clone(),
-        id: image.id().to_owned(),
-        folder: image.dir().to_owned(),
-        manifest: serde_json::to_value(image.manifest()).map_err(std::io::Error::from)?,
-    })
 }

@@ -1,4 +1,4 @@
-//! The host's firewall as a variable: which backend, and which variant of NixOS' rules.
+//! The host's firewall as a variable: which backend, which variant of NixOS' rules, which switches.
 
 use spawnlab::prelude::*;
 
@@ -45,15 +45,49 @@ pub const VARIANTS: [Variant; 5] = [
     },
 ];
 
+/// An option of NixOS' firewall beside the variant. The tag of its lines is `NAME=VALUE`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Switch {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it can be; NixOS' default first.
+    pub values: &'static [&'static str],
+    /// What it is when it is named without a value.
+    alone: Option<&'static str>,
+    /// The backends that know it.
+    backends: &'static [Backend],
+}
+
+/// The switches.
+pub const SWITCHES: [Switch; 2] = [
+    // networking.firewall.checkReversePath
+    Switch {
+        name: "rpfilter",
+        values: &["strict", "loose", "off"],
+        alone: None,
+        backends: &Backend::ALL,
+    },
+    // networking.firewall.filterForward, and with `containers` an extraForwardRules
+    Switch {
+        name: "forward",
+        values: &["off", "on", "containers"],
+        alone: Some("on"),
+        backends: &[Backend::Nftables],
+    },
+];
+
 /// A host's firewall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Firewall {
     backend: Backend,
     variant: &'static Variant,
+    /// Of each switch, in the order of [`SWITCHES`].
+    values: [&'static str; SWITCHES.len()],
 }
 
 impl Firewall {
-    /// Reads `off`, `VARIANT` (on iptables, NixOS' default) or `BACKEND:VARIANT`.
+    /// Reads `off`, or `[BACKEND:]VARIANT[+SWITCH=VALUE]...`; on iptables, NixOS' default, where no
+    /// backend is named.
     ///
     /// # Errors
     /// A message for the user that says what there is.
@@ -61,40 +95,97 @@ impl Firewall {
         if text == "off" {
             return Ok(None);
         }
-        let (backend, name) = text.split_once(':').unwrap_or(("iptables", text));
+        let (backend, rest) = text.split_once(':').unwrap_or(("iptables", text));
         let backend = Backend::ALL
             .into_iter()
             .find(|known| known.name() == backend)
             .ok_or_else(|| format!("{backend:?} is no backend; there are iptables and nftables"))?;
-        let variant = VARIANTS
-            .iter()
-            .find(|known| known.name == name)
-            .ok_or_else(|| {
-                let known: Vec<_> = VARIANTS.iter().map(|known| known.name).collect();
-                format!(
-                    "{name:?} is no variant; there are off, {}",
-                    known.join(", ")
-                )
-            })?;
-        if !variant.backends.contains(&backend) {
-            let meant: Vec<_> = variant
-                .backends
-                .iter()
-                .map(|backend| format!("{}:{name}", backend.name()))
-                .collect();
-            return Err(format!(
-                "{name} has no meaning on {}; write {}",
-                backend.name(),
-                meant.join(" or ")
-            ));
+        let mut words = rest.split('+');
+        let variant = words.next().unwrap_or_default();
+        let mut firewall = Self {
+            backend,
+            variant: read_variant(variant, backend)?,
+            values: SWITCHES.map(|switch| switch.values[0]),
+        };
+        let mut given = [false; SWITCHES.len()];
+        for word in words {
+            let (place, value) = read_switch(word, backend)?;
+            if std::mem::replace(&mut given[place], true) {
+                return Err(format!("{} is switched twice", SWITCHES[place].name));
+            }
+            firewall.values[place] = value;
         }
-        Ok(Some(Self { backend, variant }))
+        Ok(Some(firewall))
     }
 
-    /// `BACKEND-VARIANT`, as a name of files.
+    /// The firewall that a scenario writes as [`Self::read`] reads it.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    #[must_use]
+    pub fn written(text: &str) -> Self {
+        match Self::read(text) {
+            Ok(Some(firewall)) => firewall,
+            other => panic!("{text} is no firewall: {other:?}"),
+        }
+    }
+
+    /// Every variant with every setting of the switches, on each backend that it is meant for.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for backend in Backend::ALL {
+            for variant in VARIANTS.iter().filter(|it| it.backends.contains(&backend)) {
+                let mut settings = vec![SWITCHES.map(|switch| switch.values[0])];
+                for (place, switch) in SWITCHES.iter().enumerate() {
+                    if switch.backends.contains(&backend) {
+                        settings = settings
+                            .iter()
+                            .flat_map(|setting| {
+                                switch.values.iter().map(|&value| {
+                                    let mut setting = *setting;
+                                    setting[place] = value;
+                                    setting
+                                })
+                            })
+                            .collect();
+                    }
+                }
+                all.extend(settings.into_iter().map(|values| Self {
+                    backend,
+                    variant,
+                    values,
+                }));
+            }
+        }
+        all
+    }
+
+    /// In how many things it departs from NixOS' defaults: the variant counts as one, and so does each
+    /// switch.
+    #[must_use]
+    pub fn departures(self) -> usize {
+        let switched = SWITCHES.iter().zip(self.values);
+        let switched = switched.filter(|(switch, value)| *value != switch.values[0]);
+        usize::from(self.variant.tag.is_some()) + switched.count()
+    }
+
+    /// As it is written on the command line, with what differs from NixOS' defaults.
+    #[must_use]
+    pub fn text(self) -> String {
+        let mut text = format!("{}:{}", self.backend.name(), self.variant.name);
+        for (switch, value) in SWITCHES.iter().zip(self.values) {
+            if value != switch.values[0] {
+                text = format!("{text}+{}={value}", switch.name);
+            }
+        }
+        text
+    }
+
+    /// The same as a name of files: letters, digits and hyphens.
     #[must_use]
     pub fn name(self) -> String {
-        format!("{}-{}", self.backend.name(), self.variant.name)
+        self.text().replace([':', '+', '='], "-")
     }
 
     /// `BACKEND:VARIANT`, as the command line has it.
@@ -106,16 +197,44 @@ impl Firewall {
     /// Its rules: what a layer under it is made of.
     #[must_use]
     pub fn rules(self) -> String {
-        self.backend.rules(self.variant.tag)
+        let switches = SWITCHES.iter().zip(self.values);
+        let tags: Vec<String> = switches
+            .map(|(switch, value)| format!("{}={value}", switch.name))
+            .chain(self.variant.tag.map(str::to_owned))
+            .collect();
+        self.backend.rules(&tags)
     }
 
-    /// Loads the rules on `host`.
+    /// A script that asks the kernel whether it takes [`Self::rules`], which it reads.
+    #[must_use]
+    pub fn check_script(self) -> &'static str {
+        self.backend.check_script()
+    }
+
+    /// Whether the kernel's tool refuses the rules, which is known of the workaround on nftables
+    /// (<https://github.com/fpletz/nixos-nspawn/issues/13>).
+    #[must_use]
+    pub fn is_refused(self) -> bool {
+        (self.backend, self.variant.name) == (Backend::Nftables, "workaround")
+    }
+
+    /// Loads the rules on `host`, in place of those of an earlier load; a rule set that the kernel's
+    /// tool refuses is an [`Output`].
+    ///
+    /// # Errors
+    /// When the host can't be asked.
+    pub async fn try_load(self, host: &Host) -> Result<Output, Error> {
+        let limit = std::time::Duration::from_secs(30);
+        host.execute_with(self.backend.load_script(), self.rules().as_bytes(), limit)
+            .await
+    }
+
+    /// Loads the rules on `host`, in place of those of an earlier load.
     ///
     /// # Errors
     /// A failure of the assertion `the firewall loads` with the words of the tool that refused them.
     pub async fn load(self, host: &Host) -> Outcome {
-        let output = self.backend.load(host, self.variant.tag).await?;
-        expect("the firewall loads").succeeded(output)?;
+        expect("the firewall loads").succeeded(self.try_load(host).await?)?;
         Ok(())
     }
 
@@ -124,43 +243,128 @@ impl Firewall {
     /// # Errors
     /// When the rules are not loaded.
     pub async fn refused(self, host: &Host) -> Result<u64, Error> {
-        self.backend.refused(host, "guests").await
+        match self.backend {
+            Backend::Nftables => self.counter(host, "refused-guests").await,
+            Backend::Iptables => {
+                let script = "iptables -vnxL nixos-fw-refuse | awk '/refused-guests/ { print $1 }'";
+                number(host, script).await
+            }
+        }
     }
+
+    /// How many requests of guests for a lease the rule has accepted that nixpkgs' change, or our
+    /// counterpart of it, adds.
+    ///
+    /// # Errors
+    /// When the rules are not loaded, or are those of another variant.
+    pub async fn accepted(self, host: &Host) -> Result<u64, Error> {
+        match self.backend {
+            Backend::Nftables => self.counter(host, "accepted-guests").await,
+            Backend::Iptables => {
+                let script =
+                    "iptables -vnxL nixos-fw | awk '$6 == \"ve-+\" && /dpt:67/ { print $1 }'";
+                number(host, script).await
+            }
+        }
+    }
+
+    /// How many packets the reverse path filter has dropped, of both families.
+    ///
+    /// # Errors
+    /// When the rules are not loaded, or have no such filter.
+    pub async fn dropped_by_path(self, host: &Host) -> Result<u64, Error> {
+        match self.backend {
+            Backend::Nftables => self.counter(host, "dropped-rpfilter").await,
+            Backend::Iptables => {
+                let script = "{ iptables -t mangle -vnxL nixos-fw-rpfilter
+                        ip6tables -t mangle -vnxL nixos-fw-rpfilter
+                    } | awk '$3 == \"DROP\" { n += $1 } END { print n }'";
+                number(host, script).await
+            }
+        }
+    }
+
+    /// The packets that a counter of the lab's in the nftables rules has seen.
+    ///
+    /// # Errors
+    /// When there is no such counter.
+    pub async fn counter(self, host: &Host, name: &str) -> Result<u64, Error> {
+        let script = format!(
+            "nft -j list counter inet nixos-fw {name} |
+             jq '.nftables[] | select(.counter).counter.packets'"
+        );
+        number(host, &script).await
+    }
+}
+
+async fn number(host: &Host, script: &str) -> Result<u64, Error> {
+    let text = host.succeed(script).await?;
+    text.trim()
+        .parse()
+        .map_err(|_| Error::answer("a counter of the firewall", text))
+}
+
+fn read_variant(name: &str, backend: Backend) -> Result<&'static Variant, String> {
+    let variant = VARIANTS
+        .iter()
+        .find(|known| known.name == name)
+        .ok_or_else(|| {
+            let known: Vec<_> = VARIANTS.iter().map(|known| known.name).collect();
+            format!(
+                "{name:?} is no variant; there are off, {}",
+                known.join(", ")
+            )
+        })?;
+    if variant.backends.contains(&backend) {
+        return Ok(variant);
+    }
+    let meant: Vec<_> = variant
+        .backends
+        .iter()
+        .map(|backend| format!("{}:{name}", backend.name()))
+        .collect();
+    Err(format!(
+        "{name} has no meaning on {}; write {}",
+        backend.name(),
+        meant.join(" or ")
+    ))
+}
+
+/// The place of a switch in [`SWITCHES`], and what it is set to.
+fn read_switch(word: &str, backend: Backend) -> Result<(usize, &'static str), String> {
+    let (name, value) = match word.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (word, None),
+    };
+    let known = || {
+        let forms = SWITCHES
+            .iter()
+            .map(|switch| format!("{}={}", switch.name, switch.values.join("|")));
+        forms.collect::<Vec<_>>().join(" and ")
+    };
+    let place = SWITCHES
+        .iter()
+        .position(|switch| switch.name == name)
+        .ok_or_else(|| format!("{name:?} is no switch; there are {}", known()))?;
+    let switch = &SWITCHES[place];
+    if !switch.backends.contains(&backend) {
+        return Err(format!(
+            "{name} has no meaning on {}: NixOS filters what is forwarded on nftables only; write nftables:...+{word}",
+            backend.name()
+        ));
+    }
+    let found = match value {
+        None => switch.alone,
+        Some(value) => switch.values.iter().copied().find(|it| *it == value),
+    };
+    found.map(|value| (place, value)).ok_or_else(|| {
+        format!(
+            "{word:?} sets {name} to nothing that there is; write {name}={}",
+            switch.values.join(&format!(" or {name}="))
+        )
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[rstest::rstest]
-    #[case("off", None)]
-    #[case("nixos", Some("iptables-nixos"))]
-    #[case("iptables:nixos", Some("iptables-nixos"))]
-    #[case("nixpkgs-498177", Some("iptables-nixpkgs-498177"))]
-    #[case("nftables:nixpkgs-498177-nft", Some("nftables-nixpkgs-498177-nft"))]
-    #[case("nftables:workaround", Some("nftables-workaround"))]
-    fn what_is_meant(#[case] text: &str, #[case] name: Option<&str>) {
-        let firewall = Firewall::read(text).expect("read");
-        assert_eq!(firewall.map(Firewall::name).as_deref(), name);
-    }
-
-    #[rstest::rstest]
-    #[case("nixpkgs-498177-nft", "write nftables:nixpkgs-498177-nft")]
-    #[case("nixxos", "workaround")]
-    #[case("firewalld:nixos", "iptables and nftables")]
-    #[case("", "no variant")]
-    fn what_is_not_there_is_said(#[case] text: &str, #[case] part: &str) {
-        let error = Firewall::read(text).expect_err("refused");
-        assert!(error.contains(part), "{error}");
-    }
-
-    #[test]
-    fn the_change_of_nixpkgs_has_no_part_for_nftables() {
-        let rules = |text| {
-            let firewall = Firewall::read(text).expect("read");
-            firewall.expect("not off").rules()
-        };
-        assert_eq!(rules("nftables:nixpkgs-498177"), rules("nftables:nixos"));
-        assert_ne!(rules("iptables:nixpkgs-498177"), rules("iptables:nixos"));
-    }
-}
+#[path = "firewall_tests.rs"]
+mod tests;

@@ -2,7 +2,10 @@
 
 use spawnlab::scenario::{Saboteur, Scenario};
 
-use crate::areas::{deploy, firewall, isolation, journal, names, networking, run, status, uplink};
+use crate::areas::{
+    contract, deploy, egress, firewall, health, inside, isolation, journal, names, networking,
+    restart, rpfilter, run, status, uplink,
+};
 
 /// The areas, by file.
 const AREAS: &[&[Scenario]] = &[
@@ -11,10 +14,16 @@ const AREAS: &[&[Scenario]] = &[
     journal::SCENARIOS,
     run::SCENARIOS,
     status::SCENARIOS,
+    health::SCENARIOS,
+    restart::SCENARIOS,
     deploy::SCENARIOS,
+    contract::SCENARIOS,
+    inside::SCENARIOS,
     isolation::SCENARIOS,
     firewall::SCENARIOS,
+    rpfilter::SCENARIOS,
     uplink::SCENARIOS,
+    egress::SCENARIOS,
 ];
 
 /// All scenarios.

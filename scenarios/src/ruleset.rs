@@ -1,6 +1,5 @@
-//! Loading the rule sets of a NixOS host (`scenarios/rules`), and counting what they refuse.
-
-use spawnlab::prelude::*;
+//! The rule sets of a NixOS host (`scenarios/rules`): which of their lines make a variant, and the
+//! scripts that check and load them.
 
 /// Which of NixOS' firewalls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +10,9 @@ pub enum Backend {
     Iptables,
 }
 
+/// Asks the kernel whether it takes the nftables rules on standard input, and loads nothing.
+const CHECK_NFTABLES: &str = "sed /^@extra$/d | nft --check --file -";
+
 /// Loads nftables rules in one transaction. Other tables, systemd's own among them, stay.
 const LOAD_NFTABLES: &str = "set -e
     mkdir -p /etc/lab/firewall
@@ -19,13 +21,36 @@ const LOAD_NFTABLES: &str = "set -e
     nft --file /etc/lab/firewall/nixos.nft";
 
 /// The same for both tools of the other backend: `46`, `4` and `6` say which one a line is for.
+const CHECK_IPTABLES: &str = "set -e
+    rules=$(sed /^@extra$/d)
+    printf '%s\\n' \"$rules\" | sed -n -e '/^[*C]/p' -e 's/^46\\{0,1\\} //p' | iptables-restore --test
+    printf '%s\\n' \"$rules\" | sed -n -e '/^[*C]/p' -e 's/^4\\{0,1\\}6 //p' | ip6tables-restore --test";
+
+/// Takes away what an earlier load left, as the start of NixOS' service does, and loads anew.
 const LOAD_IPTABLES: &str = "set -e
     mkdir -p /etc/lab/firewall; cd /etc/lab/firewall
     sed -e '/^@extra$/r extra.iptables' -e '/^@extra$/d' >nixos.iptables
+    for tool in iptables ip6tables; do
+        if $tool -t mangle -S nixos-fw-rpfilter >/dev/null 2>&1; then
+            printf '%s\\n' '*mangle' '-D PREROUTING -j nixos-fw-rpfilter' '-F nixos-fw-rpfilter' '-X nixos-fw-rpfilter' COMMIT |
+                $tool-restore --noflush
+        fi
+        if $tool -S nixos-fw >/dev/null 2>&1; then
+            { printf '%s\\n' '*filter' '-D INPUT -j nixos-fw'
+              for chain in nixos-fw nixos-fw-accept nixos-fw-log-refuse nixos-fw-refuse; do
+                  printf '%s\\n' \"-F $chain\" \"-X $chain\"
+              done
+              echo COMMIT
+            } | $tool-restore --noflush
+        fi
+    done
     sed -n -e '/^[*C]/p' -e 's/^46\\{0,1\\} //p' nixos.iptables | iptables-restore --noflush
     sed -n -e '/^[*C]/p' -e 's/^4\\{0,1\\}6 //p' nixos.iptables | ip6tables-restore --noflush";
 
 impl Backend {
+    /// Both, the default first.
+    pub const ALL: [Self; 2] = [Self::Iptables, Self::Nftables];
+
     /// Its name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -35,56 +60,37 @@ impl Backend {
         }
     }
 
-    /// Both, the default first.
-    pub const ALL: [Self; 2] = [Self::Iptables, Self::Nftables];
-
-    /// Its rules, with those that are tagged `tag`, in the form that [`Self::load`] loads.
+    /// Its rules without tags, and those that have one of `tags`, in the form that the scripts take.
     #[must_use]
-    pub fn rules(self, tag: Option<&str>) -> String {
+    pub fn rules(self, tags: &[String]) -> String {
         let text = match self {
             Self::Nftables => include_str!("../rules/nixos.nft"),
             Self::Iptables => include_str!("../rules/nixos.iptables"),
         };
-        with_tag(text, tag)
+        with_tags(text, tags)
     }
 
-    /// Loads them; a rule set that the kernel's tool refuses is an [`Output`].
-    ///
-    /// # Errors
-    /// When the host can't be asked.
-    pub async fn load(self, host: &Host, tag: Option<&str>) -> Result<Output> {
-        let script = match self {
+    /// A script that asks the kernel whether it takes the rules on its standard input.
+    #[must_use]
+    pub fn check_script(self) -> &'static str {
+        match self {
+            Self::Nftables => CHECK_NFTABLES,
+            Self::Iptables => CHECK_IPTABLES,
+        }
+    }
+
+    /// A script that loads the rules on its standard input, in place of those of an earlier load.
+    #[must_use]
+    pub fn load_script(self) -> &'static str {
+        match self {
             Self::Nftables => LOAD_NFTABLES,
             Self::Iptables => LOAD_IPTABLES,
-        };
-        let limit = std::time::Duration::from_secs(30);
-        host.execute_with(script, self.rules(tag).as_bytes(), limit)
-            .await
-    }
-
-    /// How many IPv4 packets to UDP port 67 were refused that came from `whom`: `guests` or `uplink`.
-    ///
-    /// # Errors
-    /// When the rules are not loaded.
-    pub async fn refused(self, host: &Host, whom: &str) -> Result<u64> {
-        let script = match self {
-            Self::Nftables => format!(
-                "nft -j list counter inet nixos-fw refused-{whom} |
-                 jq '.nftables[] | select(.counter).counter.packets'"
-            ),
-            Self::Iptables => {
-                format!("iptables -vnxL nixos-fw-refuse | awk '/refused-{whom}/ {{ print $1 }}'")
-            }
-        };
-        let text = host.succeed(&script).await?;
-        text.trim()
-            .parse()
-            .map_err(|_| Error::answer("the counter of refused packets", text))
+        }
     }
 }
 
-/// The lines of `text` without a tag, and those with `tag`, without it.
-fn with_tag(text: &str, tag: Option<&str>) -> String {
+/// The lines of `text` without a tag, and those with one of `tags`, without it.
+fn with_tags(text: &str, tags: &[String]) -> String {
     let mut rules = String::new();
     for line in text.lines() {
         let rule = match line
@@ -92,7 +98,9 @@ fn with_tag(text: &str, tag: Option<&str>) -> String {
             .and_then(|rest| rest.split_once("] "))
         {
             None => line,
-            Some((name, rule)) if Some(name) == tag => rule,
+            Some((names, rule)) if names.split(' ').any(|name| tags.iter().any(|t| t == name)) => {
+                rule
+            }
             Some(_) => continue,
         };
         rules.push_str(rule);
@@ -108,32 +116,42 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(None, "a\nd\n")]
-    #[case(Some("x"), "a\nb\nd\n")]
-    #[case(Some("y"), "a\nc\nd\n")]
-    fn tagged_lines_are_there_when_asked_for(#[case] tag: Option<&str>, #[case] rules: &str) {
-        assert_eq!(with_tag("a\n[x] b\n[y] c\nd\n", tag), rules);
+    #[case(&[], "a\nd\n")]
+    #[case(&["x"], "a\nb\nd\n")]
+    #[case(&["y"], "a\nc\nd\n")]
+    #[case(&["y", "x"], "a\nb\nc\nd\n")]
+    #[case(&["z"], "a\nc\nd\n")]
+    fn tagged_lines_are_there_when_asked_for(#[case] tags: &[&str], #[case] rules: &str) {
+        let tags: Vec<String> = tags.iter().map(|&tag| tag.to_owned()).collect();
+        assert_eq!(with_tags("a\n[x] b\n[y z] c\nd\n", &tags), rules);
     }
 
     #[rstest]
-    #[case(Backend::Nftables, "nixpkgs-498177-nft", 1)]
+    #[case(Backend::Nftables, "nixpkgs-498177-nft", 3)]
     #[case(Backend::Nftables, "workaround", 1)]
     #[case(Backend::Iptables, "nixpkgs-498177", 4)]
     #[case(Backend::Iptables, "workaround", 1)]
     #[case(Backend::Nftables, "dhcp-from-anywhere", 1)]
     #[case(Backend::Iptables, "dhcp-from-anywhere", 1)]
-    fn each_tag_adds_its_rules_and_no_more(
+    fn each_variant_adds_its_rules_and_no_more(
         #[case] backend: Backend,
         #[case] tag: &str,
         #[case] added: usize,
     ) {
-        let (plain, tagged) = (backend.rules(None), backend.rules(Some(tag)));
-        let new: Vec<&str> = tagged
-            .lines()
-            .filter(|line| !plain.lines().any(|known| known == *line))
-            .collect();
-        assert_eq!(new.len(), added, "{new:?}");
-        assert!(new.iter().all(|rule| rule.contains("67")), "{new:?}");
-        assert_eq!(tagged.lines().count(), plain.lines().count() + added);
+        let (plain, tagged) = (backend.rules(&[]), backend.rules(&[tag.to_owned()]));
+        assert_eq!(
+            tagged.lines().count(),
+            plain.lines().count() + added,
+            "{tagged}"
+        );
+        let accepts = |text: &str| {
+            let accept = |word: &str| word == "accept" || word == "nixos-fw-accept";
+            let rules = text.lines().filter(|rule| rule.split(' ').any(accept));
+            rules.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let known = accepts(&plain);
+        for rule in accepts(&tagged) {
+            assert!(known.contains(&rule) || rule.contains("67"), "{rule}");
+        }
     }
 }

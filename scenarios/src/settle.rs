@@ -4,6 +4,9 @@ use spawnlab::prelude::*;
 
 use crate::{facts, firewall::Firewall};
 
+/// How long a restart of a container may take with KVM: a shutdown and a boot.
+pub(crate) const RESTART: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Waits until `container` has booted and, unless it has no link of its own, holds a lease that
 /// its name resolves to.
 ///

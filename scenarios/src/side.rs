@@ -15,6 +15,10 @@ Variables (those that a side does not name have their defaults):
     nixpkgs-498177-nft          nftables only: our counterpart of that change, and not a part of it
     workaround                  with ve-+ in networking.firewall.interfaces; nftables refuses to load it
     dhcp-from-anywhere          DHCP open to all networks: a change that opens too much
+    VARIANT+SWITCH=VALUE...     with options of NixOS' firewall, such as nixos+rpfilter=loose
+      rpfilter=strict|loose|off checkReversePath [default: strict]
+      forward=off|on|containers filterForward, on nftables only [default: off; +forward means on];
+                                containers: with an extraForwardRules that lets them out
   tool=PATH                     the deploy tool under test
   image=IMAGE                   a recipe's name or file, an image's folder, or a flake reference
   guest=SUITE                   the Debian suite that guests are made of, such as trixie
@@ -110,7 +114,7 @@ fn put(place: &mut Option<String>, value: &str) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::firewall::VARIANTS;
+    use crate::firewall::{SWITCHES, VARIANTS};
 
     fn read(variables: &[&str]) -> Result<Side, String> {
         let variables: Vec<String> = variables.iter().map(|one| (*one).to_owned()).collect();
@@ -154,9 +158,13 @@ mod tests {
     }
 
     #[test]
-    fn the_help_names_every_variant() {
+    fn the_help_names_every_variant_and_switch() {
         for variant in &VARIANTS {
             assert!(VARIABLES.contains(variant.name), "{}", variant.name);
+        }
+        for switch in &SWITCHES {
+            let form = format!("{}={}", switch.name, switch.values.join("|"));
+            assert!(VARIABLES.contains(&form), "{form}");
         }
     }
 }

@@ -7,31 +7,32 @@ use spawnlab::{
     Error, Result,
     event::{Environment, Event, Events},
     host::Host,
-    image::{Cache, Image, ImageEvent, Manifest, Recipe, Refresh},
+    image::{Cache, Image, ImageEvent, Manifest, Recipe, Refresh, Stop},
     layer::{
         labdisk::{self, LabDisk},
         platform::Platform,
+        recipe::Recipe as LayerRecipe,
         saved::Layer,
-        stack::{Child, Stack},
+        stack::Stack,
     },
-    prelude::{Broken, Deploy, Outcome, expect},
+    prelude::{Broken, Outcome, expect},
     qemu::{
         accel::{self, Choice},
         identity,
     },
-    scenario::Base,
-    subject::{Deployed, Subject},
-    trial,
+    scenario::{Base, Guarantee},
+    scratch::Scratch,
+    subject::Subject,
     verdict::Verdict,
 };
 
 use crate::{
-    assets,
+    assets, capability,
     declarations::Declarations,
+    deployed::{deployed, tool},
     firewall::Firewall,
     guest::Guest,
     made::{Made, made},
-    settle,
     under::under,
 };
 
@@ -57,13 +58,16 @@ pub struct StageOptions {
     pub accel: Choice,
     /// The tool under test.
     pub tool: Utf8PathBuf,
+    /// What it promises.
+    pub promises: Vec<Guarantee>,
     /// The firewall that the layers are put under, if any.
     pub firewall: Option<Firewall>,
     /// Container declarations in place of the lab's own.
     pub host: Option<Declarations>,
-    /// How often each layer is tried to be made, and how many starts of the containers under the
-    /// firewall are told apart.
+    /// How many starts of the containers under the firewall are told apart.
     pub starts: NonZeroU32,
+    /// How often each layer is tried to be made before its failure is a finding.
+    pub attempts: NonZeroU32,
     /// The lab's own agent; without it qemu-ga serves.
     pub agent: Option<Utf8PathBuf>,
 }
@@ -89,9 +93,13 @@ impl StageOptions {
 pub struct Stage {
     patience: u32,
     environment: Environment,
-    booted: Arc<Layer>,
+    /// Why these hosts can do nothing of what is tested; then there are no layers.
+    obstacle: Option<String>,
+    booted: Option<Arc<Layer>>,
     /// Those under a firewall are as many as there are starts; all others are one.
     layers: BTreeMap<Base, Vec<Made>>,
+    // Holds the lab disk: a layer whose files vanish is built again.
+    _scratch: Option<Scratch>,
 }
 
 impl Stage {
@@ -110,10 +118,20 @@ impl Stage {
     ) -> Result<Self> {
         let cache = Cache::open().map_err(image_error)?;
         let image = image(&options.image, &cache, events).await?;
-        let guest = Guest::choose(image.manifest(), options.guest.as_deref())?;
+        let guest = Guest::choose(&image, options.guest.as_deref(), &cache, events).await?;
         let (platform, environment) = platform(&image, &guest, options, cache.root()).await?;
         let patience = platform.accel.patience();
         events.send(Event::EnvironmentKnown(environment.clone()));
+        if let Some(why) = capability::obstacle(image.manifest(), &options.promises) {
+            return Ok(Self {
+                patience,
+                environment,
+                obstacle: Some(why),
+                booted: None,
+                layers: BTreeMap::new(),
+                _scratch: None,
+            });
+        }
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
         let host = options.host.as_ref();
         let mut files = assets::lab_files(
@@ -123,12 +141,9 @@ impl Stage {
             host,
         )?;
         files.extend(guest.files()?);
-        let scratch = tempfile::Builder::new()
-            .prefix("lab-disk-")
-            .tempdir_in(cache.root())?;
-        let dir = Utf8Path::from_path(scratch.path())
-            .ok_or_else(|| Error::Machine("the cache's path is not UTF-8".into()))?;
-        let disk = labdisk::make(&files, dir).await?;
+        // Swept by a later run if this one is killed.
+        let scratch = Scratch::new()?;
+        let disk = labdisk::make(&files, scratch.path()).await?;
 
         let mut layers = BTreeMap::new();
         let booted = match stack.booted().await {
@@ -140,9 +155,11 @@ impl Stage {
             Err(broken) => return Err(unwrap(broken)),
         };
         let subject = &options.subject;
-        let starts = options.starts.get();
+        let (starts, attempts) = (options.starts.get(), options.attempts.get());
         if needed.contains(&Base::Deployed) {
-            let deployed = made(starts, async || deployed(&stack, &host, options).await);
+            let deployed = made(attempts, async || {
+                deployed(&stack, &host, &options.tool, subject).await
+            });
             layers.insert(Base::Deployed, vec![deployed.await]);
         }
         layers.insert(Base::Host, vec![Ok(host)]);
@@ -158,7 +175,7 @@ impl Stage {
                     for start in 1..=starts {
                         let make =
                             async || under(firewall, &stack, *base, (&plain, start), subject).await;
-                        layers.push(made(starts, make).await);
+                        layers.push(made(attempts, make).await);
                         // What is refused each time is refused the next time, too.
                         if layers.iter().any(Result::is_err) {
                             break;
@@ -170,8 +187,10 @@ impl Stage {
         Ok(Self {
             patience,
             environment,
-            booted,
+            obstacle: None,
+            booted: Some(booted),
             layers,
+            _scratch: Some(scratch),
         })
     }
 
@@ -187,10 +206,21 @@ impl Stage {
         &self.environment
     }
 
-    /// The layer that the others stand on.
+    /// Why nothing can be run on these hosts, if nothing can.
     #[must_use]
-    pub fn booted(&self) -> &Arc<Layer> {
-        &self.booted
+    pub fn obstacle(&self) -> Option<&str> {
+        self.obstacle.as_deref()
+    }
+
+    /// The layer that the others stand on.
+    ///
+    /// # Errors
+    /// The verdict that stands for it where nothing can be run.
+    pub fn booted(&self) -> std::result::Result<&Arc<Layer>, Box<Verdict>> {
+        let why = self.obstacle.clone().unwrap_or_default();
+        self.booted
+            .as_ref()
+            .ok_or_else(|| Box::new(Verdict::Skipped { why }))
     }
 
     /// The layer for `base`, or the verdict that stands for it.
@@ -211,6 +241,9 @@ impl Stage {
         base: Base,
         run: usize,
     ) -> std::result::Result<&Arc<Layer>, Box<Verdict>> {
+        if let Some(why) = self.obstacle.clone() {
+            return Err(Box::new(Verdict::Skipped { why }));
+        }
         let layers = self.layers.get(&base).map_or(&[][..], Vec::as_slice);
         if let Some(Err(verdict)) = layers.iter().find(|layer| layer.is_err()) {
             return Err(Box::new(verdict.clone()));
@@ -262,7 +295,11 @@ pub async fn build_image(
     events: &Events,
 ) -> Result<Image> {
     let step = format!("image {}", recipe.spec().name);
-    let (recipe, cache, progress) = (recipe.clone(), cache.clone(), events.clone());
+    let stop = Stop::default();
+    // Whoever is no longer waited for must not go on building.
+    let _stop = stop.on_drop();
+    let cache = cache.clone().stopped_by(&stop);
+    let (recipe, progress) = (recipe.clone(), events.clone());
     let line = step.clone();
     events
         .step(&step, async move || {
@@ -311,6 +348,7 @@ async fn platform(
             ("nix".to_owned(), version(&manifest.versions.nix)),
             ("kernel".to_owned(), version(&manifest.versions.kernel)),
             ("guest".to_owned(), guest.suite().to_owned()),
+            ("guest-systemd".to_owned(), guest.systemd().to_owned()),
             ("qemu".to_owned(), qemu.line.clone()),
             ("spawnlab".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]),
@@ -330,15 +368,17 @@ async fn provisioned(
     let provision = manifest.provision.to_string();
     let port = options.agent.is_some().then(|| manifest.agent.port.clone());
     let declarations = options.host.clone();
-    let child = Child {
-        name: "host",
+    let recipe = LayerRecipe {
+        name: "host".into(),
         made_of: vec![
             ("lab disk".into(), disk.hash.clone()),
             ("provision".into(), provision.clone()),
         ],
         built_with: tool(options.tool.as_path()),
-        lab: Some(&disk.file),
-        work: Box::new(move |host: Arc<Host>| {
+        lab: Some(disk.file.clone()),
+        work: Arc::new(move |host: Arc<Host>| {
+            let (provision, port) = (provision.clone(), port.clone());
+            let declarations = declarations.clone();
             Box::pin(async move {
                 mount(&host).await?;
                 if let Some(declarations) = declarations {
@@ -348,7 +388,7 @@ async fn provisioned(
             })
         }),
     };
-    stack.child(booted, child).await
+    stack.child(booted, recipe).await
 }
 
 async fn mount(host: &Host) -> Outcome {
@@ -362,63 +402,12 @@ async fn mount(host: &Host) -> Outcome {
 
 async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Outcome {
     let output = host
-        .execute_with(provision, b"", Duration::from_secs(90))
+        .execute_with(provision, b"", Duration::from_secs(240))
         .await?;
     expect("provisioning").succeeded(output)?;
     if let Some(port) = port {
         host.take_agent(&format!("/lab/{}", assets::AGENT), port)
             .await?;
-    }
-    Ok(())
-}
-
-/// For the record of a layer that holds the tool.
-fn tool(path: &Utf8Path) -> Vec<(String, String)> {
-    vec![("tool".to_owned(), path.to_string())]
-}
-
-async fn deployed(
-    stack: &Stack,
-    host: &Arc<Layer>,
-    options: &StageOptions,
-) -> Result<Arc<Layer>, Broken> {
-    let deployed = options.subject.deployed.clone();
-    let child = Child {
-        name: "deployed",
-        made_of: deployed
-            .iter()
-            .map(|one| (one.container.clone(), one.machine.clone()))
-            .collect(),
-        built_with: tool(&options.tool),
-        lab: None,
-        work: Box::new(move |host: Arc<Host>| {
-            Box::pin(async move {
-                let outcome = deploy_all(&host, &deployed).await;
-                if outcome.is_err() {
-                    // The verdict of every scenario that needs this layer should name the hop.
-                    return trial::explain(&host, outcome).await;
-                }
-                outcome
-            })
-        }),
-    };
-    stack.child(host, child).await
-}
-
-async fn deploy_all(host: &Host, deployed: &[Deployed]) -> Outcome {
-    for one in deployed {
-        let deploy = Deploy::of(&one.machine).into(&one.container);
-        let output = match deploy.run(host).await {
-            // A tool that never ends is a finding about the tool.
-            Err(Error::Timeout(timeout)) => {
-                return expect("deploying the layer").equal(timeout.to_string().as_str(), "an end");
-            }
-            output => output?,
-        };
-        expect("deploying the layer").succeeded(output)?;
-    }
-    for one in deployed {
-        settle::settled(host, &one.container).await?;
     }
     Ok(())
 }

@@ -4,13 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use spawnlab::{
-    digest,
+    Error, digest,
     host::Host,
-    layer::{
-        saved::Layer,
-        stack::{Child, Stack},
-    },
-    prelude::{Broken, Outcome, expect},
+    layer::{recipe::Recipe, saved::Layer, stack::Stack},
+    prelude::{Broken, Outcome},
     scenario::Base,
     subject::Subject,
     trial,
@@ -46,12 +43,12 @@ pub(crate) async fn under(
         name = format!("{name}-{start}");
         made_of.push(("number".into(), start.to_string()));
     }
-    let child = Child {
-        name: &name,
+    let recipe = Recipe {
+        name,
         made_of,
         built_with: vec![],
         lab: None,
-        work: Box::new(move |host: Arc<Host>| {
+        work: Arc::new(move |host: Arc<Host>| {
             Box::pin(async move {
                 let outcome = put_under(firewall, &host, base, &containers).await;
                 if outcome.is_err() {
@@ -61,7 +58,7 @@ pub(crate) async fn under(
             })
         }),
     };
-    stack.child(plain, child).await
+    stack.child(plain, recipe).await
 }
 
 /// Starts the containers anew, on a host that remembers none of the leases it gave: evidence that
@@ -72,7 +69,7 @@ fn start_anew(containers: &[String]) -> String {
     let units = units.join(" ");
     format!(
         "set -e; systemctl stop {units}
-         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-*
+         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-* /run/systemd/netif/dhcp-server-lease/ve-*
          systemctl start {units}"
     )
 }
@@ -83,9 +80,18 @@ async fn put_under(firewall: Firewall, host: &Host, base: Base, containers: &[St
         return Ok(());
     }
     let output = host
-        .execute_with(&start_anew(containers), b"", Duration::from_secs(90))
+        .execute_with(&start_anew(containers), b"", Duration::from_secs(180))
         .await?;
-    expect("the restart under the firewall").succeeded(output)?;
+    // No rule keeps a container from starting: this says nothing of the firewall.
+    if !output.status.success() {
+        return Err(Broken::Infrastructure(Error::Layer {
+            name: format!("{}-{}", base.name(), firewall.name()),
+            why: format!(
+                "the containers could not be started anew ({}): {}{}",
+                output.status, output.stdout, output.stderr
+            ),
+        }));
+    }
     let containers: Vec<&str> = containers.iter().map(String::as_str).collect();
     settle::under(firewall, host, &containers).await
 }

@@ -31,12 +31,33 @@ fn names() -> Vec<String> {
     listed.iter().map(name).collect()
 }
 
+#[test]
+fn a_page_is_made_of_a_runs_folder_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().to_str().expect("UTF-8");
+    let output = spawnlab(&["report", "html", dir]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(
+        said.contains("run.json") && said.contains("takes the folder of a run"),
+        "{said}"
+    );
+    let run = r#"{"version":1,"started":"2026-03-09T10:00:00Z","selected":1,"environment":null,"steps":[],"records":[],"summary":null}"#;
+    std::fs::write(folder.path().join("run.json"), run).expect("written");
+    let output = spawnlab(&["report", "html", dir]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), format!("{dir}/report.html\n"));
+    let page = std::fs::read_to_string(folder.path().join("report.html")).expect("a page");
+    assert!(page.contains("not finished: 0 of 1 scenarios ended"));
+}
+
 #[rstest::rstest]
 #[case("spawnlab", &["--help"])]
 #[case("run", &["run", "--help"])]
 #[case("verify", &["verify", "--help"])]
 #[case("shell", &["shell", "--help"])]
 #[case("image", &["image", "build", "--help"])]
+#[case("report_html", &["report", "html", "--help"])]
 fn help_says_what_there_is(#[case] name: &str, #[case] args: &[&str]) {
     let output = spawnlab(args);
     assert_eq!(output.status.code(), Some(0));
@@ -198,4 +219,31 @@ fn an_expired_known_bug_is_told_before_anything_is_started() {
     let said = stderr(&output);
     assert!(said.contains("expired on 2000-01-01"), "{said}");
     assert!(said.contains("https://example.org/1"), "{said}");
+}
+
+#[test]
+fn a_cache_of_somebody_else_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // Root may give a folder away; everybody else has one of root's at hand.
+    let cache = match std::os::unix::fs::chown(folder.path(), Some(65534), None) {
+        Ok(()) => folder.path(),
+        Err(_) => std::path::Path::new("/usr/share"),
+    };
+    for args in [&["run"][..], &["layers"], &["resume"], &["bench"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_spawnlab"))
+            .env("SPAWNLAB_CACHE", cache)
+            .env("SPAWNLAB_RUNS", folder.path().with_extension("runs"))
+            .args(args)
+            .output()
+            .expect("it can be started");
+        let said = stdout(&output) + &stderr(&output);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        let path = cache.to_str().expect("UTF-8");
+        assert!(
+            said.contains(path) && said.contains("user 65534") || said.contains("user 0"),
+            "{said}"
+        );
+        assert!(said.contains("SPAWNLAB_CACHE"), "{said}");
+    }
+    let _ = std::fs::remove_dir_all(folder.path().with_extension("runs"));
 }

@@ -180,6 +180,7 @@ fn written(dir: &Utf8Path, shard: Option<&str>) -> Qualification {
             name: "names::a".into(),
             claim: "It is so.".into(),
             verdict,
+            started: None,
             took_ms: 7,
             evidence: "evidence/names/a".into(),
             again: "spawnlab qualify".into(),

@@ -149,7 +149,7 @@ impl Session {
         let engine = engine?;
         let mut options = runner::Options::new(path);
         // The test runner says how many at once; other processes of its kind say so, too.
-        options.slots = Some(engine.slots().map_err(text_of)?);
+        options.slots = Some(engine.slots(None).map_err(text_of)?);
         Ok(Self {
             engine,
             options,

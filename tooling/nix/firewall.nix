@@ -5,6 +5,8 @@
   config,
   lib,
   modulesPath,
+  # beginnings of the names of the containers' links: ve- of their own, vz- of a zone
+  links ? [ "ve-" ],
 }:
 let
   # Releases before the option had two backends and one switch.
@@ -25,12 +27,25 @@ in
   fixed =
     builtins.pathExists source && lib.any mentions (builtins.split "\n" (builtins.readFile source));
 
+  # firewalld has zones of its own and reads none of NixOS' rules.
+  inherit backend;
+  understood = builtins.elem backend [
+    "iptables"
+    "nftables"
+  ];
+
   # The names of these options must not depend on the backend, which is one of their neighbours.
   rules = {
     # Here a plus sign ends a prefix. On nftables it would be a part of the name.
-    interfaces = lib.mkIf (backend == "iptables") { "ve-+".allowedUDPPorts = [ 67 ]; };
-    extraInputRules = lib.mkIf (backend == "nftables") ''
-      iifname "ve-*" udp dport 67 accept comment "leases of containers"
-    '';
+    interfaces = lib.mkIf (backend == "iptables") (
+      lib.genAttrs (map (link: "${link}+") links) (_: {
+        allowedUDPPorts = [ 67 ];
+      })
+    );
+    extraInputRules = lib.mkIf (backend == "nftables") (
+      lib.concatMapStrings (link: ''
+        iifname "${link}*" udp dport 67 accept comment "leases of containers"
+      '') links
+    );
   };
 }

@@ -35,7 +35,13 @@ let
     names: builtins.length names > 1
   ) (lib.attrValues (builtins.mapAttrs (_: map (c: c.name)) (builtins.groupBy start linked)));
 
-  firewall = import ./firewall.nix { inherit config lib modulesPath; };
+  firewall = import ./firewall.nix {
+    inherit config lib modulesPath;
+    links = [
+      "ve-"
+    ]
+    ++ lib.optional (lib.any (container: (container.nspawn.Network.Zone or null) != null) sound) "vz-";
+  };
 
   container = {
     options = {
@@ -105,10 +111,11 @@ in
     default = !firewall.fixed;
     defaultText = lib.literalMD "`true`, unless the firewall of this nixpkgs allows it by itself";
     description = ''
-      Whether the host's firewall lets containers ask for a lease: UDP port 67 on the links `ve-*`.
+      Whether the host's firewall lets containers ask for a lease: UDP port 67 on the links `ve-*`, and
+      on `vz-*` where a container is in a zone.
       NixOS' firewall refuses these requests, and containers are left with link-local addresses, as
       long as nixpkgs lacks <https://github.com/NixOS/nixpkgs/pull/498177>.
-      Understands the iptables and the nftables backend.
+      Understands the iptables and the nftables backend; on another it does nothing and warns.
     '';
   };
 
@@ -143,6 +150,10 @@ in
           lib.concatMapStringsSep " and " (name: "\"${name}\"") names
         }: the first ${toString linkLength} characters, all that fits into the name of a link, are the same; rename one, or set spawnlab.distinctLinkNames = false where the naming scheme is v245 or later";
       }) clashing;
+
+    warnings = lib.optional (config.spawnlab.allowLeases && !firewall.understood) ''
+      spawnlab.allowLeases does nothing with networking.firewall.backend = "${firewall.backend}": containers get no lease until that firewall lets in UDP port 67 on ve-*. Set it to false once it does.
+    '';
 
     networking.firewall = lib.mkIf config.spawnlab.allowLeases firewall.rules;
 

@@ -22,6 +22,10 @@
         bare = machine ./machines/bare.nix;
         web = web "web version 1\n" { };
         web-v2 = web "web version 2\n" { };
+        # The service manager's own settings differ: a switch executes it anew, as for another systemd.
+        web-manager = web "web version 3\n" {
+          files."etc/systemd/system.conf.d/20-changed.conf" = "[Manager]\nDefaultEnvironment=LAB=changed\n";
+        };
         web-broken = web "web version broken\n" (import ./machines/broken-unit.nix);
       };
     };

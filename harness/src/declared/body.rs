@@ -52,6 +52,7 @@ fn scenario(declared: &'static Declared) -> Scenario {
         brings: &[],
         limit: Duration::from_secs(declared.limit),
         turn: Duration::ZERO,
+        expects: &[],
         saboteurs: saboteurs.leak(),
         body: Body::leaked(move |lab| Box::pin(run(lab, steps))),
     }

@@ -96,9 +96,9 @@ impl Host {
             monitor.cont().await
         };
         self.machine.alive(load).await?;
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let born = SystemTime::now();
+        let now = born.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let _ = self.born.set(born);
         let resumed = self
             .machine
             .agent()

@@ -15,10 +15,11 @@ use super::{
     lock::Lock,
     open::Image,
     recipe::Recipe,
+    stop::Stop,
 };
 
 /// Longer than any build takes: the other builder's own deadlines end it before.
-const LOCK_LIMIT: Duration = Duration::from_secs(60 * 60);
+pub(super) const LOCK_LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// Whether an image that exists is good enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub enum Refresh {
 pub struct Cache {
     root: Utf8PathBuf,
     images: Utf8PathBuf,
+    pub(super) stop: Stop,
 }
 
 impl Cache {
@@ -43,6 +45,14 @@ impl Cache {
     /// [`ImageError::NoCacheFolder`] if none of them is set to an absolute path, and those of [`Cache::at`].
     pub fn open() -> Result<Self, ImageError> {
         Self::at(locate(|name| env::var(name).ok())?)
+    }
+
+    /// Where [`Cache::open`] would open it; nothing is made.
+    ///
+    /// # Errors
+    /// [`ImageError::NoCacheFolder`] if none of the variables is set to an absolute path.
+    pub fn place() -> Result<Utf8PathBuf, ImageError> {
+        locate(|name| env::var(name).ok())
     }
 
     /// A cache in `root`. Created if needed, with permissions for the caller only.
@@ -55,7 +65,15 @@ impl Cache {
         private_folder(&root)?;
         let images = root.join("images");
         private_folder(&images)?;
-        Ok(Self { root, images })
+        let stop = Stop::default();
+        Ok(Self { root, images, stop })
+    }
+
+    /// The same cache, whose builds end once `stop` says so, and leave nothing behind.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
+        self
     }
 
     /// The cache folder itself. Other things than images may live in it, too.
@@ -103,7 +121,7 @@ impl Cache {
                 progress(ImageEvent::Waiting {
                     image: folder.clone(),
                 });
-                (Lock::wait(&path, &folder, LOCK_LIMIT)?, true)
+                (Lock::wait(&path, &folder, LOCK_LIMIT, &self.stop)?, true)
             }
         };
         // Whoever was waited for has just built it: fresh enough for both.
@@ -117,7 +135,7 @@ impl Cache {
         progress(ImageEvent::Building {
             image: folder.clone(),
         });
-        let building = workdir::Workdir::create(&self.images, &folder)?;
+        let building = workdir::Workdir::create(&self.images, &folder, &self.stop)?;
         let finished = build::run(recipe, &building, progress)?;
         put_in_place(&self.images, &finished, &target)?;
         building.remove();
@@ -128,6 +146,27 @@ impl Cache {
         Image::open(target)
     }
 
+    /// The folders of builds that died: nobody holds the lock of their image.
+    ///
+    /// # Errors
+    /// [`ImageError::Io`].
+    pub fn leftovers(&self) -> Result<Vec<Utf8PathBuf>, ImageError> {
+        let mut found = vec![];
+        self.each_dead(None, |path| {
+            found.push(path.to_owned());
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Removes the folders of builds that died.
+    ///
+    /// # Errors
+    /// [`ImageError::Io`].
+    pub fn sweep_all(&self) -> Result<(), ImageError> {
+        self.each_dead(None, workdir::remove_stale)
+    }
+
     /// Removes what builds that died left: of `folder`, whose lock the caller holds, and of every image whose
     /// lock is free.
     fn sweep(
@@ -135,25 +174,45 @@ impl Cache {
         folder: &str,
         progress: &(dyn Fn(ImageEvent) + Sync),
     ) -> Result<(), ImageError> {
+        self.each_dead(Some(folder), |path| {
+            workdir::remove_stale(path)?;
+            progress(ImageEvent::Cleaned {
+                path: path.to_owned(),
+            });
+            Ok(())
+        })
+    }
+
+    /// Calls `with` for each folder of a dead build, under the lock of its image; the caller holds that of
+    /// `own`.
+    fn each_dead(
+        &self,
+        own: Option<&str>,
+        mut with: impl FnMut(&Utf8Path) -> Result<(), ImageError>,
+    ) -> Result<(), ImageError> {
         for entry in self.images.read_dir_utf8().doing("read", &self.images)? {
             let entry = entry.doing("read", &self.images)?;
             let Some(image) = workdir::image_of(entry.file_name()) else {
                 continue;
             };
-            let _lock = if image == folder {
-                None
-            } else {
-                match Lock::attempt(&self.lock_path(image))? {
+            let lock = match own {
+                Some(own) if own == image => None,
+                _ => match Lock::attempt(&self.lock_path(image))? {
                     Some(lock) => Some(lock),
                     None => continue,
-                }
+                },
             };
-            workdir::remove_stale(entry.path())?;
-            progress(ImageEvent::Cleaned {
-                path: entry.path().to_owned(),
-            });
+            with(entry.path())?;
+            drop(lock);
         }
         Ok(())
+    }
+
+    /// A folder of the cache beside that of the images. Created if needed.
+    pub(super) fn folder(&self, name: &str) -> Result<Utf8PathBuf, ImageError> {
+        let folder = self.root.join(name);
+        private_folder(&folder)?;
+        Ok(folder)
     }
 
     fn lock_path(&self, folder: &str) -> Utf8PathBuf {

@@ -1,7 +1,11 @@
 //! The recipes that are part of the program, so that it works from any folder.
 
+use camino::Utf8Path;
+
+use super::error::ImageError;
+
 /// The names that [`super::Recipe::embedded`] takes; the first is the default.
-pub const EMBEDDED_RECIPES: &[&str] = &["trixie"];
+pub const EMBEDDED_RECIPES: &[&str] = &["trixie", "bookworm", "sid"];
 
 macro_rules! embed {
     ($($path:literal),* $(,)?) => {
@@ -11,6 +15,7 @@ macro_rules! embed {
 
 /// Every file of `vm-images/debian`, by its path there.
 const FILES: &[(&str, &str)] = embed![
+    "bookworm.toml",
     "build/1-unpack.sh",
     "build/2-host.sh",
     "build/3-guest-base.sh",
@@ -20,11 +25,32 @@ const FILES: &[(&str, &str)] = embed![
     "files/agent",
     "files/spawnlab-agent.service",
     "files/uplink.network",
+    "sid.toml",
     "trixie.toml",
 ];
 
-/// The text of `path`.
-pub(crate) fn text(path: &str) -> Option<&'static str> {
+/// The text of the recipe `name`, or why there is none.
+pub(crate) fn recipe(name: &str) -> Result<&'static str, String> {
+    let known = EMBEDDED_RECIPES.contains(&name);
+    let text = known.then(|| text(&format!("{name}.toml"))).flatten();
+    text.ok_or_else(|| {
+        format!(
+            "there is no such recipe; known are {}, anything else by the path of its .toml file",
+            EMBEDDED_RECIPES.join(", ")
+        )
+    })
+}
+
+/// The content of `path`, for a recipe that names it.
+pub(crate) fn file(path: &Utf8Path) -> Result<Vec<u8>, ImageError> {
+    let text = text(path.as_str()).ok_or_else(|| ImageError::Recipe {
+        origin: path.to_string(),
+        why: "it is not part of the program".to_owned(),
+    })?;
+    Ok(text.as_bytes().to_vec())
+}
+
+fn text(path: &str) -> Option<&'static str> {
     FILES
         .iter()
         .find(|(name, _)| *name == path)

@@ -67,6 +67,17 @@ pub enum ImageError {
         why: String,
     },
 
+    /// The guest base of an image could not be taken out of it.
+    #[error("the guests' base {path} can't be taken out of the image at {dir}: {why}")]
+    GuestBase {
+        /// The image's folder.
+        dir: Utf8PathBuf,
+        /// The base's path in the image's Nix store.
+        path: Utf8PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+
     /// There is no place for a cache.
     #[error("no folder for images: set SPAWNLAB_CACHE (or HOME) to an absolute path")]
     NoCacheFolder,
@@ -178,6 +189,13 @@ pub enum ImageError {
         log: Utf8PathBuf,
         /// The last lines of it.
         tail: String,
+    },
+
+    /// Somebody said that it should end.
+    #[error("{step} was stopped")]
+    Stopped {
+        /// What was being done.
+        step: String,
     },
 
     /// Another process holds the image's lock for too long.

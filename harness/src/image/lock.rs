@@ -1,6 +1,10 @@
 //! One builder per image, across processes.
 
-use std::{fs::File, sync::mpsc, time::Duration};
+use std::{
+    fs::File,
+    sync::mpsc::{self, RecvTimeoutError},
+    time::{Duration, Instant},
+};
 
 use camino::Utf8Path;
 use rustix::{
@@ -8,7 +12,13 @@ use rustix::{
     io::Errno,
 };
 
-use super::error::{Doing as _, ImageError};
+use super::{
+    error::{Doing as _, ImageError},
+    stop::Stop,
+};
+
+/// How often one who waits looks whether he should stop.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The lock is held until this is dropped or the process ends, however it ends.
 #[derive(Debug)]
@@ -27,8 +37,13 @@ impl Lock {
         }
     }
 
-    /// Waits for the lock at `path` for at most `limit`.
-    pub(crate) fn wait(path: &Utf8Path, image: &str, limit: Duration) -> Result<Self, ImageError> {
+    /// Waits for the lock at `path` for at most `limit`, or until it is told to stop.
+    pub(crate) fn wait(
+        path: &Utf8Path,
+        image: &str,
+        limit: Duration,
+        stop: &Stop,
+    ) -> Result<Self, ImageError> {
         let file = open(path)?;
         let (sender, receiver) = mpsc::channel();
         // flock has no timeout of its own. A thread that is given up gets the lock some day, finds nobody to
@@ -37,8 +52,18 @@ impl Lock {
             let result = flock(&file, FlockOperation::LockExclusive);
             let _ = sender.send(result.map(|()| Self { _file: file }));
         });
-        match receiver.recv_timeout(limit) {
+        let begin = Instant::now();
+        let ended = loop {
+            match receiver.recv_timeout(LOOK.min(limit)) {
+                Err(RecvTimeoutError::Timeout) if begin.elapsed() < limit && !stop.is_raised() => {}
+                ended => break ended,
+            }
+        };
+        match ended {
             Ok(result) => result.doing("lock", path),
+            Err(_) if stop.is_raised() => Err(ImageError::Stopped {
+                step: format!("the wait for {image}"),
+            }),
             Err(_) => Err(ImageError::LockTimeout {
                 image: image.to_owned(),
                 lock: path.to_owned(),
@@ -70,12 +95,13 @@ mod tests {
             .expect("no error")
             .expect("nobody holds it");
         assert!(Lock::attempt(&path).expect("no error").is_none());
-        let error = Lock::wait(&path, "img-0", Duration::from_millis(1)).expect_err("it is held");
+        let error = Lock::wait(&path, "img-0", Duration::from_millis(1), &Stop::default())
+            .expect_err("it is held");
         assert!(matches!(error, ImageError::LockTimeout { .. }), "{error}");
         let waiter = {
             let path = path.clone();
             std::thread::spawn(move || {
-                Lock::wait(&path, "img-0", Duration::from_secs(60)).map(drop)
+                Lock::wait(&path, "img-0", Duration::from_secs(60), &Stop::default()).map(drop)
             })
         };
         drop(first);

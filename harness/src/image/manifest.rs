@@ -13,6 +13,9 @@ pub const MANIFEST_FILE: &str = "image.json";
 /// The version that this program reads and writes.
 pub const MANIFEST_VERSION: u64 = 1;
 
+/// File systems on which the kernel refuses the `rootidmap` of a container's binds.
+const UNMAPPABLE: [&str; 4] = ["9p", "overlay", "overlayfs", "virtiofs"];
+
 /// An image's description. All paths are relative to the image's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +193,13 @@ impl Manifest {
         }
         if manifest.id.len() < 16 || !manifest.id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(bad(format!("its id is not a hash: '{}'", manifest.id)));
+        }
+        if UNMAPPABLE.contains(&manifest.store_filesystem.as_str()) {
+            return Err(bad(format!(
+                "/nix/store is on {}, which takes no idmapped mounts: containers could not start; \
+                 build the image with the store on ext4, without an overlay",
+                manifest.store_filesystem
+            )));
         }
         for file in manifest.files().map(|(_, file)| file) {
             if file.is_absolute() || file.components().any(|part| part.as_str() == "..") {

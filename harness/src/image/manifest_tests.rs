@@ -76,6 +76,7 @@ fn refusals_say_what_is_wrong() {
         text.replace("\"root.raw\"", "\"../root.raw\""),
         text.replace("\"arch\"", "\"colour\":1,\"arch\""),
         text.replace(&"ab".repeat(32), "latest"),
+        text.replace("\"ext4\"", "\"overlay\""),
     ];
     let texts: Vec<_> = cases
         .iter()

@@ -16,11 +16,15 @@ mod cache;
 mod embedded;
 mod error;
 mod event;
+mod guest_base;
 mod lock;
 mod manifest;
+mod nar;
 mod open;
 mod recipe;
+mod recipe_file;
 mod recipe_id;
+mod stop;
 mod validate;
 
 pub use cache::{Cache, Refresh};
@@ -35,3 +39,4 @@ pub use manifest::{
 };
 pub use open::Image;
 pub use recipe::{FileSpec, GuestBaseSpec, Recipe, RecipeSpec, Units};
+pub use stop::{Stop, StopOnDrop};

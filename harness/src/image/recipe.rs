@@ -8,30 +8,26 @@ use serde::{Deserialize, Serialize};
 use super::{
     embedded,
     error::{Doing as _, ImageError},
+    recipe_file::{self, Read},
     recipe_id, validate,
 };
 
-/// A recipe as it is written. Every key is explained in `vm-images/README.md`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a recipe says, with what it has of those that it extends. Every key is explained in `vm-images/README.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecipeSpec {
     /// The image's name: lower-case letters, digits, `-` and `.`.
     pub name: String,
     /// Debian's suite: `trixie`, `bookworm`, `sid`.
     pub suite: String,
     /// mmdebstrap's variant.
-    #[serde(default = "minbase")]
     pub variant: String,
     /// Archives, as mmdebstrap takes them; none means mmdebstrap's own default for the suite.
-    #[serde(default)]
     pub mirrors: Vec<String>,
     /// Lines of apt configuration for the build.
-    #[serde(default)]
     pub apt_options: Vec<String>,
     /// Packages of the host.
     pub packages: Vec<String>,
     /// dpkg path patterns that are never unpacked.
-    #[serde(default)]
     pub excludes: Vec<String>,
     /// The root disk's size in MiB; the file is sparse.
     pub disk_mib: u32,
@@ -40,34 +36,25 @@ pub struct RecipeSpec {
     /// What provisions a booted host.
     pub provision: Utf8PathBuf,
     /// Kernel modules that the initrd loads, in this order; built-in ones are left out.
-    #[serde(default)]
     pub modules: Vec<String>,
     /// The kernel's command line, word by word.
-    #[serde(default)]
     pub cmdline: Vec<String>,
     /// What becomes of systemd's units.
-    #[serde(default)]
     pub units: Units,
     /// Files of the host, by absolute path.
-    #[serde(default)]
     pub files: BTreeMap<Utf8PathBuf, FileSpec>,
     /// Trees in the host's Nix store; the first is the default.
-    #[serde(default)]
     pub guest_base: Vec<GuestBaseSpec>,
 }
 
 /// Units to enable, disable or mask in the image.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Units {
     /// `systemctl enable`.
-    #[serde(default)]
     pub enable: Vec<String>,
     /// `systemctl disable`.
-    #[serde(default)]
     pub disable: Vec<String>,
     /// `systemctl mask`.
-    #[serde(default)]
     pub mask: Vec<String>,
 }
 
@@ -90,31 +77,25 @@ pub struct FileSpec {
 }
 
 /// A small Debian that guests are made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GuestBaseSpec {
     /// Debian's suite.
     pub suite: String,
     /// mmdebstrap's variant.
-    #[serde(default = "minbase")]
     pub variant: String,
     /// As in the recipe.
-    #[serde(default)]
     pub mirrors: Vec<String>,
     /// As in the recipe.
-    #[serde(default)]
     pub apt_options: Vec<String>,
     /// Packages.
     pub packages: Vec<String>,
     /// The static busybox, absolute in the base.
     pub busybox: Utf8PathBuf,
     /// dpkg path patterns that are never unpacked.
-    #[serde(default)]
     pub excludes: Vec<String>,
     /// Top-level names that are kept of the finished tree.
     pub keep: Vec<String>,
     /// Shell patterns that are removed of what is kept.
-    #[serde(default)]
     pub remove: Vec<String>,
 }
 
@@ -161,65 +142,25 @@ impl Recipe {
     /// # Errors
     /// [`ImageError::Recipe`] for any other name.
     pub fn embedded(name: &str) -> Result<Self, ImageError> {
-        let unknown = |why: String| ImageError::Recipe {
+        let text = embedded::recipe(name).map_err(|why| ImageError::Recipe {
             origin: name.to_owned(),
             why,
-        };
-        let text = super::EMBEDDED_RECIPES
-            .contains(&name)
-            .then(|| embedded::text(&format!("{name}.toml")))
-            .flatten()
-            .ok_or_else(|| {
-                unknown(format!(
-                    "there is no such recipe; known are {}, anything else by the path of its .toml file",
-                    super::EMBEDDED_RECIPES.join(", ")
-                ))
-            })?;
-        Self::parse(name, text, &|file| {
-            embedded::text(file.as_str())
-                .map(|text| text.as_bytes().to_vec())
-                .ok_or_else(|| unknown(format!("{file} is not part of the program")))
-        })
+        })?;
+        Self::parse(name, text, &embedded::file)
     }
 
     /// `origin` is for messages; `read` gives the content of a file that the recipe names.
-    pub(crate) fn parse(
-        origin: &str,
-        text: &str,
-        read: &dyn Fn(&Utf8Path) -> Result<Vec<u8>, ImageError>,
-    ) -> Result<Self, ImageError> {
-        let bad = |why: String| ImageError::Recipe {
+    pub(crate) fn parse(origin: &str, text: &str, read: Read<'_>) -> Result<Self, ImageError> {
+        let (spec, files) = recipe_file::read(origin, text, read)?;
+        validate::recipe(&spec).map_err(|why| ImageError::Recipe {
             origin: origin.to_owned(),
             why,
-        };
-        let spec: RecipeSpec =
-            toml::from_str(text).map_err(|error| bad(error.to_string().trim_end().to_owned()))?;
-        validate::recipe(&spec).map_err(bad)?;
-        let mut files = BTreeMap::new();
-        for (path, file) in &spec.files {
-            let content = match (&file.text, &file.from, &file.link) {
-                (Some(text), None, None) => Content::Bytes {
-                    mode: validate::mode(&file.mode).map_err(bad)?,
-                    bytes: text.clone().into_bytes(),
-                },
-                (None, Some(from), None) => Content::Bytes {
-                    mode: validate::mode(&file.mode).map_err(bad)?,
-                    bytes: read(from)?,
-                },
-                (None, None, Some(link)) => Content::Link(link.clone()),
-                _ => {
-                    return Err(bad(format!(
-                        "file {path} needs exactly one of text, from and link"
-                    )));
-                }
-            };
-            files.insert(path.clone(), content);
-        }
+        })?;
         let id = recipe_id::of(&spec, &files);
         Ok(Self { spec, files, id })
     }
 
-    /// The recipe as it is written.
+    /// The recipe, with what it has of those that it extends.
     #[must_use]
     pub fn spec(&self) -> &RecipeSpec {
         &self.spec
@@ -236,10 +177,6 @@ impl Recipe {
     pub fn folder(&self) -> String {
         format!("{}-{}", self.spec.name, &self.id[..16])
     }
-}
-
-fn minbase() -> String {
-    "minbase".to_owned()
 }
 
 fn plain_mode() -> String {

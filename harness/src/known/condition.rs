@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::pattern;
+use crate::{pattern, version::numbers};
 
 /// One condition: a version that is compared, or a name that is matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,9 @@ impl Condition {
                 version,
             } => facts.get(program).is_some_and(|text| {
                 let mut found = numbers(text);
+                if found.is_empty() {
+                    return false;
+                }
                 found.resize(version.len(), 0);
                 match *operator {
                     "<" => found < *version,
@@ -84,15 +87,4 @@ impl Condition {
                 .is_some_and(|name| pattern::matches(pattern, name) == *is),
         }
     }
-}
-
-/// The numbers that `version` begins with: 257 and 13 of `257.13-1~deb13u1`.
-fn numbers(version: &str) -> Vec<u64> {
-    let end = version
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(version.len());
-    version[..end]
-        .split('.')
-        .map_while(|number| number.parse().ok())
-        .collect()
 }

@@ -52,6 +52,19 @@ fn a_known_failure_is_expected_and_a_pass_is_not() {
 }
 
 #[test]
+fn a_row_may_name_some() {
+    let text = row("names::sibling", "", "2026-12-31");
+    let some = text.replace("\"names::sibling\"", "[\"names::*\", \"journal::nonce\"]");
+    let known = read(&some).expect("sound");
+    assert_eq!(word(&known, "names::sibling", failed()), "expected-failure");
+    assert_eq!(word(&known, "journal::nonce", failed()), "expected-failure");
+    let unknown = some.replace("journal::nonce", "journal::no");
+    assert!(read(&unknown).is_err_and(|why| why.starts_with("journal::no: ")));
+    let none = text.replace("\"names::sibling\"", "[]");
+    assert!(read(&none).is_err_and(|why| why.contains("names no scenario")));
+}
+
+#[test]
 fn what_is_neither_failure_nor_pass_stays_what_it_is() {
     let known = read(&row("names::sibling", "", "2026-12-31")).expect("sound");
     let flaky = Verdict::Flaky {
@@ -115,6 +128,7 @@ fn nothing_known_is_a_sound_list() {
 #[case("firewall = off", false)]
 #[case("guest != sid", true)]
 #[case("guest-systemd < 262", true)]
+#[case("nix < 3", false)] // it is "unknown"
 #[case("accelerator = kvm", false)]
 #[case("accelerator != kvm", false)] // nothing is known of it
 fn a_row_counts_on_what_it_names(#[case] when: &str, #[case] counts: bool) {
@@ -123,6 +137,7 @@ fn a_row_counts_on_what_it_names(#[case] when: &str, #[case] counts: bool) {
         ("firewall", "iptables:nixos"),
         ("guest", "trixie"),
         ("guest-systemd", "257.13-1"),
+        ("nix", "unknown"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();

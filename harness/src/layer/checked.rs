@@ -6,12 +6,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
     os::unix::fs::MetadataExt,
 };
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{SeekFrom, seek};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -34,7 +34,7 @@ struct Stamp {
 ///
 /// # Errors
 /// Names the file that is not what it was when the layer was saved.
-pub(super) fn contents(dir: &Utf8Path, record: &LayerRecord, memo: &Utf8Path) -> Result<()> {
+pub(super) fn contents(dir: &Utf8Path, record: &LayerRecord, memo: &Utf8Path) -> Result<Checked> {
     let known = remembered(memo);
     let mut stamps = BTreeMap::new();
     for (name, _, sum) in &record.files {
@@ -54,7 +54,42 @@ pub(super) fn contents(dir: &Utf8Path, record: &LayerRecord, memo: &Utf8Path) ->
         let text = serde_json::to_vec(&stamps).unwrap_or_default();
         let _ = fs_err::write(memo, text);
     }
-    Ok(())
+    Ok(Checked {
+        dir: dir.to_owned(),
+        stamps,
+    })
+}
+
+/// Files that were found right, and what tells whether they still are the same.
+#[derive(Debug)]
+pub(super) struct Checked {
+    dir: Utf8PathBuf,
+    stamps: BTreeMap<String, Stamp>,
+}
+
+impl Checked {
+    /// Whether nobody has touched, replaced or removed one of them since.
+    pub(super) fn holds(&self) -> bool {
+        let same = |(name, stamp): (&String, &Stamp)| {
+            std::fs::metadata(self.dir.join(name)).is_ok_and(|meta| Stamp::of(&meta) == *stamp)
+        };
+        self.stamps.iter().all(same)
+    }
+
+    /// Opens one of them; what was opened is what was checked.
+    ///
+    /// # Errors
+    /// When it is gone or is another one by now.
+    pub(super) fn open(&self, name: &str) -> Result<File> {
+        let file = fs_err::File::open(self.dir.join(name))?.into_parts().0;
+        if self.stamps.get(name) != Some(&stamp(&file)?) {
+            return Err(Error::Layer {
+                name: self.dir.file_name().unwrap_or_default().to_owned(),
+                why: format!("{name} was changed since it was checked"),
+            });
+        }
+        Ok(file)
+    }
 }
 
 fn remembered(memo: &Utf8Path) -> BTreeMap<String, Stamp> {
@@ -62,13 +97,18 @@ fn remembered(memo: &Utf8Path) -> BTreeMap<String, Stamp> {
     serde_json::from_slice(&text).unwrap_or_default()
 }
 
+impl Stamp {
+    fn of(meta: &Metadata) -> Self {
+        Self {
+            inode: meta.ino(),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+            size: meta.size(),
+        }
+    }
+}
+
 fn stamp(file: &File) -> io::Result<Stamp> {
-    let meta = file.metadata()?;
-    Ok(Stamp {
-        inode: meta.ino(),
-        changed: (meta.ctime(), meta.ctime_nsec()),
-        size: meta.size(),
-    })
+    Ok(Stamp::of(&file.metadata()?))
 }
 
 /// The checksum of `file`: of every stretch of data with its place, and of the length. Holes are
@@ -115,8 +155,6 @@ pub(super) fn sum(file: &File) -> io::Result<String> {
 mod tests {
     use std::os::unix::fs::FileExt;
 
-    use camino::Utf8PathBuf;
-
     use super::{super::record::RAM, *};
     use crate::layer::{
         key::Key,
@@ -152,7 +190,7 @@ mod tests {
     }
 
     impl Saved {
-        fn check(&self) -> Result<()> {
+        fn check(&self) -> Result<Checked> {
             contents(&self.dir, &self.record, &self.memo)
         }
 
@@ -193,6 +231,23 @@ mod tests {
             "{error}"
         );
         saved.check().unwrap_err();
+    }
+
+    #[test]
+    fn what_is_changed_or_removed_later_is_noticed() {
+        let saved = saved();
+        let checked = saved.check().unwrap();
+        assert!(checked.holds());
+        checked.open(RAM).unwrap();
+        // A copy in its place is another file, which nobody has checked.
+        fs_err::copy(saved.dir.join(STATE), saved.dir.join("copy")).unwrap();
+        fs_err::rename(saved.dir.join("copy"), saved.dir.join(STATE)).unwrap();
+        assert!(!checked.holds());
+        let error = checked.open(STATE).unwrap_err().to_string();
+        assert!(error.contains("changed since it was checked"), "{error}");
+        let checked = saved.check().unwrap();
+        fs_err::remove_file(saved.dir.join(DISK)).unwrap();
+        assert!(!checked.holds());
     }
 
     #[test]

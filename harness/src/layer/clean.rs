@@ -46,7 +46,8 @@ pub fn clean(cache: &Utf8Path, which: &Which) -> Result<Cleaned> {
     let mut cleaned = Cleaned::default();
     for layer in layers {
         if !wanted.contains(&layer.key) {
-            let why = why_spared(which);
+            let built = layer.in_use && layer.record.is_none();
+            let why = if built { "in use" } else { why_spared(which) };
             cleaned.left.push((layer, why.into()));
         } else if layer.in_use {
             cleaned.left.push((layer, "in use".into()));
@@ -76,22 +77,18 @@ fn why_spared(which: &Which) -> &'static str {
 
 /// The keys of those of `layers` (the least recently used first) that `which` means.
 fn wanted(layers: &[Listed], which: &Which, now: SystemTime, bounds: Bounds) -> BTreeSet<String> {
+    if *which == Which::BeyondBounds {
+        let beyond = evict::beyond(layers, bounds, now);
+        return beyond.iter().map(|at| layers[*at].key.clone()).collect();
+    }
     let unused = |layer: &Listed| now.duration_since(layer.used).unwrap_or_default();
-    let mut total: u64 = layers.iter().map(|layer| layer.bytes).sum();
     let mut wanted: BTreeSet<String> = layers
         .iter()
         .filter(|layer| match which {
             Which::All => true,
             Which::Unused(age) => unused(layer) >= *age,
             Which::Keys(keys) => keys.contains(&layer.key),
-            Which::BeyondBounds => {
-                let beyond =
-                    layer.record.is_none() || total > bounds.bytes || unused(layer) > bounds.age;
-                if beyond && !layer.in_use {
-                    total = total.saturating_sub(layer.bytes);
-                }
-                beyond
-            }
+            Which::BeyondBounds => false,
         })
         .map(|layer| layer.key.clone())
         .collect();
@@ -117,7 +114,7 @@ mod tests {
     use rustix::fs::{FlockOperation, flock};
 
     use super::*;
-    use crate::layer::list::tests::{cache, layer};
+    use crate::layer::list::tests::{cache, layer, layer_on};
 
     fn names(layers: &[Listed]) -> Vec<&str> {
         layers.iter().map(Listed::name).collect()
@@ -156,8 +153,8 @@ mod tests {
     fn what_stands_on_a_removed_layer_goes_with_it() {
         let (_guard, cache) = cache();
         let booted = layer(&cache, "booted", None, 1);
-        let host = layer(&cache, "host", Some(&booted), 1);
-        layer(&cache, "deployed", Some(&host), 1);
+        let host = layer_on(&cache, "host", &booted, 1);
+        layer_on(&cache, "deployed", &host, 1);
         layer(&cache, "other", None, 1);
         let which = Which::Keys(vec![booted.as_str().to_owned()]);
         let cleaned = clean(&cache, &which).unwrap();

@@ -47,6 +47,10 @@ pub fn hash(files: &[LabFile]) -> String {
 /// # Errors
 /// When mke2fs is missing or refuses (too much for the disk's fixed size, as a rule).
 pub async fn make(files: &[LabFile], dir: &Utf8Path) -> Result<LabDisk> {
+    sized(files, dir, LAB_DISK_MIB).await
+}
+
+async fn sized(files: &[LabFile], dir: &Utf8Path, mib: u64) -> Result<LabDisk> {
     let tree = dir.join("tree");
     for file in files {
         let path = tree.join(&file.path);
@@ -71,8 +75,15 @@ pub async fn make(files: &[LabFile], dir: &Utf8Path) -> Result<LabDisk> {
             "root_owner=0:0",
             "-d",
         ])
-        .args([tree.as_str(), file.as_str(), &format!("{LAB_DISK_MIB}M")])
-        .env("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin")
+        .args([tree.as_str(), file.as_str(), &format!("{mib}M")])
+        // Ordinary users have no sbin in their PATH.
+        .env(
+            "PATH",
+            format!(
+                "{}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
+                std::env::var("PATH").unwrap_or_default()
+            ),
+        )
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -87,7 +98,7 @@ pub async fn make(files: &[LabFile], dir: &Utf8Path) -> Result<LabDisk> {
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
         return Err(Error::Machine(format!(
-            "the lab disk of {LAB_DISK_MIB} MiB could not be made: {}",
+            "the lab disk of {mib} MiB could not be made: {}",
             words.trim()
         )));
     }
@@ -136,10 +147,11 @@ mod tests {
     async fn what_does_not_fit_is_refused_with_the_size() {
         let dir = tempfile::tempdir().unwrap();
         let dir = Utf8Path::from_path(dir.path()).unwrap();
-        let much: Vec<u8> = (0..(70_usize << 20))
+        let much: Vec<u8> = (0..(9_usize << 20))
             .map(|at| (at * 31 % 251) as u8)
             .collect();
-        let error = make(&[file("much", &much, false)], dir).await.unwrap_err();
-        assert!(error.to_string().contains("64 MiB"), "{error}");
+        let error = sized(&[file("much", &much, false)], dir, 8).await;
+        let error = error.unwrap_err();
+        assert!(error.to_string().contains("8 MiB"), "{error}");
     }
 }

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
-    evict::{modified, size},
+    evict::{key_of, lock_of, modified, size},
     record::{LayerRecord, RECORD},
 };
 use crate::error::Result;
@@ -62,7 +62,10 @@ impl Listed {
 /// # Errors
 /// When the folder can't be read.
 pub fn list(cache: &Utf8Path) -> Result<Vec<Listed>> {
-    let dir = cache.join("layers");
+    list_in(&cache.join("layers"))
+}
+
+pub(super) fn list_in(dir: &Utf8Path) -> Result<Vec<Listed>> {
     if !dir.is_dir() {
         return Ok(Vec::new());
     }
@@ -72,8 +75,8 @@ pub fn list(cache: &Utf8Path) -> Result<Vec<Listed>> {
         let Some(name) = path.file_name().filter(|_| path.is_dir()) else {
             continue;
         };
-        let key = name.strip_prefix(".building-").unwrap_or(name).to_owned();
-        let lock = dir.join(format!("{key}.lock"));
+        let key = key_of(name).to_owned();
+        let lock = lock_of(dir, name);
         found.push(Listed {
             bytes: size(&path),
             used: modified(&lock),
@@ -109,15 +112,26 @@ pub(super) mod tests {
         (guard, dir)
     }
 
+    /// Puts a layer into `cache` that stands on `parent` as it is, and was used `hours` ago.
+    pub(crate) fn layer_on(cache: &Utf8Path, name: &str, parent: &Key, hours: u64) -> Key {
+        let record = cache.join("layers").join(parent.as_str()).join(RECORD);
+        let build = LayerRecord::read(&record).unwrap().build;
+        layer(cache, name, Some((parent.clone(), build)), hours)
+    }
+
     /// Puts a layer into `cache` that was used `hours` ago.
-    pub(crate) fn layer(cache: &Utf8Path, name: &str, parent: Option<&Key>, hours: u64) -> Key {
+    pub(crate) fn layer(
+        cache: &Utf8Path,
+        name: &str,
+        parent: Option<(Key, String)>,
+        hours: u64,
+    ) -> Key {
         let key = Key::root([("name", name)]);
         let dir = cache.join("layers").join(key.as_str());
         fs_err::create_dir_all(&dir).unwrap();
         for file in [RAM, STATE, DISK] {
             fs_err::write(dir.join(file), vec![1; 4096]).unwrap();
         }
-        let parent = parent.map(|key| (key.clone(), "1-1".to_owned()));
         LayerRecord::of(&dir, name, &key, parent, &[], 7)
             .unwrap()
             .write(&dir)
@@ -140,7 +154,7 @@ pub(super) mod tests {
     fn the_least_recently_used_comes_first_with_what_is_known_of_it() {
         let (_guard, cache) = cache();
         let booted = layer(&cache, "booted", None, 1);
-        layer(&cache, "host", Some(&booted), 5);
+        layer_on(&cache, "host", &booted, 5);
         let found = list(&cache).unwrap();
         let names: Vec<_> = found.iter().map(Listed::name).collect();
         assert_eq!(names, ["host", "booted"]);

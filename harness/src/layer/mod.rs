@@ -1,5 +1,6 @@
 //! Layers: running hosts saved whole, kept in the cache, named by the hash of what led to them.
 
+mod built;
 mod checked;
 pub mod clean;
 pub mod cold;
@@ -11,6 +12,7 @@ pub mod labdisk;
 pub mod list;
 pub mod lock;
 pub mod platform;
+pub mod recipe;
 pub mod record;
 pub mod saved;
 mod space;

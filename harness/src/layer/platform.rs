@@ -1,6 +1,7 @@
 //! What every layer stands on: the image, QEMU, and the machine that runs it.
 
 use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
 
 use super::{key::Key, record::VERSION};
 use crate::{
@@ -13,11 +14,12 @@ use crate::{
 };
 
 /// Size of the lab disk in MiB. Fixed, so that the device is the same machine part in the booted
-/// layer, where it is empty and not mounted, and in its children.
-pub const LAB_DISK_MIB: u64 = 64;
+/// layer, where it is empty and not mounted, and in its children. Large enough for a guest base of
+/// another image; the file is sparse.
+pub const LAB_DISK_MIB: u64 = 256;
 
 /// An image on a QEMU on this machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Platform {
     /// The image's id.
     pub image_id: String,

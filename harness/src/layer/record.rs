@@ -1,13 +1,13 @@
 //! `layer.json`: what a layer is, written last, so that a folder without it is no layer.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{checked, key::Key};
 use crate::error::{Error, Result};
 
 /// Version of the format, which is part of every key: programs that save differently share nothing.
-pub(super) const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 6;
 
 /// File name of the record.
 pub const RECORD: &str = "layer.json";
@@ -32,6 +32,9 @@ pub struct LayerRecord {
     pub build: String,
     /// Its parent's key and build. Its disk is an overlay over that very build's.
     pub parent: Option<(Key, String)>,
+    /// What its disk names as the one below it: a cache that was moved does not have it there.
+    #[serde(default)]
+    pub backing: Utf8PathBuf,
     /// What went into its key besides the parent, by name; long values are hashes.
     pub made_of: Vec<(String, String)>,
     /// What it was built with, by name (`image`, `accelerator`, `qemu`, `tool`): for people, no part of its key.
@@ -79,6 +82,7 @@ impl LayerRecord {
                 std::process::id()
             ),
             parent,
+            backing: Utf8PathBuf::new(),
             made_of: made_of.to_vec(),
             built_with: Vec::new(),
             built_at: jiff::Timestamp::now().as_second(),
@@ -91,6 +95,13 @@ impl LayerRecord {
     #[must_use]
     pub fn built_with(mut self, what: Vec<(String, String)>) -> Self {
         self.built_with = what;
+        self
+    }
+
+    /// The same with what its disk names as the one below it.
+    #[must_use]
+    pub fn backed_by(mut self, file: Utf8PathBuf) -> Self {
+        self.backing = file;
         self
     }
 
@@ -146,8 +157,6 @@ impl LayerRecord {
 
 #[cfg(test)]
 mod tests {
-    use camino::Utf8PathBuf;
-
     use super::*;
 
     fn layer() -> (tempfile::TempDir, Utf8PathBuf, Key) {
@@ -168,6 +177,21 @@ mod tests {
     fn a_whole_layer_is_accepted() {
         let (_guard, dir, key) = layer();
         assert_eq!(LayerRecord::check(&dir, &key, None).unwrap().name, "booted");
+    }
+
+    #[test]
+    fn one_of_another_version_is_read_and_not_used() {
+        let (_guard, dir, key) = layer();
+        let text = fs_err::read_to_string(dir.join(RECORD)).unwrap();
+        let mut old: serde_json::Value = serde_json::from_str(&text).unwrap();
+        old["version"] = 5.into();
+        // What an earlier version did not know of, and what a later one may know of.
+        old.as_object_mut().unwrap().remove("backing");
+        old["later"] = true.into();
+        fs_err::write(dir.join(RECORD), old.to_string()).unwrap();
+        assert_eq!(LayerRecord::read(&dir.join(RECORD)).unwrap().name, "booted");
+        let error = LayerRecord::check(&dir, &key, None).unwrap_err();
+        assert!(error.to_string().contains("version 5 is not"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The tree of layers in the cache: what is there is used, what is missing is built, once.
 
 use std::{
+    fmt,
     fs::File,
     sync::Arc,
     time::{Duration, Instant},
@@ -9,11 +10,14 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
-    checked, disk,
-    evict::{self, Bounds},
+    built::Built,
+    checked::{self, Checked},
+    disk,
+    evict::{self, Bounds, Building},
     key::Key,
     lock::{Lock, Right},
     platform::{LAB_DISK_MIB, Platform},
+    recipe::{Recipe, Work},
     record::{DISK, LAB, LayerRecord, RAM, STATE},
     saved::Layer,
     space, sparse,
@@ -22,13 +26,18 @@ use crate::{
     error::{Error, Result},
     event::Events,
     host::{Host, Stream},
-    job::BoxFuture,
-    qemu::{args::Memory, machine::Machine},
+    qemu::{
+        args::{Disk, Memory},
+        machine::Machine,
+    },
     verdict::{Broken, Outcome},
 };
 
 /// Longest wait for another process that builds the same layer.
 const BUILDING: Duration = Duration::from_secs(1800);
+/// Longest time until a booted host has nothing left to start, with KVM. A machine that builds for
+/// several people at once is slow.
+const SETTLING: Duration = Duration::from_secs(180);
 /// Longest wait for a state to be written or read.
 const MIGRATION: Duration = Duration::from_secs(120);
 
@@ -41,21 +50,33 @@ pub struct Stack {
     evidence: Utf8PathBuf,
 }
 
-/// What is done to a host before it is saved as a layer.
-pub type Work = Box<dyn FnOnce(Arc<Host>) -> BoxFuture<Outcome> + Send>;
+/// Why a layer is not there.
+#[derive(Debug)]
+pub(super) enum Unmade {
+    /// Somebody removed what is needed for it, or itself: it is worth another try.
+    Removed(Broken),
+    /// Anything else.
+    Broken(Broken),
+}
 
-/// How a child of a layer is made.
-pub struct Child<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// What its key is made of besides its parent.
-    pub made_of: Vec<(String, String)>,
-    /// What else its record should say it was built with, such as the tool; no part of its key.
-    pub built_with: Vec<(String, String)>,
-    /// The lab disk of this layer and its children; the parent's if none.
-    pub lab: Option<&'a Utf8Path>,
-    /// What is done on the parent's clone.
-    pub work: Work,
+impl From<Error> for Unmade {
+    fn from(error: Error) -> Self {
+        let gone =
+            matches!(&error, Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound);
+        match gone {
+            true => Self::Removed(error.into()),
+            false => Self::Broken(error.into()),
+        }
+    }
+}
+
+impl fmt::Display for Unmade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Removed(broken) => write!(f, "somebody removes layers: {broken}"),
+            Self::Broken(broken) => broken.fmt(f),
+        }
+    }
 }
 
 impl Stack {
@@ -91,158 +112,218 @@ impl Stack {
     /// # Errors
     /// When it does not boot or can't be saved.
     pub async fn booted(&self) -> Result<Arc<Layer>, Broken> {
-        let key = self.platform.key();
-        let work: Work = Box::new(|host| {
+        let work: Work = Arc::new(|host| {
             Box::pin(async move {
                 // What still starts now would start again in every clone.
-                host.execute("systemctl is-system-running --wait").await?;
+                let wait = "systemctl is-system-running --wait";
+                host.execute_with(wait, b"", SETTLING).await?;
                 Ok(())
             })
         });
-        let child = Child {
-            name: "booted",
+        let recipe = Recipe {
+            name: "booted".into(),
             made_of: vec![("image".into(), self.platform.image_id.clone())],
             built_with: vec![],
             lab: None,
             work,
         };
-        self.layer(key, None, child).await
+        self.layer(self.platform.key(), recipe, None).await
     }
 
     /// A child of `parent`.
     ///
     /// # Errors
     /// What the work on it comes to, or that it can't be saved.
-    pub async fn child(&self, parent: &Arc<Layer>, child: Child<'_>) -> Result<Arc<Layer>, Broken> {
-        let parts = child
+    pub async fn child(&self, parent: &Arc<Layer>, recipe: Recipe) -> Result<Arc<Layer>, Broken> {
+        let parts = recipe
             .made_of
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()));
-        let key = parent
-            .key
-            .child([("layer", child.name)].into_iter().chain(parts));
-        self.layer(key, Some(Arc::clone(parent)), child).await
+        let name = [("layer", recipe.name.as_str())];
+        let key = parent.key().child(name.into_iter().chain(parts));
+        self.layer(key, recipe, Some(Arc::clone(parent))).await
     }
 
     async fn layer(
         &self,
         key: Key,
+        recipe: Recipe,
         parent: Option<Arc<Layer>>,
-        child: Child<'_>,
     ) -> Result<Arc<Layer>, Broken> {
-        let step = format!("layer {}", child.name);
-        let name = child.name.to_owned();
+        let layer = Layer::new(key, recipe, self.clone(), parent);
+        layer.built().await?;
+        Ok(layer)
+    }
+
+    /// Says `message` of the layer `name`.
+    pub(super) fn tell(&self, name: &str, message: String) {
+        self.events.progress(&format!("layer {name}"), message);
+    }
+
+    /// The files of the layer `key`, on `parent`: those that are there, or new ones.
+    ///
+    /// # Errors
+    /// What the work on it comes to, or that it can't be saved.
+    pub(super) async fn made(
+        &self,
+        key: &Key,
+        recipe: &Recipe,
+        parent: Option<Arc<Built>>,
+    ) -> Result<Arc<Built>, Unmade> {
+        let step = format!("layer {}", recipe.name);
         self.events
             .step(&step, async || {
+                let (lock, how) = self.used_or_built(key, recipe, parent.as_deref()).await?;
                 let dir = self.dir.join(key.as_str());
-                let below = parent.as_ref().map(|parent| parent.build.as_str());
-                let right = Lock::usable_or_exclusive(
-                    &self.dir.join(format!("{key}.lock")),
-                    BUILDING,
-                    || self.check(&dir, &key, below).is_ok(),
-                    || {
-                        self.events
-                            .progress(&step, "another process is building it; waiting");
-                    },
-                )
-                .await?;
-                let (lock, how) = match right {
-                    Right::Usable(lock) => (lock, "reused"),
-                    Right::ToBuild(lock) => {
-                        let how = self.build_unless_there(&step, &key, &parent, child, &dir);
-                        let how = how.await?;
-                        (lock.share()?, how)
-                    }
+                // It may have been removed again, by somebody who did not ask for its lock.
+                let found = self.check(&dir, key, parent.as_deref());
+                let (record, checked) = found.map_err(|error| Unmade::Removed(error.into()))?;
+                evict::touch(&self.lock(key));
+                let lab = match (&parent, dir.join(LAB)) {
+                    (Some(parent), own) if !own.exists() => parent.lab.clone(),
+                    (_, own) => own,
                 };
-                evict::touch(&self.dir.join(format!("{key}.lock")));
-                let build = LayerRecord::check(&dir, &key, below)?.build;
-                let lab = dir.join(LAB);
-                let lab = match &parent {
-                    Some(parent) if !lab.exists() => parent.lab.clone(),
-                    _ => lab,
-                };
-                let layer = Layer {
-                    name,
+                let built = Built {
                     key: key.clone(),
-                    build,
+                    id: record.build,
                     dir,
                     lab,
                     platform: Arc::clone(&self.platform),
-                    _parent: parent,
+                    checked,
+                    parent,
                     _lock: lock,
                 };
-                Ok::<_, Broken>((Arc::new(layer), how.to_owned()))
+                Ok((Arc::new(built), how.to_owned()))
             })
             .await
     }
 
-    /// Whether the layer in `dir` can be used: its record, and what its files hold.
-    fn check(&self, dir: &Utf8Path, key: &Key, below: Option<&str>) -> Result<()> {
-        let record = LayerRecord::check(dir, key, below)?;
-        checked::contents(dir, &record, &self.dir.join(format!("{key}.checked")))
+    /// Where hosts of failed scenarios are kept.
+    pub(super) fn kept(&self) -> Utf8PathBuf {
+        self.dir.with_file_name("kept")
     }
 
-    async fn build_unless_there(
+    fn lock(&self, key: &Key) -> Utf8PathBuf {
+        self.dir.join(format!("{key}.lock"))
+    }
+
+    async fn used_or_built(
         &self,
-        step: &str,
         key: &Key,
-        parent: &Option<Arc<Layer>>,
-        child: Child<'_>,
-        dir: &Utf8Path,
-    ) -> Result<&'static str, Broken> {
-        let below = parent.as_ref().map(|parent| parent.build.as_str());
-        let Err(why) = self.check(dir, key, below) else {
-            return Ok("reused");
+        recipe: &Recipe,
+        parent: Option<&Built>,
+    ) -> Result<(Lock, &'static str), Unmade> {
+        let dir = self.dir.join(key.as_str());
+        let right = Lock::usable_or_exclusive(
+            &self.lock(key),
+            BUILDING,
+            || self.check(&dir, key, parent).is_ok(),
+            || {
+                let waits = "another process is building it; waiting";
+                self.tell(&recipe.name, waits.into());
+            },
+        )
+        .await?;
+        let lock = match right {
+            Right::Usable(lock) => return Ok((lock, "reused")),
+            Right::ToBuild(lock) => lock,
+        };
+        let Err(why) = self.check(&dir, key, parent) else {
+            return Ok((lock.share()?, "reused"));
         };
         if dir.exists() {
-            self.events.progress(step, format!("it is rebuilt: {why}"));
-            fs_err::remove_dir_all(dir).map_err(Error::from)?;
+            self.tell(&recipe.name, format!("it is rebuilt: {why}"));
+            fs_err::remove_dir_all(&dir).map_err(Error::from)?;
         }
-        self.build(key, parent.as_deref(), child, dir).await?;
-        Ok("built")
+        self.build(key, parent, recipe, &dir).await?;
+        let lock = lock.share()?;
+        // Here and not only at the start: who builds for long must not fill the disk meanwhile.
+        if let Err(error) = evict::evict(&self.dir, Bounds::default()) {
+            tracing::warn!(%error, "layers beyond the bounds are left where they are");
+        }
+        Ok((lock, "built"))
     }
 
-    /// Builds into a temporary folder of the cache and renames it at the end.
+    /// The layer in `dir`, if it can be used: its record, and what its files hold.
+    fn check(
+        &self,
+        dir: &Utf8Path,
+        key: &Key,
+        parent: Option<&Built>,
+    ) -> Result<(LayerRecord, Checked)> {
+        let record = LayerRecord::check(dir, key, parent.map(|parent| parent.id.as_str()))?;
+        if record.backing != self.backing(parent).file {
+            return Err(Error::Layer {
+                name: key.short().to_owned(),
+                why: "the cache or the image was moved since".into(),
+            });
+        }
+        let memo = self.dir.join(format!("{key}.checked"));
+        let checked = checked::contents(dir, &record, &memo)?;
+        Ok((record, checked))
+    }
+
+    /// What the disk of a child of `parent` is an overlay over.
+    fn backing(&self, parent: Option<&Built>) -> Disk {
+        parent.map_or_else(|| self.platform.root.clone(), Built::disk)
+    }
+
+    /// Builds into a temporary folder of the cache and renames it at the end. Nothing of what failed
+    /// stays there.
     async fn build(
         &self,
         key: &Key,
-        parent: Option<&Layer>,
-        child: Child<'_>,
+        parent: Option<&Built>,
+        recipe: &Recipe,
         dir: &Utf8Path,
+    ) -> Result<(), Unmade> {
+        evict::remove_half_built(dir)?;
+        space::enough(&self.dir)?;
+        let building = Building::new(dir)?;
+        let built = self.build_in(&building.dir, key, parent, recipe).await;
+        let broken = match built
+            .and_then(|()| Ok(fs_err::rename(&building.dir, dir).map_err(Error::from)?))
+        {
+            Ok(()) => return Ok(()),
+            Err(broken) => broken,
+        };
+        // Where another one's layer is by now, the lock was removed, and who came next got another one.
+        let removed = !building.dir.exists() || dir.exists();
+        let removed = removed || parent.is_some_and(|parent| !parent.holds());
+        let broken = space::blamed(&self.dir, broken);
+        Err(if removed {
+            Unmade::Removed(broken)
+        } else {
+            Unmade::Broken(broken)
+        })
+    }
+
+    async fn build_in(
+        &self,
+        building: &Utf8Path,
+        key: &Key,
+        parent: Option<&Built>,
+        recipe: &Recipe,
     ) -> Outcome {
         let begin = Instant::now();
-        let building = self.dir.join(format!(".building-{key}"));
-        // Under the lock: what is there was left by a builder that died.
-        if building.exists() {
-            fs_err::remove_dir_all(&building).map_err(Error::from)?;
-        }
-        fs_err::create_dir(&building).map_err(Error::from)?;
-        space::enough(&self.dir)?;
-        let evidence = self.evidence.join("layers").join(child.name);
+        let evidence = self.evidence.join("layers").join(&recipe.name);
         fs_err::create_dir_all(&evidence).map_err(Error::from)?;
-        let made_of = child.made_of.clone();
-        let mut built_with = self.built_with();
-        built_with.extend(child.built_with.iter().cloned());
-        let name = child.name.to_owned();
-        let built = self
-            .build_in(&building, key, parent, child, &evidence)
-            .await;
-        if let Err(broken) = built {
-            let _ = fs_err::remove_dir_all(&building);
-            return Err(broken);
-        }
+        self.save_in(building, key, parent, recipe, &evidence)
+            .await?;
         let took = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut built_with = self.built_with();
+        built_with.extend(recipe.built_with.iter().cloned());
         LayerRecord::of(
-            &building,
-            &name,
+            building,
+            &recipe.name,
             key,
-            parent.map(|parent| (parent.key.clone(), parent.build.clone())),
-            &made_of,
+            parent.map(|parent| (parent.key.clone(), parent.id.clone())),
+            &recipe.made_of,
             took,
         )?
         .built_with(built_with)
-        .write(&building)?;
-        fs_err::rename(&building, dir).map_err(Error::from)?;
+        .backed_by(self.backing(parent).file)
+        .write(building)?;
         Ok(())
     }
 
@@ -257,17 +338,18 @@ impl Stack {
         .to_vec()
     }
 
-    async fn build_in(
+    /// Has the work of `recipe` done on a host and saves that one.
+    async fn save_in(
         &self,
         building: &Utf8Path,
         key: &Key,
-        parent: Option<&Layer>,
-        child: Child<'_>,
+        parent: Option<&Built>,
+        recipe: &Recipe,
         evidence: &Utf8Path,
     ) -> Outcome {
-        let lab = match (child.lab, parent) {
+        let lab = match (&recipe.lab, parent) {
             (Some(lab), _) => {
-                fs_err::copy(lab, building.join(LAB)).map_err(Error::from)?;
+                sparse::copy(lab, &building.join(LAB)).map_err(Error::from)?;
                 building.join(LAB)
             }
             (None, Some(parent)) => parent.lab.clone(),
@@ -277,23 +359,20 @@ impl Stack {
                 building.join(LAB)
             }
         };
-        let step = format!("layer {}", child.name);
+        let step = format!("layer {}", recipe.name);
         let phase = |phase| self.events.phase(&step, phase);
-        let (memory, backing) = match parent {
-            None => (
-                new_memory(&building.join(RAM), self.platform.memory_mib)?,
-                self.platform.root.clone(),
-            ),
+        let memory = match parent {
+            None => new_memory(&building.join(RAM), self.platform.memory_mib)?,
             Some(parent) => {
                 phase("copying memory");
                 let (from, to) = (parent.dir.join(RAM), building.join(RAM));
                 let copied = tokio::task::spawn_blocking(move || sparse::copy(&from, &to)).await;
                 let copied =
                     copied.map_err(|error| Error::Machine(format!("copying memory: {error}")))?;
-                (copied.map_err(Error::from)?, parent.disk())
+                copied.map_err(Error::from)?
             }
         };
-        let root = disk::overlay(&backing, &building.join(DISK)).await?;
+        let root = disk::overlay(&self.backing(parent), &building.join(DISK)).await?;
         let spec = self
             .platform
             .machine(Memory::Shared, parent.is_some(), root, lab);
@@ -310,13 +389,13 @@ impl Stack {
                     .await?;
             }
         }
-        phase(match child.name {
+        phase(match recipe.name.as_str() {
             "booted" => "waiting for its services",
             "host" => "provisioning",
             "deployed" => "deploying",
             _ => "being changed",
         });
-        (child.work)(Arc::clone(&host)).await?;
+        (recipe.work)(Arc::clone(&host)).await?;
         phase("coming to rest");
         host.mark(key).await?;
         host.save(&building.join(STATE), Stream::WithoutMemory, MIGRATION)

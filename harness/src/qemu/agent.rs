@@ -24,8 +24,9 @@ use crate::{
     poll::{self, Seen},
 };
 
-/// How long the agent may take for anything but a command's own run time.
-const QUICK: Duration = Duration::from_secs(20);
+/// How long the agent may take for anything but a command's own run time. A machine whose processors are emulated,
+/// on one that is busy, may stand still for half of it.
+const QUICK: Duration = Duration::from_secs(60);
 
 /// The commands' environment: the tools of Debian and of NixOS, wherever they are.
 const ENVIRONMENT: [&str; 4] = [
@@ -193,7 +194,7 @@ impl Agent {
         // round trip for being in step is spared.
         let answer = self
             .channel
-            .request_after(&[0xff], "spawnlab-resumed", arguments, QUICK)
+            .request_after(&[0xff], "spawnlab-resumed", arguments, limit.max(QUICK))
             .await;
         match answer {
             Ok(value) => {
@@ -230,7 +231,7 @@ impl Agent {
     /// Asks the agent for `command`, in step.
     ///
     /// # Errors
-    /// [`Error::Agent`] when it refuses, does not answer within 20 s, or is gone.
+    /// [`Error::Agent`] when it refuses, does not answer within a minute, or is gone.
     pub async fn request(&self, command: &str, arguments: Value) -> Result<Value> {
         if self.out_of_step.load(Ordering::Relaxed) {
             self.sync(QUICK).await.map_err(|error| trouble(&error))?;

@@ -56,7 +56,7 @@ impl Accel {
 }
 
 /// One virtio disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
     /// Its file on the machine that runs the lab.
     pub file: Utf8PathBuf,
@@ -69,7 +69,7 @@ pub struct Disk {
 }
 
 /// What becomes of what the guest writes to a disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Writes {
     /// It is in the file.
     Kept,

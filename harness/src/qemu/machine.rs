@@ -81,10 +81,10 @@ impl Machine {
         self.process.pid()
     }
 
-    /// Runs `body`, but ends with QEMU's last words as soon as QEMU dies under it.
+    /// Runs `body`, but ends with QEMU's last words as soon as QEMU dies under it, or can't go on.
     ///
     /// # Errors
-    /// Those of `body`, and the early end of QEMU.
+    /// Those of `body`, the early end of QEMU, and a guest that was stopped for want of disk.
     pub async fn alive<T>(&self, body: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             result = body => match result {
@@ -96,6 +96,7 @@ impl Machine {
                 },
             },
             error = self.process.ended_early() => Err(error),
+            error = self.monitor.stopped_by_disk() => Err(error),
         }
     }
 

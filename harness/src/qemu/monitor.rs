@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::{net::UnixStream, sync::mpsc};
+use tokio::{
+    net::UnixStream,
+    sync::{mpsc, watch},
+};
 
 use super::channel::{Channel, ChannelError};
 use crate::{
@@ -16,12 +19,29 @@ const QUICK: Duration = Duration::from_secs(30);
 
 /// A connection to one QEMU's monitor, past the capabilities negotiation.
 #[derive(Debug, Clone)]
-pub struct Monitor(Channel);
+pub struct Monitor {
+    channel: Channel,
+    stopped: watch::Receiver<Option<String>>,
+}
 
 impl From<ChannelError> for Error {
     fn from(error: ChannelError) -> Self {
         Self::Monitor(error.to_string())
     }
+}
+
+/// Why QEMU stops the guest, if `event` says that it does.
+fn stopping(event: &Value) -> Option<String> {
+    let data = &event["data"];
+    if event["event"] != "BLOCK_IO_ERROR" || data["action"] != "stop" {
+        return None;
+    }
+    let disk = data["device"].as_str().filter(|disk| !disk.is_empty());
+    let disk = disk.or(data["qom-path"].as_str()).unwrap_or("a disk");
+    let reason = data["reason"].as_str().unwrap_or("no reason given");
+    Some(format!(
+        "the guest was stopped, for what it writes to {disk} can't be kept: {reason}; as a rule the disk is full that holds it (for a clone: $TMPDIR, or /var/tmp)"
+    ))
 }
 
 impl Monitor {
@@ -39,9 +59,32 @@ impl Monitor {
             Ok(None) => return Err(Error::Monitor("closed before the greeting".into())),
             Err(_) => return Err(Error::Monitor("no greeting within 30 s".into())),
         }
-        let monitor = Self(channel);
+        let (stop, stopped) = watch::channel(None);
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if let Some(why) = stopping(&event) {
+                    stop.send_replace(Some(why));
+                }
+            }
+        });
+        let monitor = Self { channel, stopped };
         monitor.run("qmp_capabilities", Value::Null).await?;
         Ok(monitor)
+    }
+
+    /// Waits until QEMU stops the guest by itself, because it can't write what the guest writes: the
+    /// guest would not notice and hang for ever. Otherwise this never ends.
+    pub async fn stopped_by_disk(&self) -> Error {
+        let mut stopped = self.stopped.clone();
+        let why = match stopped.wait_for(Option::is_some).await {
+            Ok(why) => why.clone(),
+            // The connection is closed, and others notice that.
+            Err(_) => None,
+        };
+        match why {
+            Some(why) => Error::Qemu(why),
+            None => std::future::pending().await,
+        }
     }
 
     /// Runs any command that is answered at once.
@@ -49,7 +92,7 @@ impl Monitor {
     /// # Errors
     /// [`Error::Monitor`] with QEMU's words.
     pub async fn run(&self, command: &str, arguments: Value) -> Result<Value> {
-        Ok(self.0.request(command, arguments, QUICK).await?)
+        Ok(self.channel.request(command, arguments, QUICK).await?)
     }
 
     /// Stops the virtual processors; block devices are flushed by QEMU on the way.
@@ -127,7 +170,7 @@ impl Monitor {
 
     /// Tells QEMU to end. The answer may be lost in the end itself, which is fine.
     pub async fn quit(&self) {
-        let _ = self.0.request("quit", Value::Null, QUICK).await;
+        let _ = self.channel.request("quit", Value::Null, QUICK).await;
     }
 }
 
@@ -214,6 +257,33 @@ mod tests {
             "qemu monitor: migration failed: Unknown ramblock"
         );
         peer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_was_stopped_by_a_full_disk_is_noticed() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let peer = tokio::spawn(play(
+            theirs,
+            &[
+                ("qmp_capabilities", OK),
+                (
+                    "cont",
+                    "{\"return\": {}, \"id\": $ID}\n{\"timestamp\": {\"seconds\": 1, \"microseconds\": 0}, \"event\": \"BLOCK_IO_ERROR\", \"data\": {\"device\": \"\", \"node-name\": \"#block148\", \"reason\": \"No space left on device\", \"nospace\": true, \"operation\": \"write\", \"action\": \"stop\", \"qom-path\": \"/machine/peripheral-anon/device[0]\"}}\n",
+                ),
+            ],
+        ));
+        let monitor = Monitor::connect(ours).await.unwrap();
+        monitor.cont().await.unwrap();
+        let error = monitor.stopped_by_disk().await;
+        insta::assert_snapshot!(error, @"qemu: the guest was stopped, for what it writes to /machine/peripheral-anon/device[0] can't be kept: No space left on device; as a rule the disk is full that holds it (for a clone: $TMPDIR, or /var/tmp)");
+        peer.await.unwrap();
+    }
+
+    #[test]
+    fn an_error_that_the_guest_is_told_of_stops_nobody() {
+        let event = json!({ "event": "BLOCK_IO_ERROR", "data": { "action": "report" } });
+        assert_eq!(stopping(&event), None);
+        assert_eq!(stopping(&json!({ "event": "STOP" })), None);
     }
 
     #[tokio::test]

@@ -212,6 +212,7 @@ fn record(name: &str, letter: char) -> Record {
         name: name.to_owned(),
         claim: "It is so.".into(),
         verdict,
+        started: None,
         took_ms: 1_000,
         evidence: format!("evidence/{}", name.replace("::", "/")).into(),
         again: format!("spawnlab qualify --scenario {name}"),

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{file, json, junit, run::Run};
+use super::{file, html, json, junit, run::Run};
 
 const JSON: &str = "run.json";
 const JUNIT: &str = "junit.xml";
@@ -17,7 +17,7 @@ const CASES: &str = "cases";
 /// What the making of layers leaves behind.
 const LAYERS: &str = "layers";
 
-/// A report's folder: `run.json`, `junit.xml`, `evidence/<area>/<name>` and `layers/<name>`; or
+/// A report's folder: `run.json`, `junit.xml`, `report.html`, `evidence/<area>/<name>` and `layers/<name>`; or
 /// `qualify.json` and `cases/<case>`, each of them the folder of a run.
 #[derive(Debug, Clone)]
 pub struct Dir(Utf8PathBuf);
@@ -65,7 +65,7 @@ impl Dir {
             .any(|name| path.join(name).is_file());
         if is_report {
             // What marks it as a report goes last: a folder that was half cleared can be cleared again.
-            let parts = [JUNIT, EVIDENCE, LAYERS, CASES];
+            let parts = [JUNIT, html::FILE, EVIDENCE, LAYERS, CASES];
             for name in parts.into_iter().chain(BESIDES).chain([JSON]) {
                 remove(&path.join(name))?;
             }
@@ -123,6 +123,14 @@ impl Dir {
         file::replace(&self.0.join(name), text)
     }
 
+    /// Replaces `report.html`, of `run` and the evidence that is in the folder by now.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn write_html(&self, run: &Run) -> io::Result<()> {
+        html::write(run, &self.0)
+    }
+
     /// Replaces `junit.xml`.
     ///
     /// # Errors
@@ -131,6 +139,20 @@ impl Dir {
         let xml = junit::render(run).map_err(io::Error::other)?;
         file::replace(&self.0.join(JUNIT), &xml)
     }
+}
+
+/// Makes `report.html` of the report in the folder `path` again: of what was killed before it wrote
+/// one, or was written by an older spawnlab. Returns the page's path.
+///
+/// # Errors
+/// A text for the user: `path` is no report's folder, or can't be written to.
+pub fn remake_html(path: &Utf8Path) -> Result<Utf8PathBuf, String> {
+    let json = path.join(JSON);
+    let text = fs_err::read_to_string(&json).map_err(|error| error.to_string())?;
+    let run = json::read(&text).map_err(|error| format!("{json}: {error}"))?;
+    let dir = absolute(path).map_err(|error| error.to_string())?;
+    html::write(&run, &dir).map_err(|error| error.to_string())?;
+    Ok(path.join(html::FILE))
 }
 
 impl fmt::Display for Dir {
@@ -205,6 +227,7 @@ mod tests {
         let dir = Dir::at(&path.join("a/b")).expect("made");
         dir.write_json(&sample::run()).expect("written");
         dir.write_junit(&sample::run()).expect("written");
+        dir.write_html(&sample::run()).expect("written");
         fs_err::create_dir_all(dir.path().join("evidence/names/old")).expect("made");
         fs_err::write(dir.path().join("notes.txt"), "mine").expect("written");
 
@@ -212,6 +235,7 @@ mod tests {
         let run = json::read(&read(&dir, JSON)).expect("a run");
         assert_eq!((run.records.len(), run.summary), (0, None));
         assert!(!dir.path().join(JUNIT).exists());
+        assert!(!dir.path().join(html::FILE).exists());
         assert!(!dir.path().join(EVIDENCE).exists());
         assert_eq!(
             read(&dir, "notes.txt"),
@@ -243,6 +267,24 @@ mod tests {
             fs_err::read_to_string(path.join("thesis.tex")).expect("still there"),
             "mine"
         );
+    }
+
+    #[test]
+    fn a_page_is_made_again_of_what_is_left() {
+        let (_folder, path) = folder();
+        let dir = Dir::at(&path).expect("made");
+        dir.write_json(&sample::run()).expect("written");
+        let page = remake_html(&path).expect("made");
+        let page = fs_err::read_to_string(page).expect("there");
+        assert!(
+            page.contains("names::") && page.trim_end().ends_with("</html>"),
+            "{page}"
+        );
+        let error = remake_html(&path.join("nowhere")).expect_err("no report");
+        assert!(error.contains("nowhere/run.json"), "{error}");
+        fs_err::write(path.join(JSON), "{}").expect("written");
+        let error = remake_html(&path).expect_err("no report");
+        assert!(error.contains("run.json: layout version null"), "{error}");
     }
 
     #[test]

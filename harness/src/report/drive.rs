@@ -53,6 +53,7 @@ fn write(dir: &Dir, run: &Run) -> io::Result<()> {
     dir.write_json(run)?;
     if run.summary.is_some() {
         dir.write_junit(run)?;
+        dir.write_html(run)?;
     }
     Ok(())
 }
@@ -103,6 +104,7 @@ mod tests {
         let text = fs_err::read_to_string(path.join("run.json")).expect("there");
         assert_eq!(json::read(&text), Ok(run));
         assert!(path.join("junit.xml").exists());
+        assert!(path.join("report.html").exists());
     }
 
     #[test]

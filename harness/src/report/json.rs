@@ -6,8 +6,8 @@
 //! | `started` | string, UTC, RFC 3339 |
 //! | `selected` | number of scenarios that were to run |
 //! | `environment` | null until known, else `image`, `accelerator`, `tool`: strings; `versions`, `variables` (only if there are some): objects of strings |
-//! | `steps[]` | `step`: string; `took_ms`: number; `result` or `error`: string |
-//! | `records[]` | `name`, `claim`, `evidence` (relative to this file), `again`: strings; `took_ms`: number; `verdict` and its fields |
+//! | `steps[]` | `step`, `started` (UTC, RFC 3339): strings; `took_ms`: number; `result` or `error`: string |
+//! | `records[]` | `name`, `claim`, `evidence` (relative to this file), `again`: strings; `started`: string, UTC, RFC 3339, absent if it never began; `took_ms`: number; `verdict` and its fields |
 //! | `summary` | null until the end, else `counts`: object of numbers; `as_expected`, `interrupted`: booleans; `took_ms`: number; `error`: string, only if no scenario could be run |
 //!
 //! | `verdict` | fields next to it |

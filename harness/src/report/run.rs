@@ -33,6 +33,9 @@ pub struct Run {
 pub struct Step {
     /// The step's name.
     pub step: String,
+    /// When it began, in UTC, as RFC 3339; absent in runs of before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// What came of it, such as `built` or `reused`.
@@ -61,8 +64,14 @@ impl Run {
     pub fn apply(&mut self, event: &Event) -> bool {
         match event {
             Event::RunStarted { selected, .. } => self.selected = *selected,
-            Event::StepFinished { step, took, result } => self.steps.push(Step {
+            Event::StepFinished {
+                step,
+                started,
+                took,
+                result,
+            } => self.steps.push(Step {
                 step: step.clone(),
+                started: Some(started.to_string()),
                 took_ms: millis(*took),
                 result: result.as_ref().ok().cloned(),
                 error: result.as_ref().err().cloned(),

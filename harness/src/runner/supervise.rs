@@ -28,7 +28,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Runs the body of `job` to its end or to the outer deadline, and keeps the record in `place`.
     pub(super) async fn over(&self, mut job: Job, place: Place) -> Record {
-        let begin = Instant::now();
+        let (started, begin) = (jiff::Timestamp::now(), Instant::now());
         let nothing: Body = Box::new(|_| Box::pin(std::future::pending()));
         let body = std::mem::replace(&mut job.body, nothing);
         let verdict = match place.begin(&job) {
@@ -37,7 +37,11 @@ impl Watch {
                 error: format!("evidence folder: {error}"),
             },
         };
-        place.finish(record(&job, &place, verdict, begin))
+        let record = Record {
+            started: Some(started.to_string()),
+            ..record(&job, &place, verdict, begin)
+        };
+        place.finish(record)
     }
 
     async fn verdict(&self, name: &str, limit: Duration, body: Body, place: &Place) -> Verdict {
@@ -76,6 +80,7 @@ pub(super) fn record(job: &Job, place: &Place, verdict: Verdict, begin: Instant)
         name: job.name.clone(),
         claim: job.claim.clone(),
         verdict,
+        started: None,
         took_ms: millis(begin.elapsed()),
         evidence: place.relative.clone(),
         again: job.again.clone(),

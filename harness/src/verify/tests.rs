@@ -9,6 +9,7 @@ fn record(verdict: Verdict) -> Record {
         name: "names::a.base.1".into(),
         claim: "It is so.".into(),
         verdict,
+        started: None,
         took_ms: 1,
         evidence: "evidence/names/a.base.1".into(),
         again: "spawnlab verify".into(),
@@ -57,6 +58,7 @@ fn runs(letters: &str) -> Runs {
                         _ => Condition::Broken,
                     },
                     seen: "something".into(),
+                    facts: vec![],
                 })
                 .into(),
             facts: vec!["counter refused-guests: 3 packets".into()],

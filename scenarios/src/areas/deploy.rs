@@ -56,7 +56,9 @@ spawnlab::scenarios! {
 
     /// A generation whose units fail is not kept: the deploy is an error that names the unit, and the
     /// old generation serves on.
-    broken_generation_leaves_the_old_one_serving on Deployed limit 90 needs [RestoresAfterFailure] {
+    broken_generation_leaves_the_old_one_serving on Deployed limit 90 needs [RestoresAfterFailure] expects [
+        FailedUnit("broken.service") in "web" because "the generation that is deployed is broken";
+    ] {
         "failures-are-hidden" fails "the deploy of a broken generation" spares "names::name_is_the_leased_address":
             "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
              sed -n 's/^ExecReload=/&-/p' /etc/systemd/system/systemd-nspawn@web.service.d/spawnlab.conf |
@@ -162,7 +164,7 @@ async fn container_may_be_named_otherwise_than_its_machine(lab: &Lab) -> Outcome
 
 /// Requests the page until the machine ends. `lost` gets a line for each request without an answer.
 const PROBER: &str = "mkdir /run/prober; cd /run/prober; touch answered lost
-    systemd-run --quiet --unit=prober --working-directory=/run/prober sh -c '
+    systemd-run --quiet --unit=prober -E PATH --working-directory=/run/prober sh -c '
         while :; do curl -fsS -m 10 http://web/ >>answered 2>>lost; sleep 0.1; done'
     for try in $(seq 100); do [ ! -s answered ] || exit 0; sleep 0.1; done; exit 1";
 
@@ -248,7 +250,7 @@ async fn changed_settings_restart_that_container_only(lab: &Lab) -> Outcome {
     let before = (guest(&changed).await?, guest(&other).await?);
     let apply = "sed 's/web = { };/web.nspawnConfig.execConfig.Environment = \"LAB=changed\";/' \
              /lab/containers.nix > /etc/lab/containers.nix
-        /lab/nix/apply /etc/lab/containers.nix";
+        apply-containers /etc/lab/containers.nix";
     expect("apply").succeeded(host.execute(apply).await?)?;
     let after = (guest(&changed).await?, guest(&other).await?);
     expect("the boot id of the changed one").differ(&after.0.boot_id, &before.0.boot_id)?;

@@ -7,8 +7,11 @@
 use spawnlab::prelude::*;
 
 use crate::{
-    facts::{guest_link, host_link},
-    ruleset::Backend,
+    dhcp::{ask_again, leased, leases, renewed},
+    facts::guest_link,
+    firewall::Firewall,
+    gate::Gate,
+    outside::{self, Outside},
 };
 
 spawnlab::scenarios! {
@@ -27,13 +30,15 @@ spawnlab::scenarios! {
              echo '46 -A nixos-fw -p udp --dport 67 -j nixos-fw-accept' > /etc/lab/firewall/extra.iptables";
     }
 
-    /// With our counterpart of nixpkgs' change 498177 for nftables (nixpkgs-498177-nft) the guest gets its lease.
+    /// With our counterpart of nixpkgs' change 498177 for nftables (nixpkgs-498177-nft) the guest gets its lease,
+    /// renews it, and reaches what lies beyond the host.
     nftables_leases_with_nixpkgs_498177 on Deployed limit 90 brings [Firewall] {
         "dropped-by-another-table" fails "the lease" spares "firewall::nftables_refuses_the_uplink_with_nixpkgs_498177":
             DROP_DHCP_OF_GUESTS;
     }
 
-    /// With the rule of nixpkgs' change 498177 the guest gets its lease through iptables.
+    /// With the rule of nixpkgs' change 498177 the guest gets its lease through iptables, renews it, and
+    /// reaches what lies beyond the host.
     iptables_leases_with_nixpkgs_498177 on Deployed limit 90 brings [Firewall] {
         "dropped-by-another-table" fails "the lease" spares "firewall::iptables_refuses_the_uplink_with_nixpkgs_498177":
             DROP_DHCP_OF_GUESTS;
@@ -46,7 +51,8 @@ spawnlab::scenarios! {
             DROP_DHCP_OF_GUESTS;
     }
 
-    /// What nixpkgs renders of that workaround for nftables is no rule set: nft refuses the `+`.
+    /// What nixpkgs renders of that workaround for nftables is no rule set: nft refuses the `+`
+    /// (<https://github.com/fpletz/nixos-nspawn/issues/13>).
     nftables_refuses_to_load_the_workaround on Deployed brings [Firewall] {
         "nft-knows-the-wildcard" fails "the workaround" spares "firewall::nftables_leases_with_nixpkgs_498177":
             "printf '#!/bin/sh\\nfor file; do :; done\\n[ ! -f $file ] || sed -i s/ve-+/ve-eth/ $file\\nexec /usr/sbin/nft \"$@\"\\n' \
@@ -54,17 +60,49 @@ spawnlab::scenarios! {
              chmod 755 /usr/local/sbin/nft";
     }
 
-    /// The rule of nixpkgs' change 498177 opens nothing to the uplink on nftables: DHCP requests from there stay refused.
+    /// The rule of nixpkgs' change 498177 opens nothing to the uplink on nftables: from there, requests for a
+    /// lease stay refused, and so do those to the other ports of DHCP and DNS.
     nftables_refuses_the_uplink_with_nixpkgs_498177 on Deployed brings [Firewall] {
-        "port-opened-to-all" fails "the refused request" spares "firewall::nftables_leases_with_nixpkgs_498177":
+        "port-opened-to-all" fails "what gets in from the uplink" spares "firewall::nftables_leases_with_nixpkgs_498177":
             "mkdir -p /etc/lab/firewall; echo 'udp dport 67 accept' > /etc/lab/firewall/extra.nft";
     }
 
-    /// The rule of nixpkgs' change 498177 opens nothing to the uplink on iptables: DHCP requests from there stay refused.
+    /// The rule of nixpkgs' change 498177 opens nothing to the uplink on iptables: from there, requests for a
+    /// lease stay refused, and so do those to the other ports of DHCP and DNS.
     iptables_refuses_the_uplink_with_nixpkgs_498177 on Deployed brings [Firewall] {
-        "port-opened-to-all" fails "the refused request" spares "firewall::iptables_leases_with_nixpkgs_498177":
+        "port-opened-to-all" fails "what gets in from the uplink" spares "firewall::iptables_leases_with_nixpkgs_498177":
             "mkdir -p /etc/lab/firewall
              echo '46 -A nixos-fw -p udp --dport 67 -j nixos-fw-accept' > /etc/lab/firewall/extra.iptables";
+    }
+
+    /// The rule of nixpkgs' change 498177 opens nothing else to guests on nftables: of the ports of DHCP and
+    /// DNS it is UDP 67 alone.
+    nftables_opens_one_port_to_guests on Deployed brings [Firewall] {
+        "names-served-to-guests" fails "what gets in from a guest" spares "firewall::nftables_leases_with_nixpkgs_498177":
+            "mkdir -p /etc/lab/firewall; echo 'iifname \"ve-*\" udp dport 53 accept' > /etc/lab/firewall/extra.nft";
+    }
+
+    /// The rule of nixpkgs' change 498177 opens nothing else to guests on iptables: of the ports of DHCP and
+    /// DNS it is UDP 67 alone.
+    iptables_opens_one_port_to_guests on Deployed brings [Firewall] {
+        "names-served-to-guests" fails "what gets in from a guest" spares "firewall::iptables_leases_with_nixpkgs_498177":
+            "mkdir -p /etc/lab/firewall
+             echo '46 -A nixos-fw -i ve-+ -p udp --dport 53 -j nixos-fw-accept' > /etc/lab/firewall/extra.iptables";
+    }
+
+    /// On a host whose firewall is firewalld, the third backend of NixOS, the guest gets its lease
+    /// (<https://github.com/firewalld/firewalld/issues/35>).
+    firewalld_lets_requests_for_leases_in on Deployed {
+        "dropped-by-another-table" fails "the lease" spares "networking::lease_comes_from_the_host":
+            DROP_DHCP_OF_GUESTS;
+    }
+
+    /// The host's kernel takes every variant of the rules, and every setting of their switches, but for the
+    /// variant that is known to be none.
+    every_variant_is_a_rule_set on Host brings [Firewall] {
+        "nft-knows-the-wildcard" fails "the variants that are refused" spares "status::host_has_no_failed_units":
+            "printf '#!/bin/sh\\nsed s/ve-+/ve-eth/ | exec /usr/sbin/nft --check --file -\\n' > /usr/local/sbin/nft
+             chmod 755 /usr/local/sbin/nft";
     }
 }
 
@@ -78,125 +116,173 @@ const DROP_DHCP_OF_GUESTS: &str = "nft -f - <<END
 END";
 
 async fn nftables_refuses_a_lease(lab: &Lab) -> Outcome {
-    refuses_a_lease(lab, Backend::Nftables).await
+    refuses_a_lease(lab, "nftables:nixos").await
 }
 
 async fn iptables_refuses_a_lease(lab: &Lab) -> Outcome {
-    refuses_a_lease(lab, Backend::Iptables).await
+    refuses_a_lease(lab, "iptables:nixos").await
 }
 
 async fn nftables_leases_with_nixpkgs_498177(lab: &Lab) -> Outcome {
-    leases(lab, Backend::Nftables, "nixpkgs-498177-nft").await
+    leases_and_lets_out(lab, "nftables:nixpkgs-498177-nft").await
 }
 
 async fn iptables_leases_with_nixpkgs_498177(lab: &Lab) -> Outcome {
-    leases(lab, Backend::Iptables, "nixpkgs-498177").await
+    leases_and_lets_out(lab, "iptables:nixpkgs-498177").await
 }
 
 async fn iptables_leases_with_the_workaround(lab: &Lab) -> Outcome {
-    leases(lab, Backend::Iptables, "workaround").await
+    let host = lab.host();
+    Firewall::written("iptables:workaround").load(host).await?;
+    ask_again(host).await?;
+    leased(lab).await?;
+    expect("the leases given").equal(leases(host).await?, 1)
 }
 
 async fn nftables_refuses_to_load_the_workaround(lab: &Lab) -> Outcome {
     let host = lab.host();
-    let plain = Backend::Nftables.load(host, None).await?;
+    let plain = Firewall::written("nftables:nixos").try_load(host).await?;
     expect("the rules without it").succeeded(plain)?;
-    let output = Backend::Nftables.load(host, Some("workaround")).await?;
+    let output = Firewall::written("nftables:workaround")
+        .try_load(host)
+        .await?;
     let said = expect("the workaround").refused(output)?;
     expect("what nft says").contains(&said, "unexpected +")
 }
 
 async fn nftables_refuses_the_uplink_with_nixpkgs_498177(lab: &Lab) -> Outcome {
-    refuses_the_uplink(lab, Backend::Nftables, "nixpkgs-498177-nft").await
+    refuses_the_uplink(lab, "nftables:nixpkgs-498177-nft").await
 }
 
 async fn iptables_refuses_the_uplink_with_nixpkgs_498177(lab: &Lab) -> Outcome {
-    refuses_the_uplink(lab, Backend::Iptables, "nixpkgs-498177").await
+    refuses_the_uplink(lab, "iptables:nixpkgs-498177").await
 }
 
-/// Makes the guest of `web` ask for a lease that the host no longer knows of, as a new one would,
-/// without a restart of the container.
-async fn ask_again(host: &Host) -> Result<()> {
-    let web = host.container("web");
-    web.succeed("networkctl down host0").await?;
-    // With a carrier, networkd would go on leasing addresses of the network that ve-web leaves.
-    host.succeed(
-        "for try in $(seq 50); do networkctl status ve-web | grep -q no-carrier && break; sleep 0.1; done
-         rm -f /var/lib/systemd/network/dhcp-server-lease/ve-web
-         networkctl reconfigure ve-web",
-    )
-    .await?;
-    web.succeed("networkctl up host0").await?;
-    Ok(())
+async fn nftables_opens_one_port_to_guests(lab: &Lab) -> Outcome {
+    opens_one_port(lab, "nftables:nixpkgs-498177-nft").await
 }
 
-/// How many leases the host's DHCP server has given on `ve-web`.
-const LEASES: &str =
-    "networkctl --json=short status ve-web | jq '.DHCPServer.Leases // [] | length'";
+async fn iptables_opens_one_port_to_guests(lab: &Lab) -> Outcome {
+    opens_one_port(lab, "iptables:nixpkgs-498177").await
+}
+
+async fn firewalld_lets_requests_for_leases_in(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    if !host.execute("firewall-cmd --state").await?.status.success() {
+        return Err(Broken::Skipped(
+            "the host runs no firewalld; on NixOS networking.firewall.backend = \"firewalld\" would"
+                .into(),
+        ));
+    }
+    ask_again(host).await?;
+    leased(lab).await
+}
 
 /// Nothing is a proof of absence but a request that was made and refused, more than once.
-async fn refuses_a_lease(lab: &Lab, backend: Backend) -> Outcome {
+async fn refuses_a_lease(lab: &Lab, rules: &str) -> Outcome {
     let host = lab.host();
-    expect("the rules").succeeded(backend.load(host, None).await?)?;
+    let firewall = Firewall::written(rules);
+    firewall.load(host).await?;
     ask_again(host).await?;
     let given = expect("the requests")
         .eventually(lab.seconds(15), "three refused, or one granted", || async {
-            let refused = backend.refused(host, "guests").await?;
-            let given = host.succeed(LEASES).await?.trim().to_owned();
-            Ok(if refused >= 3 || given != "0" {
+            let (refused, given) = (firewall.refused(host).await?, leases(host).await?);
+            Ok(if refused >= 3 || given > 0 {
                 Seen::Ready(given)
             } else {
                 Seen::NotYet(format!("{refused} refused"))
             })
         })
         .await?;
-    expect("the leases given").equal(given.as_str(), "0")?;
+    expect("the leases given").equal(given, 0)?;
     let link = guest_link(&host.container("web")).await?;
     expect("the guest's lease").equal(link.leased(), None)?;
     expect("the guest's link").equal(link.operational_state.as_str(), "degraded")
 }
 
-async fn leases(lab: &Lab, backend: Backend, tag: &str) -> Outcome {
+async fn leases_and_lets_out(lab: &Lab, rules: &str) -> Outcome {
     let host = lab.host();
-    let web = host.container("web");
-    expect("the rules").succeeded(backend.load(host, Some(tag)).await?)?;
+    let firewall = Firewall::written(rules);
+    firewall.load(host).await?;
+    expect("the counter of the rule").equal(firewall.accepted(host).await?, 0)?;
     ask_again(host).await?;
-    expect("the lease")
-        .eventually(
-            lab.seconds(10),
-            "leased by the host, routable on both ends",
-            || async {
-                let (ours, theirs) = (host_link(host, "web").await?, guest_link(&web).await?);
-                let given = theirs.leased().zip(ours.subnet());
-                let from_here = given.is_some_and(|(lease, subnet)| subnet.contains(lease));
-                let routable = [&ours, &theirs].map(|link| link.operational_state == "routable");
-                Ok(if from_here && routable == [true, true] {
-                    Seen::Ready(())
-                } else {
-                    Seen::NotYet(format!("{}; {}", ours.summary(), theirs.summary()))
-                })
-            },
-        )
-        .await?;
-    expect("the leases given").equal(host.succeed(LEASES).await?.trim(), "1")?;
-    let masquerade = host.execute("nft list table ip io.systemd.nat").await?;
-    expect("masquerading").succeeded(masquerade)?;
+    leased(lab).await?;
+    expect("the leases given").equal(leases(host).await?, 1)?;
+    expect("the counter of the rule").differ(firewall.accepted(host).await?, 0)?;
+    renewed(lab).await?;
+    Outside::of(host).await?;
+    let answer = outside::ping(&host.container("web")).await?;
+    expect("the answer from outside").succeeded(answer)?;
     Ok(())
 }
 
-async fn refuses_the_uplink(lab: &Lab, backend: Backend, tag: &str) -> Outcome {
-    let host = lab.host();
-    // A network beyond the host's uplink, with somebody in it who asks for an address.
-    host.succeed(
-        "ip netns add outside
-         ip link add uplink0 type veth peer name eth0 netns outside
-         ip address add 203.0.113.1/24 dev uplink0
-         ip link set uplink0 up; ip -n outside link set eth0 up",
+/// What is asked from either side, by what the ports are for. The last one is open on any host.
+const ASKED: [(&str, &str); 6] = [
+    ("dhcp", "udp dport 67"),
+    ("dhcp-client", "udp dport 68"),
+    ("dhcp-by-tcp", "tcp dport 67"),
+    ("dns", "udp dport 53"),
+    ("dns-by-tcp", "tcp dport 53"),
+    ("ssh", "tcp dport 22"),
+];
+
+/// Sends one packet of each kind to `address`; a connection that gets no answer is given up soon.
+fn ask(address: &str) -> String {
+    format!(
+        "bash -c \"for port in 53 67 68; do echo lab >/dev/udp/{address}/\\$port; done\"
+         for port in 22 53 67; do busybox nc -w 1 {address} $port </dev/null & done >/dev/null 2>&1
+         wait; true"
     )
-    .await?;
-    expect("the rules").succeeded(backend.load(host, Some(tag)).await?)?;
-    expect("the counter").equal(backend.refused(host, "uplink").await?, 0)?;
-    host.execute("ip netns exec outside busybox udhcpc -i eth0 -n -q -f -t 1 -T 1 -s /bin/true")
+}
+
+async fn refuses_the_uplink(lab: &Lab, rules: &str) -> Outcome {
+    let host = lab.host();
+    Firewall::written(rules).load(host).await?;
+    let outside = Outside::of(host).await?;
+    let gate = Gate::put(host, "uplink0", &ASKED).await?;
+    // A request as a machine without an address broadcasts it, too.
+    let script = format!(
+        "busybox udhcpc -i eth0 -n -q -f -t 1 -T 1 -s /bin/true >/dev/null 2>&1\n{}",
+        ask(outside::HOST)
+    );
+    let open = gate
+        .let_through(|| async { outside.execute(&script).await.map(drop) })
         .await?;
-    expect("the refused request").differ(backend.refused(host, "uplink").await?, 0)
+    expect("what gets in from the uplink").equal(open, ["ssh"])
+}
+
+async fn opens_one_port(lab: &Lab, rules: &str) -> Outcome {
+    let host = lab.host();
+    let web = host.container("web");
+    Firewall::written(rules).load(host).await?;
+    let gate = Gate::put(host, "ve-web", &ASKED).await?;
+    let script = format!(
+        "host=$(ip -4 route show default dev host0 | cut -d' ' -f3)\n{}",
+        ask("$host")
+    );
+    let open = gate
+        .let_through(|| async { web.execute(&script).await.map(drop) })
+        .await?;
+    expect("what gets in from a guest").equal(open, ["dhcp", "ssh"])
+}
+
+async fn every_variant_is_a_rule_set(lab: &Lab) -> Outcome {
+    let (mut refused, mut known) = (Vec::new(), Vec::new());
+    for firewall in Firewall::all()
+        .into_iter()
+        .filter(|it| it.departures() <= 1)
+    {
+        let limit = std::time::Duration::from_secs(30);
+        let script = format!("unshare --net sh -c {}", quote(firewall.check_script()));
+        let rules = firewall.rules();
+        let checked = lab
+            .host()
+            .execute_with(&script, rules.as_bytes(), limit)
+            .await?;
+        if checked.status != Status::Exit(0) {
+            refused.push(firewall.text());
+        }
+        known.extend(firewall.is_refused().then(|| firewall.text()));
+    }
+    expect("the variants that are refused").equal(refused, known)
 }

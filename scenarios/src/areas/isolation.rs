@@ -87,7 +87,7 @@ async fn store_and_profiles_are_read_only_in_the_guest(lab: &Lab) -> Outcome {
 /// `script`, run by `user` as after a login, without anybody to type a password.
 fn as_user(user: &str, script: &str) -> String {
     format!(
-        "setpriv --reuid {user} --regid {user} --init-groups --reset-env sh -c {}",
+        "setpriv --reuid {user} --regid {user} --init-groups --reset-env env PATH=\"$PATH\" sh -c {}",
         quote(script)
     )
 }
@@ -108,7 +108,7 @@ async fn group_member_deploys_enters_and_restarts_its_container(lab: &Lab) -> Ou
     expect("the running closure").equal(&before.closure, &built)?;
     // A shell of machinectl leaves with its input, and has no exit status.
     let enter =
-        "script -qec 'machinectl --no-ask-password -q shell team /usr/bin/id -un' /dev/null";
+        "script -qec 'machinectl --no-ask-password -q shell team /bin/sh -lc \"id -un\"' /dev/null";
     let inside = host.execute(&as_user("teamdev", enter)).await?;
     expect("the shell in the container").contains(&inside.stdout, "root")?;
     let restart = "systemctl --no-ask-password restart systemd-nspawn@team.service";
@@ -124,7 +124,7 @@ const TRESPASS: &str = "
         systemctl --no-ask-password $verb systemd-nspawn@$0.service && echo $verb
     done
     machinectl --no-ask-password terminate $0 && echo terminate
-    script -qec \"machinectl --no-ask-password -q shell $0 /bin/echo entered\" /dev/null | grep entered
+    script -qec \"machinectl --no-ask-password -q shell $0 /bin/sh -c 'echo entered'\" /dev/null | grep entered
     touch /nix/var/nix/profiles/per-container/$0/written && echo wrote to the profile
     true";
 

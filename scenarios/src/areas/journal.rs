@@ -8,7 +8,8 @@ use crate::nonce::nonce;
 spawnlab::scenarios! {
     area "journal";
 
-    /// What is logged in the guest is read on the host with `journalctl -M`, with the guest's machine id and nothing of the host.
+    /// What is logged in the guest is read on the host with `journalctl -M`, with the guest's machine id and its
+    /// boot's, and nothing of the host (<https://github.com/systemd/systemd/issues/38611>).
     guests_log_is_read_from_the_host on Deployed {
         "guest-keeps-no-log" fails "the logged line" spares "names::http_by_name":
             "systemd-run -M web --quiet --wait --collect /bin/sh -ec '
@@ -49,6 +50,8 @@ struct Record {
     message: serde_json::Value,
     #[serde(rename = "_MACHINE_ID")]
     machine: String,
+    #[serde(rename = "_BOOT_ID")]
+    boot: String,
     #[serde(rename = "_SYSTEMD_UNIT")]
     from: Option<String>,
     // What a service manager's record is about.
@@ -59,8 +62,11 @@ struct Record {
 async fn guests_log_is_read_from_the_host(lab: &Lab) -> Outcome {
     let host = lab.host();
     let (nonce, foreign) = (nonce(), nonce());
-    let log = format!("echo {nonce} | systemd-cat; cat /etc/machine-id");
-    let guest = host.container("web").succeed(&log).await?;
+    let log = format!(
+        "echo {nonce} | systemd-cat; cat /etc/machine-id; tr -d - </proc/sys/kernel/random/boot_id"
+    );
+    let ids = host.container("web").succeed(&log).await?;
+    let (guest, boot) = ids.split_once('\n').unwrap_or_default();
     host.succeed(&format!("echo {foreign} | systemd-cat"))
         .await?;
     let records = expect("the logged line")
@@ -73,12 +79,14 @@ async fn guests_log_is_read_from_the_host(lab: &Lab) -> Outcome {
             })
         })
         .await?;
-    let others = records.iter().find(|record| record.machine != guest.trim());
+    let others = records.iter().find(|record| record.machine != guest);
     expect("the machine that logged").that(
         others.is_none(),
-        format_args!("records of {} only", guest.trim()),
+        format_args!("records of {guest} only"),
         format_args!("{others:?}"),
     )?;
+    let record = records.iter().find(|record| record.message == nonce);
+    expect("the boot that logged").equal(record.map(|it| &*it.boot), Some(boot.trim()))?;
     expect("no line of the host").that(!has(&records, &foreign), "none", &foreign)
 }
 
@@ -88,7 +96,7 @@ async fn one_unit_is_read_alone(lab: &Lab) -> Outcome {
     let (nonce, foreign) = (nonce(), nonce());
     let run = "systemd-run -M web --quiet --wait --collect";
     host.succeed(&format!(
-        "{run} --unit=spawnlab-other echo {foreign}; {run} --unit={UNIT} echo {nonce}"
+        "{run} --unit=spawnlab-other /bin/sh -c 'echo {foreign}'; {run} --unit={UNIT} /bin/sh -c 'echo {nonce}'"
     ))
     .await?;
     let records = expect("the unit's line")
@@ -128,7 +136,7 @@ fn has(records: &[Record], message: &str) -> bool {
 
 /// What `journalctl` shows with `options`.
 async fn journal(host: &Host, options: &str) -> Result<Vec<Record>> {
-    let fields = "MESSAGE,_MACHINE_ID,_SYSTEMD_UNIT,UNIT";
+    let fields = "MESSAGE,_MACHINE_ID,_BOOT_ID,_SYSTEMD_UNIT,UNIT";
     let script = format!("journalctl --no-pager -o json --output-fields={fields} {options}");
     host.succeed(&script)
         .await?

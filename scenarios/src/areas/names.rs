@@ -4,10 +4,16 @@ use std::net::Ipv4Addr;
 
 use spawnlab::prelude::*;
 
-use crate::facts::{host_link, leased_address, resolved_all};
+use crate::{
+    dhcp::{ANOTHER_NETWORK, ask_from_another_network},
+    facts::{host_link, leased_address, resolved_all},
+    settle::{RESTART, settled},
+};
 
 /// A name that does not fit into the 15 characters of an interface name.
 const LONG: &str = "a-container-with-a-long-name";
+/// One that begins with the same eighteen letters, of which an interface name holds a part.
+const ALIKE: &str = "a-container-with-another-name";
 /// What the machine `web` serves.
 const PAGE: &str = "web version 1\n";
 
@@ -48,6 +54,36 @@ spawnlab::scenarios! {
              ip link property del dev $link altname ve-a-container-with-a-long-name";
         "stale-entry-in-hosts" fails "the long name" spares "names::http_by_name":
             "echo '192.0.2.9 a-container-with-a-long-name' >> /etc/hosts";
+    }
+
+    /// Two containers whose names differ only behind what an interface name holds have a link and a lease each
+    /// (<https://github.com/systemd/systemd/issues/10721>, <https://github.com/NixOS/nixpkgs/issues/38509>).
+    names_alike_have_links_of_their_own on Deployed limit 120 {
+        "alternative-name-is-lost" fails "the second link under its whole name" spares "names::long_name_works_the_same":
+            "mkdir -p /run/systemd/system/systemd-nspawn@a-container-with-another-name.service.d
+             printf '[Service]\\nExecStartPost=/bin/sh -c \"link=$$(ip -j link show ve-%%i | jq -r .[0].ifname); ip link property del dev $$link altname ve-%%i\"\\n' \
+                 > /run/systemd/system/systemd-nspawn@a-container-with-another-name.service.d/zz-sabotage.conf";
+    }
+
+    /// The first address that the container's name leads to, whatever its family, is no link-local one
+    /// (<https://github.com/systemd/systemd/issues/20724>).
+    first_address_is_not_link_local on Deployed {
+        "machines-are-not-asked" fails "the lookup" spares "networking::lease_comes_from_the_host":
+            "sed -i '/^hosts:/s/mymachines//' /etc/nsswitch.conf";
+    }
+
+    /// Networks that exist only inside the guest, such as docker's, are not among the addresses of its name
+    /// (<https://github.com/systemd/systemd/issues/19253>).
+    networks_inside_stay_out_of_the_name on Deployed {
+        "stale-entry-in-hosts" fails "the first address" spares "networking::lease_comes_from_the_host":
+            "echo '192.0.2.9 web' >> /etc/hosts";
+    }
+
+    /// A proxy that nobody restarts goes to the address that the container has, also when that changed
+    /// (<https://github.com/systemd/systemd/issues/30021>).
+    proxy_follows_the_address_by_itself on Deployed {
+        "stale-entry-in-hosts" fails "the address that the proxy goes to" spares "networking::lease_comes_from_the_host":
+            "echo '192.0.2.9 web' >> /etc/hosts";
     }
 
     /// After a restart that brings another address the name follows it, and so does the proxy.
@@ -102,23 +138,98 @@ async fn long_name_works_the_same(lab: &Lab) -> Outcome {
     expect("the guest's long host name").equal(name.trim(), LONG)
 }
 
+/// Declares [`ALIKE`] as the other long name is declared, and starts it on the same closure.
+const START_ALIKE: &str = "set -e; old=a-container-with-a-long-name new=a-container-with-another-name
+    profiles=/nix/var/nix/profiles/per-container
+    mkdir -p /var/lib/machines/$new/usr $profiles/$new /etc/systemd/system/systemd-nspawn@$new.service.d
+    ln -s $(readlink -f $profiles/$old/system) $profiles/$new/system
+    sed s/$old/$new/ /etc/systemd/nspawn/$old.nspawn > /etc/systemd/nspawn/$new.nspawn
+    sed s/$old/$new/ /etc/systemd/system/systemd-nspawn@$old.service.d/spawnlab.conf \
+        > /etc/systemd/system/systemd-nspawn@$new.service.d/spawnlab.conf
+    systemctl daemon-reload; systemctl start systemd-nspawn@$new.service";
+
+async fn names_alike_have_links_of_their_own(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let started = host.execute_with(START_ALIKE, b"", RESTART).await?;
+    expect("starting the second one").succeeded(started)?;
+    let known = host.execute(&format!("ip link show ve-{ALIKE}")).await?;
+    expect("the second link under its whole name").succeeded(known)?;
+    settled(host, ALIKE).await?;
+    let links = (host_link(host, LONG).await?, host_link(host, ALIKE).await?);
+    expect("the links").differ(&links.0.name, &links.1.name)?;
+    let both = [&links.0, &links.1].map(|link| (link.name.len() <= 15, link.subnet().is_some()));
+    expect("short names, and networks").equal(both, [(true, true); 2])?;
+    let first = lease(lab, LONG).await?;
+    expect("the first one's lease is not of the second network").that(
+        links
+            .1
+            .subnet()
+            .is_some_and(|subnet| !subnet.contains(first)),
+        format_args!("{first} elsewhere"),
+        links.1.summary(),
+    )
+}
+
+async fn first_address_is_not_link_local(lab: &Lab) -> Outcome {
+    let found = lab.host().execute("getent hosts web").await?;
+    let found = expect("the lookup").succeeded(found)?;
+    let first = found.split_whitespace().next().unwrap_or_default();
+    expect("the first address of any family").that(
+        !first.starts_with("fe80:") && !first.starts_with("169.254."),
+        "one that is not link-local",
+        first,
+    )
+}
+
+async fn networks_inside_stay_out_of_the_name(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let lease = lease(lab, "web").await?;
+    host.container("web")
+        .succeed(
+            "ip link add docker0 type dummy; ip address add 172.17.0.1/16 dev docker0
+             ip link set docker0 up",
+        )
+        .await?;
+    let found = resolved_all(host, "web").await?;
+    expect("the first address").equal(found.first(), Some(&lease))?;
+    expect("the addresses").equal(found, [lease])
+}
+
+/// A second proxy, on port 8081, which says where it went; nobody restarts it.
+const PLAIN_PROXY: &str = "mkdir -p /run/plain; printf '%s\\n' 'user www-data; pid /run/plain/pid; error_log stderr; events {}' \
+        'http { access_log off; server { listen 8081; location / { proxy_pass http://web/; add_header Went-To $upstream_addr always; } } }' \
+        > /run/plain/conf
+    systemd-run --quiet --unit=plain-proxy -p Type=forking -p PIDFile=/run/plain/pid nginx -c /run/plain/conf -e stderr";
+
+/// Where the plain proxy went last to answer one request.
+async fn went_to(host: &Host) -> Result<String> {
+    let script = "curl -sS -m 30 -o /dev/null -D - http://localhost:8081/";
+    let head = host.succeed(script).await?;
+    let line = head.lines().find_map(|line| line.strip_prefix("Went-To: "));
+    let last = line.and_then(|line| line.rsplit([' ', ',']).next());
+    Ok(last.unwrap_or_default().to_owned())
+}
+
+async fn proxy_follows_the_address_by_itself(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let first = lease(lab, "web").await?;
+    host.succeed(PLAIN_PROXY).await?;
+    let known = went_to(host).await?;
+    expect("the address that the proxy goes to").contains(&known, &format!("{first}:80"))?;
+    ask_from_another_network(host).await?;
+    let second = another_lease(lab).await?;
+    expect("the address that the proxy goes to after the change")
+        .equal(went_to(host).await?, format!("{second}:80"))
+}
+
 async fn name_follows_the_address(lab: &Lab) -> Outcome {
     let host = lab.host();
     // The same network would give the same address again: a name that stayed behind would not show.
-    host.succeed(
-        "set -e; mkdir -p /run/systemd/network
-         printf '%s\\n' '[Match]' Name=ve-web '[Network]' Address=10.80.0.1/28 DHCPServer=yes > /run/systemd/network/70-other.network
-         networkctl reload; systemctl restart systemd-nspawn@web.service",
-    )
+    host.succeed(&format!(
+        "{ANOTHER_NETWORK}\nsystemctl restart systemd-nspawn@web.service"
+    ))
     .await?;
-    let lease = expect("a lease of the other network")
-        .eventually(lab.seconds(10), "an address of 10.80.0.0/28", || async {
-            Ok(match leased_address(host, "web").await? {
-                Some(lease) if lease.octets()[..3] == [10, 80, 0] => Seen::Ready(lease),
-                other => Seen::NotYet(format!("{other:?}")),
-            })
-        })
-        .await?;
+    let lease = another_lease(lab).await?;
     expect("the name after the restart")
         .eventually(lab.seconds(5), lease.to_string(), || async {
             let found = resolved_all(host, "web").await?;
@@ -131,6 +242,18 @@ async fn name_follows_the_address(lab: &Lab) -> Outcome {
         .eventually(lab.seconds(8), PAGE, || async {
             let (page, _) = get(host, "http://localhost:8080/").await?;
             Ok(seen(page == PAGE, page))
+        })
+        .await
+}
+
+/// The address that `web` leases of [`ANOTHER_NETWORK`].
+async fn another_lease(lab: &Lab) -> Result<Ipv4Addr, Broken> {
+    expect("a lease of the other network")
+        .eventually(lab.seconds(10), "an address of 10.80.0.0/28", || async {
+            Ok(match leased_address(lab.host(), "web").await? {
+                Some(lease) if lease.octets()[..3] == [10, 80, 0] => Seen::Ready(lease),
+                other => Seen::NotYet(format!("{other:?}")),
+            })
         })
         .await
 }

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use spawnlab::prelude::*;
 
 use crate::{
+    dhcp::leases,
     facts::{guest_link, host_link},
-    settle::settled,
+    settle::{RESTART, settled},
 };
 
 spawnlab::scenarios! {
@@ -29,8 +30,12 @@ spawnlab::scenarios! {
              systemd-run -M web --quiet --wait systemctl stop systemd-networkd.socket systemd-networkd.service";
     }
 
-    /// After a restart of the container the guest holds a lease again.
-    lease_returns_after_container_restart on Deployed limit 90 {
+    /// After each restart of the container the guest holds the address that it had, and the host counts one
+    /// lease for it (<https://github.com/systemd/systemd/issues/30021>, <https://github.com/systemd/systemd/issues/31730>).
+    lease_returns_after_container_restart on Deployed limit 60 turn 45 {
+        "another-network-after-restart" fails "the address after the restart" spares "status::host_has_no_failed_units":
+            "mkdir -p /run/systemd/network
+             printf '%s\\n' '[Match]' Name=ve-web '[Network]' Address=10.80.0.1/28 DHCPServer=yes > /run/systemd/network/70-other.network";
         "no-dhcp-after-restart" fails "the lease after the restart" spares "status::host_has_no_failed_units":
             "nft add table inet sabotage
              nft 'add chain inet sabotage input { type filter hook input priority 0; }'
@@ -42,6 +47,15 @@ spawnlab::scenarios! {
         "server-gone-after-restart" fails "the renewed lease" spares "status::host_has_no_failed_units":
             "mkdir -p /run/systemd/network/80-container-ve.network.d
              printf '[Network]\\nDHCPServer=no\\n' > /run/systemd/network/80-container-ve.network.d/sabotage.conf";
+    }
+
+    /// A guest that asks again and again, as after restarts of its networkd, takes one lease and not one each time
+    /// (<https://github.com/systemd/systemd/issues/37835>, <https://github.com/systemd/systemd/issues/34337>).
+    asking_again_takes_no_second_lease on Deployed limit 60 turn 10 {
+        "another-guest-each-time" fails "the leases given" spares "status::host_has_no_failed_units":
+            "systemd-run -M web --quiet --wait sh -c 'mkdir -p /run/systemd/system/systemd-networkd.service.d
+                 printf \"[Service]\\nExecStartPre=/bin/sh -c \\\"mkdir -p /run/systemd/network/80-container-host0.network.d; echo [DHCPv4] >/run/systemd/network/80-container-host0.network.d/sabotage.conf; echo IAID=\\$\\$\\$\\$ >>/run/systemd/network/80-container-host0.network.d/sabotage.conf\\\"\\n\" \
+                     > /run/systemd/system/systemd-networkd.service.d/sabotage.conf; systemctl daemon-reload'";
     }
 
     /// What leaves a container for the world is masqueraded as the host.
@@ -104,11 +118,28 @@ async fn link_is_routable_on_both_ends(lab: &Lab) -> Outcome {
 
 async fn lease_returns_after_container_restart(lab: &Lab) -> Outcome {
     let host = lab.host();
-    host.succeed("systemctl restart systemd-nspawn@web.service")
-        .await?;
     let web = host.container("web");
-    leased(lab, "the lease after the restart", &web).await?;
+    let first = leased(lab, "the lease", &web).await?;
+    for _ in 0..lab.loops().get() {
+        let restart = "systemctl restart systemd-nspawn@web.service";
+        let restarted = host.execute_with(restart, b"", RESTART).await?;
+        expect("the restart").succeeded(restarted)?;
+        let lease = leased(lab, "the lease after the restart", &web).await?;
+        expect("the address after the restart").equal(lease, first)?;
+        expect("the leases given").equal(leases(host).await?, 1)?;
+    }
     settled(host, "web").await
+}
+
+async fn asking_again_takes_no_second_lease(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let web = host.container("web");
+    for _ in 0..lab.loops().get() {
+        web.succeed("systemctl restart systemd-networkd.service")
+            .await?;
+        leased(lab, "the lease after the restart", &web).await?;
+    }
+    expect("the leases given").equal(leases(host).await?, 1)
 }
 
 async fn lease_survives_networkd_restart(lab: &Lab) -> Outcome {

@@ -28,6 +28,15 @@ spawnlab::scenarios! {
         "stopped-in-the-guest" fails "the guest's service" spares "names::http_by_name":
             "systemctl -M web stop steady.service";
     }
+
+    /// What systemd's template gives every container's unit is what the declared container's has
+    /// (<https://github.com/NixOS/nixpkgs/issues/144164>).
+    declared_unit_keeps_what_the_template_says on Deployed {
+        "guest-is-killed-at-once" fails "the unit's settings" spares "names::name_is_the_leased_address":
+            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
+             printf '[Service]\\nKillMode=control-group\\n' > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
+             systemctl daemon-reload";
+    }
 }
 
 async fn host_has_no_failed_units(lab: &Lab) -> Outcome {
@@ -67,6 +76,21 @@ async fn machine_option_shows_the_guests_units(lab: &Lab) -> Outcome {
     let mut states = states.split_whitespace();
     expect("the guest's service").equal(states.next(), Some("active"))?;
     expect("the host's service").equal(states.next(), Some("inactive"))
+}
+
+async fn declared_unit_keeps_what_the_template_says(lab: &Lab) -> Outcome {
+    let show = |unit: &str| {
+        format!(
+            "systemctl show -p Slice -p KillMode -p DevicePolicy -p Delegate -p RestartForceExitStatus {unit}"
+        )
+    };
+    let host = lab.host();
+    let declared = host.succeed(&show("systemd-nspawn@web.service")).await?;
+    // An instance that nobody has declared is the template as it is.
+    let template = host.succeed(&show("systemd-nspawn@nobody.service")).await?;
+    expect("the unit's settings").equal(&declared, &template)?;
+    expect("its slice").contains(&declared, "Slice=machine.slice")?;
+    expect("its policy for devices").contains(&declared, "DevicePolicy=closed")
 }
 
 /// The lines of the tree that `systemctl status` draws which are deeper than that of `unit`.

@@ -38,11 +38,8 @@ impl Bench<'_> {
 
     /// A boot without any layer, and its saving.
     pub(crate) async fn cold(&mut self) -> Result<()> {
-        let dir = tempfile::Builder::new()
-            .prefix("bench-")
-            .tempdir_in(self.disk)?;
-        let dir = Utf8Path::from_path(dir.path())
-            .ok_or_else(|| Error::Machine("the cache's path is not UTF-8".into()))?;
+        let dir = Scratch::under(self.disk)?;
+        let dir = dir.path();
         let begin = Instant::now();
         let cold = Cold::start(self.host.platform(), dir).await?;
         cold.host().wait_for_boot().await?;

@@ -1,6 +1,7 @@
 //! The benchmark: what is measured, how, and how it is shown.
 
 pub(crate) mod measure;
+pub(crate) mod soak;
 pub(crate) mod stats;
 pub(crate) mod suite;
 pub(crate) mod table;

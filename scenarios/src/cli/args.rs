@@ -51,7 +51,7 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Qualify a release: the cases of a matrix of images, guests, firewalls and tools
     Qualify(QualifyArgs),
-    /// Put reports together
+    /// Put reports together, or make the page of one again
     #[command(after_help = help::REPORT)]
     #[command(after_long_help = help::long(&[help::REPORT, help::EXIT_CODES]))]
     Report {
@@ -67,6 +67,14 @@ pub enum Command {
     #[command(after_help = help::RESUME)]
     #[command(after_long_help = help::long(&[help::RESUME, help::ENVIRONMENT, help::EXIT_CODES]))]
     Resume(ResumeArgs),
+    /// Walk the way to a container, and name the first hop that is broken
+    #[command(after_help = help::EXPLAIN)]
+    #[command(after_long_help = help::long(&[help::EXPLAIN, super::explain::AFTER]))]
+    Explain(super::explain::ExplainArgs),
+    /// What this machine can do for the lab, what it lacks, and how to mend that
+    #[command(after_help = help::DOCTOR)]
+    #[command(after_long_help = help::long(&[help::DOCTOR, super::doctor::AFTER]))]
+    Doctor(super::doctor::DoctorArgs),
     /// List the layers that are kept, or remove some
     #[command(after_help = help::LAYERS)]
     #[command(after_long_help = help::long(&[help::LAYERS, help::BOUNDS, help::EXIT_CODES]))]
@@ -215,6 +223,13 @@ pub struct BenchArgs {
     /// Also all scenarios, without layers and with them: many minutes
     #[arg(long)]
     pub suite: bool,
+    /// Measure nothing; make N clones instead, ask each on the host and in a container, and fail if one
+    /// does not answer or if they leave anything behind
+    #[arg(long, value_name = "N", conflicts_with_all = ["suite", "only", "repeat"])]
+    pub soak: Option<NonZeroUsize>,
+    /// How many clones of --soak run at once
+    #[arg(long, value_name = "N", default_value = "1", requires = "soak")]
+    pub at_once: NonZeroUsize,
     /// On what.
     #[command(flatten)]
     pub lab: LabArgs,
@@ -237,15 +252,13 @@ pub struct ShellArgs {
 /// `spawnlab resume`.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
-    /// The scenario's evidence folder, as the report names it
-    #[arg(value_name = "EVIDENCE")]
-    pub kept: Utf8PathBuf,
+    /// The host of a scenario that failed: RUN/AREA::NAME, such as latest/names::resolves, or the
+    /// scenario's evidence folder, as the report names it [default: list the hosts that are kept]
+    #[arg(value_name = "RUN/SCENARIO")]
+    pub kept: Option<Utf8PathBuf>,
     /// A shell in this container instead of on the host
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "kept")]
     pub container: Option<String>,
-    /// On what.
-    #[command(flatten)]
-    pub lab: LabArgs,
 }
 
 /// What to do with images.
@@ -300,9 +313,9 @@ pub struct LabArgs {
     #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
     #[arg(hide_possible_values = true, env = "SPAWNLAB_ACCEL", hide_env = true)]
     pub accel: Accel,
-    /// Keep hosts of what does not pass, for `spawnlab resume`
+    /// Keep hosts of what fails, for `spawnlab resume`
     ///
-    /// Some 400 MiB each.
+    /// As they are at that instant: some 400 MiB each, at most 8 and 4 GiB, of which the oldest go first.
     #[arg(long, env = "SPAWNLAB_KEEP", hide_env = true)]
     pub keep: bool,
 }
@@ -349,6 +362,7 @@ impl LabArgs {
             firewall: None,
             host: None,
             starts: NonZeroU32::MIN,
+            attempts: NonZeroU32::MIN,
             repeat: NonZeroU32::MIN,
             loops: LOOPS,
             known: Arc::new(known::read(None, &registry::names())?),

@@ -1,8 +1,11 @@
 //! `spawnlab bench`.
 
+use std::sync::Arc;
+
 use spawnlab::{
     Error, Result,
     event::Events,
+    layer::saved::Layer,
     report::{drive::drive, terminal::Terminal},
     scenario::Base,
     scratch::{self, Scratch},
@@ -16,7 +19,12 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    bench::{measure::Bench, stats::Samples, suite, table},
+    bench::{
+        measure::Bench,
+        soak::{self, Soaked},
+        stats::Samples,
+        suite, table,
+    },
     engine::{self, Options},
     stage::Stage,
 };
@@ -35,23 +43,74 @@ pub(super) async fn bench(args: &BenchArgs) -> Result<Exit, Trouble> {
     let measured = tokio::select! {
         biased;
         () = interrupt.raised() => None,
-        measured = Box::pin(measure(args, &options, &events)) => Some(measured),
+        measured = Box::pin(measured(args, &options, &events)) => Some(measured),
     };
     drop(events);
     let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
     let Some(measured) = measured else {
         return Ok(Exit::Interrupted);
     };
-    let (machine, samples) = measured.map_err(|error| Trouble::infrastructure("bench", error))?;
-    print::stdout(&table::table(&machine, &samples))?;
+    let measured = measured.map_err(|error| Trouble::infrastructure("bench", error))?;
+    print::stdout(&measured.text)?;
     if let Some(file) = &args.json {
-        let text = format!("{:#}\n", table::json(&machine, &samples));
+        let text = format!("{:#}\n", measured.json);
         fs_err::write(file, text).map_err(|error| {
             Trouble::infrastructure("json", error)
                 .hint("--json takes a file in a folder that exists")
         })?;
     }
-    Ok(Exit::AsExpected)
+    Ok(measured.exit)
+}
+
+/// What there is to show.
+struct Measured {
+    text: String,
+    json: serde_json::Value,
+    exit: Exit,
+}
+
+async fn measured(args: &BenchArgs, options: &Options, events: &Events) -> Result<Measured> {
+    if let Some(clones) = args.soak {
+        let soaked = soaked(clones.get(), args.at_once.get(), options, events).await?;
+        let exit = match soaked.is_clean() {
+            true => Exit::AsExpected,
+            false => Exit::Failed,
+        };
+        return Ok(Measured {
+            text: soaked.text(),
+            json: soaked.json(),
+            exit,
+        });
+    }
+    let (machine, samples) = measure(args, options, events).await?;
+    Ok(Measured {
+        text: table::table(&machine, &samples),
+        json: table::json(&machine, &samples),
+        exit: Exit::AsExpected,
+    })
+}
+
+async fn soaked(
+    clones: usize,
+    at_once: usize,
+    options: &Options,
+    events: &Events,
+) -> Result<Soaked> {
+    scratch::sweep()?;
+    let evidence = Scratch::new()?;
+    let options = engine::stage_options(options)?;
+    let needed = [Base::Deployed];
+    let stage = Stage::prepare(&options, &needed, events, evidence.path());
+    let stage = Box::pin(stage).await?;
+    let layer = layer(&stage, Base::Deployed)?;
+    soak::soak(layer, clones, at_once, events).await
+}
+
+fn layer(stage: &Stage, base: Base) -> Result<&Arc<Layer>> {
+    stage.layer(base).map_err(|verdict| Error::Layer {
+        name: base.name().into(),
+        why: format!("it could not be made: {verdict:?}; `spawnlab run` explains it"),
+    })
 }
 
 async fn measure(
@@ -61,6 +120,9 @@ async fn measure(
 ) -> Result<(table::Machine, Samples)> {
     scratch::sweep()?;
     let cache = engine::cache()?;
+    // On the disk that layers are on.
+    let disk = cache.root().join("scratch");
+    scratch::sweep_under(&disk)?;
     let evidence = Scratch::new()?;
     let stage_options = engine::stage_options(options)?;
     let needed = [Base::Host, Base::Deployed];
@@ -71,16 +133,10 @@ async fn measure(
         evidence.path(),
     ))
     .await?;
-    let layer = |base: Base| {
-        stage.layer(base).map_err(|verdict| Error::Layer {
-            name: base.name().into(),
-            why: format!("it could not be made: {verdict:?}; `spawnlab run` explains it"),
-        })
-    };
     let mut bench = Bench {
-        disk: cache.root(),
-        host: layer(Base::Host)?,
-        deployed: layer(Base::Deployed)?,
+        disk: &disk,
+        host: layer(&stage, Base::Host)?,
+        deployed: layer(&stage, Base::Deployed)?,
         samples: Samples::new(),
     };
     let wanted = |names: &[&str]| {
@@ -112,11 +168,8 @@ async fn measure(
     let mut samples = bench.samples;
     samples.retain(|name, _| args.only.is_empty() || args.only.contains(name));
     if args.suite {
-        let dir = tempfile::Builder::new()
-            .prefix("bench-")
-            .tempdir_in(cache.root())?;
-        let dir = camino::Utf8Path::from_path(dir.path())
-            .ok_or_else(|| Error::Machine("the cache's path is not UTF-8".into()))?;
+        let dir = Scratch::under(&disk)?;
+        let dir = dir.path();
         let image = engine::image_folder(options, events).await?;
         let words = words(args, options, image.as_str());
         for name in ["suite-cold", "suite-warm"] {

@@ -125,6 +125,7 @@ mod tests {
                 name: "a::b".into(),
                 claim: "It is so.".into(),
                 verdict: verdict(word),
+                started: None,
                 took_ms: 1,
                 evidence: "evidence/a/b".into(),
                 again: "spawnlab run --exact a::b".into(),

@@ -57,6 +57,24 @@ Examples:
   spawnlab report merge shard-*              all shards of a run
   spawnlab report merge shard-1 shard-2 --report whole";
 
+/// The end of `spawnlab report html -h`.
+pub(super) const HTML: &str = "\
+Examples:
+  spawnlab report html target/spawnlab/runs/latest";
+
+/// The end of `spawnlab explain -h`.
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  spawnlab explain web                       on a fresh clone with its containers
+  spawnlab explain web --kept EVIDENCE       on a host that `run --keep` kept
+  spawnlab explain db --here --port 5432     on this very machine";
+
+/// The end of `spawnlab doctor -h`.
+pub(super) const DOCTOR: &str = "\
+Examples:
+  spawnlab doctor                            what is there, and what is missing
+  spawnlab doctor --fix                      remove what dead runs left behind";
+
 /// The end of `spawnlab shell -h`.
 pub(super) const SHELL: &str = "\
 Examples:

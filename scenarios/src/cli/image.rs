@@ -8,7 +8,7 @@ use spawnlab::{
 };
 
 use super::{args::ImageCommand, exit::Exit, print, trouble::Trouble};
-use crate::engine::{self, Image};
+use crate::images::{self, Image};
 
 /// Does what `command` asks for.
 pub(super) async fn image(command: ImageCommand) -> Result<Exit, Trouble> {
@@ -27,7 +27,7 @@ async fn build(refresh: bool, recipe: Option<&str>) -> Result<String, Trouble> {
     let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
     let driver = drive(receiver, move |event| terminal.tell(event), None)
         .map_err(|error| Trouble::infrastructure("reporters", error))?;
-    let built = engine::build_image(recipe, refresh, &events).await;
+    let built = images::build_image(recipe, refresh, &events).await;
     drop(events);
     let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
     let image = built.map_err(|error| Trouble::infrastructure("image build", error))?;
@@ -67,7 +67,7 @@ async fn show(wanted: &str) -> Result<String, Trouble> {
 }
 
 async fn images() -> Result<Vec<Image>, Trouble> {
-    engine::images()
+    images::images()
         .await
         .map_err(|error| Trouble::infrastructure("images", error))
 }

@@ -14,6 +14,7 @@ struct Listed {
     claim: String,
     layer: &'static str,
     needs: Vec<&'static str>,
+    expects: Vec<ListedExpectation>,
     limit_s: u64,
     saboteurs: Vec<ListedSaboteur>,
 }
@@ -23,6 +24,14 @@ struct ListedSaboteur {
     name: &'static str,
     fails: &'static str,
     spares: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct ListedExpectation {
+    kind: &'static str,
+    subject: &'static str,
+    machine: &'static str,
+    because: &'static str,
 }
 
 impl From<&Scenario> for Listed {
@@ -36,6 +45,16 @@ impl From<&Scenario> for Listed {
                 .iter()
                 .copied()
                 .map(Guarantee::name)
+                .collect(),
+            expects: scenario
+                .expects
+                .iter()
+                .map(|expected| ListedExpectation {
+                    kind: expected.kind.word(),
+                    subject: expected.subject,
+                    machine: expected.machine,
+                    because: expected.because,
+                })
                 .collect(),
             limit_s: scenario.limit.as_secs(),
             saboteurs: scenario

@@ -3,7 +3,10 @@
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use spawnlab::qualify::{self, Qualification, merge, text};
+use spawnlab::{
+    qualify::{self, Qualification, merge, text},
+    report::dir::remake_html,
+};
 
 use super::{
     exit::Exit,
@@ -16,7 +19,17 @@ use super::{
 pub(super) fn report(command: &ReportCommand) -> Result<Exit, Trouble> {
     match command {
         ReportCommand::Merge(args) => merge(args),
+        ReportCommand::Html(args) => html(&args.dir),
     }
+}
+
+fn html(dir: &Utf8Path) -> Result<Exit, Trouble> {
+    let page = remake_html(dir).map_err(|why| {
+        Trouble::usage("report html", why)
+            .hint("`report html` takes the folder of a run; `target/spawnlab/runs/latest` is the newest one's")
+    })?;
+    print::stdout(&format!("{page}\n"))?;
+    Ok(Exit::AsExpected)
 }
 
 fn merge(args: &MergeArgs) -> Result<Exit, Trouble> {

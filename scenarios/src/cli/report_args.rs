@@ -12,6 +12,18 @@ pub enum ReportCommand {
     #[command(after_help = help::MERGE)]
     #[command(after_long_help = help::long(&[help::MERGE, MERGED]))]
     Merge(MergeArgs),
+    /// Make report.html of a run again: for one that was killed, or whose page is older than its evidence
+    #[command(after_help = help::HTML)]
+    #[command(after_long_help = help::long(&[help::HTML, help::EXIT_CODES]))]
+    Html(HtmlArgs),
+}
+
+/// Arguments of `report html`.
+#[derive(Debug, Args)]
+pub struct HtmlArgs {
+    /// The run's report: the folder that holds its run.json
+    #[arg(value_name = "DIR")]
+    pub dir: Utf8PathBuf,
 }
 
 const MERGED: &str = "\

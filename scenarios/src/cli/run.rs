@@ -150,7 +150,7 @@ impl Session<'_> {
         let jobs = chosen.iter().map(|chosen| engine.job(*chosen)).collect();
         let mut how = runner::Options::new(dir.path());
         how.bodies = Some(self.bodies.clone());
-        if let Err(error) = how.admit(self.jobs, || engine.slots()) {
+        if let Err(error) = how.admit(self.jobs, engine.slots(self.jobs)) {
             return broken(error);
         }
         how.fail_fast = self.fail_fast;

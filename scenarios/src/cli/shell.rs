@@ -1,4 +1,4 @@
-//! `spawnlab shell` and `spawnlab resume`.
+//! `spawnlab shell`.
 
 use std::sync::mpsc;
 
@@ -7,35 +7,12 @@ use spawnlab::{
     report::{drive::drive, terminal::Terminal},
 };
 
-use super::{
-    again::Again,
-    args::{LabArgs, ResumeArgs, ShellArgs},
-    exit::Exit,
-    trouble::Trouble,
-};
-use crate::engine::{self, Place};
+use super::{again::Again, args::ShellArgs, exit::Exit, trouble::Trouble};
+use crate::doors;
 
 /// A shell on a clone of a layer.
 pub(super) async fn shell(args: &ShellArgs) -> Result<Exit, Trouble> {
-    attach(
-        Place::Layer(args.layer),
-        args.container.as_deref(),
-        &args.lab,
-    )
-    .await
-}
-
-/// A shell on a host that was kept.
-pub(super) async fn resume(args: &ResumeArgs) -> Result<Exit, Trouble> {
-    attach(
-        Place::Kept(args.kept.clone()),
-        args.container.as_deref(),
-        &args.lab,
-    )
-    .await
-}
-
-async fn attach(place: Place, container: Option<&str>, lab: &LabArgs) -> Result<Exit, Trouble> {
+    let lab = &args.lab;
     let options = lab.options(Again::new(&["spawnlab", "run"], lab))?;
     let (events, receiver) = Events::channel();
     let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
@@ -55,7 +32,8 @@ async fn attach(place: Place, container: Option<&str>, lab: &LabArgs) -> Result<
         end();
         let _ = all_told.recv();
     };
-    let attached = Box::pin(engine::shell(options, place, container, &events, ready)).await;
+    let container = args.container.as_deref();
+    let attached = Box::pin(doors::shell(options, args.layer, container, &events, ready)).await;
     end();
     let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
     attached.map_err(|error| Trouble::infrastructure("shell", error))?;

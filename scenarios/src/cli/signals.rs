@@ -2,10 +2,13 @@
 
 use std::{io, thread};
 
-use spawnlab::runner::{Interrupt, interrupt};
+use spawnlab::{
+    runner::{Interrupt, interrupt},
+    scratch,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::exit::Exit;
+use super::{exit::Exit, trouble::Trouble};
 
 /// From now on signals raise what is returned.
 ///
@@ -41,10 +44,23 @@ pub(super) fn listen() -> io::Result<Interrupt> {
     Ok(interrupt)
 }
 
+/// Does `work`, unless a signal comes: then it is dropped, and with it every process that it started.
+pub(super) async fn unless_interrupted(
+    work: impl Future<Output = Result<Exit, Trouble>>,
+) -> Result<Exit, Trouble> {
+    let interrupt = listen().map_err(|error| Trouble::infrastructure("signals", error))?;
+    tokio::select! {
+        biased;
+        () = interrupt.raised() => Ok(Exit::Interrupted),
+        end = work => end,
+    }
+}
+
 #[expect(
     clippy::exit,
     reason = "the user asked twice; QEMU dies with this process"
 )]
 fn hard() -> ! {
+    scratch::abandon();
     std::process::exit(Exit::Interrupted as i32)
 }

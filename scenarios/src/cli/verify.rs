@@ -101,7 +101,7 @@ impl Session<'_> {
         let mut how = runner::Options::new(self.dir.path());
         how.bodies = Some(bodies);
         let ready = engines.and_then(|engines| {
-            how.admit(self.args.jobs, || engines[0].slots())
+            how.admit(self.args.jobs, engines[0].slots(self.args.jobs))
                 .map_err(|error| ("the clones", Box::new(error)))?;
             Ok(engines)
         });
@@ -277,7 +277,9 @@ fn undecided(engines: &[Engine], base: Base) -> Option<Verdict> {
 /// Tells how it goes on. A failed run is no news here: a base is allowed to fail.
 fn tell(event: &Event) {
     let line = match event {
-        Event::StepFinished { step, took, result } => {
+        Event::StepFinished {
+            step, took, result, ..
+        } => {
             let took = millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
             match result {
                 Ok(how) => format!("{how:<16} {step} ({took})"),

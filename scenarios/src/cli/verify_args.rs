@@ -26,6 +26,9 @@ Each scenario runs N times on fresh clones of each side, and comes out as
   skipped      with the reason: it says nothing about what the sides differ in, or needs more than a tool promises
 Exit code 0 means that something is fixed, and nothing is broken or flaky.";
 
+/// How often a layer is tried to be made at least before its failure says something of a side.
+const ATTEMPTS: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
+
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(after_help = help::VERIFY)]
@@ -107,6 +110,8 @@ impl VerifyArgs {
         options.host = side.host.clone();
         options.nixpkgs = side.nixpkgs.clone();
         options.starts = self.repeat;
+        // What failed once may have been the lab's fault, however often scenarios run.
+        options.attempts = self.repeat.max(ATTEMPTS);
         options.failed = Failed::Dropped;
         Ok(options)
     }

@@ -36,6 +36,7 @@ let
       );
     listToAttrs = listToAttrs;
     mapAttrsToList = f: set: attrValues (mapAttrs f set);
+    optional = condition: value: if condition then [ value ] else [ ];
     mkIf = condition: value: if condition then value else { };
     mkOption = option: option;
     removeSuffix =
@@ -130,6 +131,13 @@ in
       {
         iptables = module.networking.firewall;
         nftables = (moduleOf containers nftables ./firewalls/unfixed).config.networking.firewall;
+        zone =
+          (moduleOf { web.nspawnConfig.networkConfig.Zone = "z"; } nftables ./firewalls/unfixed)
+          .config.networking.firewall;
+        warnings = map (networking: (moduleOf containers networking ./firewalls/unfixed).config.warnings) [
+          iptables
+          { firewall.backend = "firewalld"; }
+        ];
         older = (moduleOf containers older ./firewalls/unfixed).config.networking.firewall;
         firewalld =
           (moduleOf containers { firewall.backend = "firewalld"; } ./firewalls/unfixed).config.networking.firewall;

@@ -65,7 +65,7 @@ has() {
     fi
 }
 has "the app is the lab's command" 'spawnlab-0.1.0/bin/spawnlab"' apps.x86_64-linux.lab.program
-has "so is the one that compares" '-spawnlab-verify"' apps.x86_64-linux.verify.program
+has "so is the one that compares" "-spawnlab-verify/bin/spawnlab-verify\"" apps.x86_64-linux.verify.program
 has "what runs in hosts is handed to the lab" spawnlab-in-hosts-0.1.0 packages.x86_64-linux.spawnlab \
     'package: package.passedTo.postInstall'
 has "the overlay brings both programs" '{"nixos-deploy-container":"deploy-tool.nix","spawnlab":"spawnlab.nix"}' \
@@ -80,6 +80,71 @@ has "a guest is for the system it is asked for" '"aarch64-linux"' lib.mkGuest \
 has "the documentation is that of the host's module" '/tooling/nix/host.nix' \
     packages.x86_64-linux.options-documentation \
     'page: toString (builtins.head page.passedTo.options.spawnlab.modules)'
+
+# Every output for one system, with all that it was given: which of them need more than the stand-in has. Only
+# what is thrown can be caught; any other error ends the command.
+for kind in packages checks devShells apps; do
+    # shellcheck disable=SC2016 # Nix' expressions
+    flake eval --raw "path:$work/source#$kind.x86_64-linux" --apply 'outputs:
+        let
+          inherit (builtins) attrNames concatStringsSep deepSeq tryEval;
+          evaluates = value: (tryEval (deepSeq (value.passedTo or value) true)).success;
+          line = name: "'$kind'.x86_64-linux.${name} ${if evaluates outputs.${name} then "evaluates" else "throws"}\n";
+        in
+        concatStringsSep "" (map line (attrNames outputs))' 2>"$work/errors" || {
+        echo "FAIL one of the $kind can not be evaluated, for another reason than a missing nixpkgs" >&2
+        cat "$work/errors" >&2
+    }
+done >"$work/flake-evaluated.txt"
+compare flake-evaluated.txt
+
+# And why: what throws says that it is the stand-in's fault.
+# All hosts are of one function: one of each kind will do.
+for output in packages.x86_64-linux.host-image checks.x86_64-linux.nixos-names; do
+    flake eval "path:$work/source#$output" --apply 'value: builtins.deepSeq value.passedTo true' >/dev/null 2>"$work/errors"
+    if grep -q 'this is the stand-in for nixpkgs' "$work/errors"; then
+        echo "ok   $output needs the real nixpkgs, and nothing else"
+    else
+        echo "FAIL $output fails for another reason"
+        cat "$work/errors"
+        failures=$((failures + 1))
+    fi
+done
+
+# The flake for hosts and guests of two releases, with both of them the stand-in.
+if nix --extra-experimental-features 'nix-command flakes' --option flake-registry "" flake show --json \
+    "path:$work/source/nixos-tests/skew" --override-input stable "path:$tests/stub" \
+    --override-input unstable "path:$tests/stub" --override-input spawnlab "path:$work/source" \
+    --no-write-lock-file >"$work/value" 2>"$work/errors"; then
+    sed 's/},"/},\n"/g; s/{"/{\n"/g' "$work/value" | awk 1 >"$work/skew-show.txt"
+    compare skew-show.txt
+else
+    echo "FAIL nix flake show of nixos-tests/skew"
+    cat "$work/errors"
+    failures=$((failures + 1))
+fi
+
+# The flake that a NixOS host deploys, as the image's builder leaves it: its nixpkgs is a folder, and no flake.
+cp -r "$repository/vm-images/nixos/guests" "$work/guests"
+cp "$repository/tooling/nix/guest.nix" "$work/guests/"
+sed -i "s,@nixpkgs@,$tests/stub," "$work/guests/flake.nix"
+# shellcheck disable=SC2016 # Nix' expressions
+nix --extra-experimental-features 'nix-command flakes' --option flake-registry "" \
+    eval --json "path:$work/guests#nixosConfigurations" --apply '
+        builtins.mapAttrs (_: machine: map (module:
+            if builtins.isFunction module then "a function"
+            else if builtins.isPath module then toString module
+            else module) machine.config.modules)' \
+    >"$work/value" 2>"$work/errors" || cat "$work/errors"
+for part in '"web-v2":' '-source/guest.nix"' '-source/common.nix"' '-source/machines/broken-unit.nix"' '"guest-system-bare"'; do
+    if grep -qF -- "$part" "$work/value"; then
+        echo "ok   a guest of a NixOS host has $part"
+    else
+        echo "FAIL a guest of a NixOS host has no $part"
+        cat "$work/value"
+        failures=$((failures + 1))
+    fi
+done
 
 # An output that cannot be evaluated fails the listing: the comparison above is not all there is.
 rm "$work/source/nix/shell.nix"

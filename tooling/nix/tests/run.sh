@@ -50,7 +50,9 @@ images=$repository/vm-images/nixos/tests
 
 for file in "$nix"/*.nix "$tests"/*.nix "$tests"/firewalls/*/services/networking/*.nix "$repository"/scenarios/lab/*.nix \
     "$repository"/vm-images/guests/*.nix "$repository"/vm-images/guests/*/*.nix \
-    "$repository"/*.nix "$repository"/nix/*.nix "$repository"/vm-images/nixos/*.nix "$images"/*.nix "$tests"/stub/*.nix; do
+    "$repository"/*.nix "$repository"/nix/*.nix "$repository"/vm-images/nixos/*.nix "$images"/*.nix "$tests"/stub/*.nix \
+    "$repository"/vm-images/nixos/guests/*.nix "$repository"/vm-images/nixos/guests/*/*.nix "$tests"/stub/nixos/lib/*.nix \
+    "$repository"/nixos-tests/*.nix "$repository"/nixos-tests/*/*.nix; do
     expect "${file#"$repository"/} parses" nix-instantiate --parse "$file"
 done
 
@@ -129,6 +131,18 @@ expect "an undeclared container is gone" test "$(find "$root/etc" -name '*everyt
 expect "its data is kept" test -d "$root/var/lib/machines/everything"
 expect "no file of the installation is left over" test "$(find "$root" -name '*spawnlab-new' -o -name 'work.*')" = ""
 
+# --- the machines that are deployed
+
+# Scenarios name machines of the Debian host's flake; on a NixOS host the same names are NixOS systems.
+nix-instantiate --eval --strict --json -E "
+    let
+      names = flake: arguments: builtins.attrNames ((import flake).outputs arguments).nixosConfigurations;
+      nixos = names $repository/vm-images/nixos/guests/flake.nix { nixpkgs = /nowhere; };
+    in
+    builtins.filter (name: !(builtins.elem name nixos)) (names $repository/vm-images/guests/flake.nix { self = { }; })
+" >"$work/machines" 2>"$work/errors" || cat "$work/errors"
+expect "every machine of vm-images/guests is one of vm-images/nixos/guests" test "$(cat "$work/machines")" = "[]"
+
 # --- the description of a NixOS image
 
 described() { nix-instantiate --eval --strict --json "$images/eval.nix" -A "$1" 2>/dev/null; }
@@ -139,7 +153,20 @@ expect "image.json is as expected" diff -u "$images/image.json" "$work/image.jso
 expect "unfit images are refused" test "$(described accepted)" = "[]"
 expect "another system is another recipe" test "$(described recipeFollowsTheInputs)" = true
 
+# Without one of its programs, which ci/install installs, it is left out, and says which.
+"$images/disk.sh" >"$work/output" 2>&1
+case $? in
+    0) ok "the disk of an image is as expected" ;;
+    77) sed 's/^/     /' "$work/output" ;;
+    *)
+        bad "the disk of an image is as expected"
+        sed 's/^/     /' "$work/output"
+        ;;
+esac
+
 # --- the flake
+
+expect "nix run .#verify builds two hosts and hands them on" "$repository/nix/tests/verify.sh"
 
 if [ "$accept" = --accept ]; then "$tests/flake.sh" --accept; else
     expect "the flake's outputs are as expected" "$tests/flake.sh"
@@ -148,8 +175,10 @@ fi
 # --- the shell programs
 
 if command -v shellcheck >/dev/null; then
-    expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$tests/flake.sh" "$repository/scenarios/lab/provision"
+    expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$tests/flake.sh" "$repository/scenarios/lab/provision" \
+        "$repository/nix/verify.sh" "$repository/nix/tests/verify.sh" "$images/disk.sh"
     expect "shellcheck is content with the guests" shellcheck -s sh "$repository"/vm-images/guests/lib/*.sh
+    expect "shellcheck is content with what builds and provisions NixOS hosts" shellcheck -s sh "$repository"/vm-images/nixos/*.sh
 else
     echo "     shellcheck is not installed: the shell programs are not checked"
 fi

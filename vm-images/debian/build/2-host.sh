@@ -17,7 +17,10 @@ mkdir -p "$tree/lab" "$tree/var/log/journal" "$tree/etc/spawnlab"
 
 # Otherwise the first boot takes the image for one that has just been updated, and does that work again.
 rm -f "$tree/etc/.updated" "$tree/var/.updated"
-chroot "$tree" /usr/lib/systemd/systemd-update-done 2>/dev/null
+# bookworm has no such program; there only systemd-sysusers asks, and works for a moment.
+if [ -x "$tree/usr/lib/systemd/systemd-update-done" ]; then
+    chroot "$tree" /usr/lib/systemd/systemd-update-done 2>/dev/null
+fi
 
 kernel=$(ls "$tree/usr/lib/modules")
 case $kernel in

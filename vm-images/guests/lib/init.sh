@@ -17,7 +17,9 @@ done
 
 # The link of the host to this journal needs an identity that stays the same, and a missing one would
 # make systemd take every start for a first boot.
-mkdir -p /etc /root /home /srv /var/log/journal /var/lib/systemd /var/lib/private /var/cache /var/spool /run/lock
+mkdir -p /etc /root /home /srv /var/log/journal /var/lib/systemd /var/cache /var/spool /run/lock
+# State of services with a user of their own for each start: open to others, systemd would not use it.
+[ -d /var/lib/private ] || mkdir -m 700 /var/lib/private
 [ -d /var/tmp ] || mkdir -m 1777 /var/tmp
 [ -L /var/run ] || ln -s /run /var/run
 [ -s /etc/machine-id ] || echo "$container_uuid" | tr -d - >/etc/machine-id

@@ -3,7 +3,8 @@
 # Makes the running container this closure. Units are compared with those of the closure that runs:
 # equal ones keep running, one that differs in its X-Reload-Triggers only (or says
 # X-ReloadIfChanged=true) is reloaded, any other difference restarts it unless it says
-# X-RestartIfChanged=false, removed ones are stopped, and wanted ones that don't run are started.
+# X-RestartIfChanged=false, removed ones are stopped, and wanted ones that don't run are started. Where
+# the service manager's own settings differ, it is executed anew.
 #
 # Exit status: 0 done; 1 nothing was changed, and why is on stderr; 2 usage; 4 this closure is active
 # and some of its units failed.
@@ -110,7 +111,13 @@ select_units() {
     to_start=$(missing "$running_units" $wanted)
 }
 
+# settings CLOSURE: those of the service manager.
+settings() { cat "$1"/etc/systemd/system.conf.d/*; }
+manager=
+[ "$(settings "$running")" = "$(settings "$system")" ] || manager=" systemd"
+
 say() { [ -z "$2" ] || echo "$1:$2"; }
+say "executing anew" "$manager"
 say "stopping" "$to_stop"
 say "reloading" "$to_reload"
 say "restarting" "$to_restart"
@@ -123,7 +130,11 @@ say "starting" "$to_start"
     [ -z "$to_stop" ] || systemctl stop $to_stop
     $system/activate || refuse "activation failed, $running may be active in part"
     if [ "$running" != "$system" ]; then
-        systemctl daemon-reload || refuse "the service manager could not read the new units"
+        if [ -n "$manager" ]; then
+            systemctl daemon-reexec || refuse "the service manager could not be executed anew"
+        else
+            systemctl daemon-reload || refuse "the service manager could not read the new units"
+        fi
         # A unit that is gone would stay listed as failed.
         [ -z "$to_stop" ] || systemctl reset-failed $to_stop 2>/dev/null
     fi

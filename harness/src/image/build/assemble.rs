@@ -32,6 +32,7 @@ pub(crate) fn run(recipe: &Recipe, tools: &Tools, work: &Workdir) -> Result<(), 
     )
     .args(["--unshare-helper", "sh", "-c", &script(recipe.spec())])
     .dir(&work.work())
+    .stopped_by(work.stop())
     .run()?;
     file.set_permissions(std::fs::Permissions::from_mode(0o644))
         .doing("create", &disk)

@@ -6,13 +6,16 @@ use std::{
     io::{Read as _, Seek as _, SeekFrom},
     os::unix::process::CommandExt as _,
     process::{Command, Stdio},
-    sync::mpsc,
-    time::Duration,
+    sync::mpsc::{self, RecvTimeoutError},
+    time::{Duration, Instant},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::image::error::{Doing as _, ImageError};
+use crate::image::{
+    error::{Doing as _, ImageError},
+    stop::Stop,
+};
 
 /// Runs its arguments as the leader of a process group, with a watcher in the same group that kills the group when
 /// the pipe on descriptor 0 closes. A parent-death signal would reach the leader only, not what mmdebstrap
@@ -22,6 +25,8 @@ const LEADER: &str = r#"exec 3<&0 </dev/null
 exec 3<&-
 exec "$@""#;
 
+/// How often a running step looks whether it should end.
+const LOOK: Duration = Duration::from_millis(50);
 /// How much of a log an error quotes.
 const TAIL_LINES: usize = 20;
 
@@ -32,6 +37,7 @@ pub(crate) struct Job {
     command: Command,
     log: Utf8PathBuf,
     limit: Duration,
+    stop: Stop,
 }
 
 impl Job {
@@ -60,7 +66,14 @@ impl Job {
             command,
             log,
             limit,
+            stop: Stop::default(),
         }
+    }
+
+    /// Ends it once `stop` says so.
+    pub(crate) fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
+        self
     }
 
     pub(crate) fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
@@ -78,7 +91,7 @@ impl Job {
         self
     }
 
-    /// Runs it to its end, or to its limit.
+    /// Runs it to its end, to its limit, or until it is stopped.
     pub(crate) fn run(mut self) -> Result<(), ImageError> {
         let log = File::create(&self.log).doing("create", &self.log)?;
         let errors = log.try_clone().doing("open", &self.log)?;
@@ -93,7 +106,14 @@ impl Job {
         let waiter = std::thread::spawn(move || {
             let _ = sender.send(child.wait());
         });
-        let ended = receiver.recv_timeout(self.limit);
+        let begin = Instant::now();
+        let ended = loop {
+            match receiver.recv_timeout(LOOK) {
+                Err(RecvTimeoutError::Timeout)
+                    if begin.elapsed() < self.limit && !self.stop.is_raised() => {}
+                ended => break ended,
+            }
+        };
         // Ends the group: the leader after its limit, and whatever outlived it.
         drop(pipe);
         let _ = waiter.join();
@@ -101,6 +121,7 @@ impl Job {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(self.failed(status.to_string())),
             Ok(Err(error)) => Err(error).doing("wait for", self.step.as_str()),
+            Err(_) if self.stop.is_raised() => Err(ImageError::Stopped { step: self.step }),
             Err(_) => {
                 let tail = self.tail();
                 Err(ImageError::StepTimeout {

@@ -12,6 +12,28 @@ fn job(script: &str, limit: Duration) -> (tempfile::TempDir, Result<(), String>)
     )
 }
 
+#[test]
+fn a_stopped_step_ends_with_all_that_it_started() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| Utf8PathBuf::try_from(dir.path().join(name)).expect("UTF-8");
+    let (pid, stop) = (path("pid"), Stop::default());
+    let script = format!("sleep 1000 & echo $! > {pid}.new; mv {pid}.new {pid}; wait");
+    let step = {
+        let (log, stop) = (path("log"), stop.clone());
+        std::thread::spawn(move || {
+            let job = Job::new("the step", "sh", log, LONG).args(["-c", &script]);
+            job.stopped_by(&stop).run()
+        })
+    };
+    while !pid.exists() {
+        std::thread::yield_now();
+    }
+    stop.raise();
+    let error = step.join().expect("no panic").expect_err("it was stopped");
+    assert_eq!(error.to_string(), "the step was stopped");
+    assert_ends(&std::fs::read_to_string(&pid).expect("a pid"));
+}
+
 const LONG: Duration = Duration::from_secs(60);
 
 #[test]

@@ -55,5 +55,6 @@ pub(crate) fn write(recipe: &Recipe, work: &Workdir) -> Result<(), ImageError> {
         "-T",
         list.as_str(),
     ])
+    .stopped_by(work.stop())
     .run()
 }

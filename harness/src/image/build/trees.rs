@@ -52,6 +52,7 @@ pub(crate) fn build(plan: &TreePlan<'_>, tools: &Tools, work: &Workdir) -> Resul
     )
     .args(arguments(plan, tools, &target))
     .env("TMPDIR", work.scratch())
+    .stopped_by(work.stop())
     .run()
 }
 

@@ -5,7 +5,10 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{job::Job, plan};
-use crate::image::error::{Doing as _, ImageError};
+use crate::image::{
+    error::{Doing as _, ImageError},
+    stop::Stop,
+};
 
 /// Begins the name of everything in `images/` that is no image.
 pub(crate) const PREFIX: &str = ".building-";
@@ -26,11 +29,12 @@ pub(crate) struct Workdir {
     dir: Utf8PathBuf,
     scratch: Utf8PathBuf,
     keep_log: bool,
+    stop: Stop,
 }
 
 impl Workdir {
     /// Makes a folder for building `image` in `images`.
-    pub(crate) fn create(images: &Utf8Path, image: &str) -> Result<Self, ImageError> {
+    pub(crate) fn create(images: &Utf8Path, image: &str, stop: &Stop) -> Result<Self, ImageError> {
         let dir = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{image}."))
             .tempdir_in(images)
@@ -62,6 +66,7 @@ impl Workdir {
             dir,
             scratch,
             keep_log: true,
+            stop: stop.clone(),
         })
     }
 
@@ -78,6 +83,11 @@ impl Workdir {
     /// mmdebstrap's `TMPDIR`.
     pub(crate) fn scratch(&self) -> &Utf8Path {
         &self.scratch
+    }
+
+    /// Ends the build's steps.
+    pub(crate) fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// What takes up room, as the user knows it: the folder of the images, and the temporary one.
@@ -118,10 +128,10 @@ impl Workdir {
 }
 
 impl Drop for Workdir {
-    /// After an error the logs stay, for whoever reads the message that names them; the next build removes them.
+    /// After an error the logs stay (not where it was stopped), for whoever reads the message that names them; the next build removes them.
     fn drop(&mut self) {
         let removed = empty(&self.dir, &self.scratch).and_then(|()| {
-            if self.keep_log {
+            if self.keep_log && !self.stop.is_raised() {
                 let out = self.out();
                 std::fs::remove_dir_all(&out).doing("remove", out)
             } else {
@@ -220,7 +230,7 @@ mod tests {
     fn a_full_disk_is_named_and_only_the_logs_stay() {
         let images = tempfile::tempdir().expect("a folder");
         let images = Utf8Path::from_path(images.path()).expect("UTF-8");
-        let work = Workdir::create(images, "small-1").expect("a work folder");
+        let work = Workdir::create(images, "small-1", &Stop::default()).expect("a work folder");
         let (dir, scratch) = (work.dir.clone(), work.scratch.clone());
         let run = |script: &str| {
             Job::new("the step", "sh", work.log("step"), Duration::from_secs(60))

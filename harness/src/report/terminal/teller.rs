@@ -128,7 +128,9 @@ impl Teller {
                     self.say(&format!("{:<16} {step}: {message}", ""));
                 }
             }
-            Event::StepFinished { step, took, result } => self.step_finished(step, *took, result),
+            Event::StepFinished {
+                step, took, result, ..
+            } => self.step_finished(step, *took, result),
             Event::EnvironmentKnown(environment) => {
                 let accelerator = environment.accelerator.split(' ').next();
                 let image = environment.image.split(' ').next();

@@ -178,6 +178,7 @@ fn a_run_that_came_to_nothing() {
         },
         Event::StepFinished {
             step: "image debian/trixie".into(),
+            started: jiff::Timestamp::UNIX_EPOCH,
             took: std::time::Duration::from_millis(700),
             result: Err(error.into()),
         },

@@ -30,6 +30,9 @@ let
         options.spawnlab = { inherit modules specialArgs; };
       };
     optionalString = condition: text: if condition then text else "";
+    inherit (builtins) concatMap;
+    inherit (builtins) attrValues;
+    optionals = condition: list: if condition then list else [ ];
     importTOML = file: builtins.fromTOML (builtins.readFile file);
     makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
     fileset = {
@@ -66,16 +69,21 @@ let
             "clippy"
             "diffutils"
             "e2fsprogs"
+            "fakeroot"
             "installShellFiles"
+            "jq"
             "makeWrapper"
             "mmdebstrap"
             "nix"
             "nixfmt-tree"
             "openssh"
             "qemu"
+            "qemu-utils"
             "rustc"
             "rustfmt"
             "shellcheck"
+            "sqlite"
+            "util-linux"
           ]
           (name: package name { });
       buildRustPackage = arguments: package "${arguments.pname}-${arguments.version}" arguments;
@@ -92,7 +100,9 @@ let
         pkgsCross.musl64.pkgsStatic.rustPlatform = { inherit buildRustPackage; };
         mkShell = package "shell";
         runCommand = name: arguments: script: package name (arguments // { inherit script; });
-        writeShellScript = name: script: package name { inherit script; };
+        writeShellApplication = arguments: package arguments.name arguments;
+        closureInfo = package "closure-info";
+        testers.runNixOSTest = test: package "vm-test-run" { inherit test; };
         nixosOptionsDoc =
           { options, transformOptions }:
           {

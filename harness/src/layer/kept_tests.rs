@@ -1,0 +1,142 @@
+use super::*;
+use crate::{
+    layer::list::tests::{cache, layer, layer_on},
+    qemu::{args::Accel, identity::QemuVersion},
+};
+
+fn platform() -> Platform {
+    Platform {
+        image_id: "0123".into(),
+        kernel: "/nowhere/vmlinuz".into(),
+        initrd: "/nowhere/initrd".into(),
+        cmdline: "quiet".into(),
+        root: Disk {
+            file: "/nowhere/root.raw".into(),
+            format: "raw".into(),
+            serial: "root".into(),
+            writes: Writes::Refused,
+        },
+        agent_port: "org.qemu.guest_agent.0".into(),
+        accel: Accel::Tcg,
+        qemu: QemuVersion {
+            line: "QEMU 10.0.2".into(),
+            number: (10, 0),
+            files: "a 1 2".into(),
+        },
+        vcpus: 1,
+        memory_mib: 2048,
+    }
+}
+
+/// Puts a host into `cache` that `run` kept `at`.
+fn put(cache: &Utf8Path, name: &str, run: &str, at: i64) -> Utf8PathBuf {
+    let dir = cache.join("kept").join(name);
+    fs_err::create_dir_all(&dir).unwrap();
+    fs_err::write(dir.join(STATE), vec![1; 4096]).unwrap();
+    fs_err::write(dir.join(OWNER), "").unwrap();
+    let note = Note {
+        version: VERSION,
+        run: run.into(),
+        evidence: format!("/runs/{name}").into(),
+        kept_at: at,
+        layer: "deployed".into(),
+        below: vec![],
+        platform: platform(),
+    };
+    write(&dir.join(NOTE), &note).unwrap();
+    dir
+}
+
+fn names(cache: &Utf8Path) -> Vec<String> {
+    let all = list(cache).unwrap();
+    let name = |kept: &Found| kept.dir.file_name().unwrap().to_owned();
+    all.iter().map(name).collect()
+}
+
+/// Evidence that points to `kept`.
+fn evidence(cache: &Utf8Path, kept: &Utf8Path) -> Utf8PathBuf {
+    let pointer = Pointer {
+        kept: kept.to_owned(),
+    };
+    write(&cache.join(NOTE), &pointer).unwrap();
+    cache.to_owned()
+}
+
+#[test]
+fn where_nothing_is_kept_the_option_is_named() {
+    let (_guard, cache) = cache();
+    assert_eq!(list(&cache).unwrap(), []);
+    let error = Kept::open(&cache, "/runs/latest/evidence/a/b".into()).unwrap_err();
+    insta::assert_snapshot!(error, @"no host is kept for /runs/latest/evidence/a/b; `run --keep` keeps those of scenarios that fail");
+}
+
+#[test]
+fn the_oldest_go_and_what_was_left_half_written() {
+    let (_guard, cache) = cache();
+    put(&cache, "own-old", run(), 1);
+    for at in 2..11 {
+        put(&cache, &format!("at-{at:02}"), "other", at);
+    }
+    let half = cache.join("kept/.saving-abc");
+    fs_err::create_dir(&half).unwrap();
+    fs_err::write(half.join(OWNER), "").unwrap();
+    make_room(&cache.join("kept")).unwrap();
+    assert!(!half.exists());
+    let left = names(&cache);
+    assert_eq!(left.len(), MOST);
+    assert_eq!(left[..2], ["own-old", "at-04"], "what this run kept stays");
+}
+
+#[test]
+fn what_somebody_looks_at_or_writes_stays() {
+    let (_guard, cache) = cache();
+    let dir = put(&cache, "looked-at", "other", 1);
+    for at in 2..11 {
+        put(&cache, &format!("at-{at:02}"), "other", at);
+    }
+    let half = cache.join("kept/.saving-abc");
+    fs_err::create_dir(&half).unwrap();
+    let writer = File::create(half.join(OWNER)).unwrap();
+    flock(&writer, FlockOperation::LockExclusive).unwrap();
+    let reader = File::open(dir.join(OWNER)).unwrap();
+    flock(&reader, FlockOperation::LockShared).unwrap();
+    make_room(&cache.join("kept")).unwrap();
+    assert!(half.exists());
+    assert_eq!(names(&cache).len(), MOST);
+    assert_eq!(names(&cache)[0], "looked-at");
+}
+
+#[test]
+fn one_that_made_room_for_others_says_so() {
+    let (_guard, cache) = cache();
+    let evidence = evidence(&cache, &cache.join("kept/gone"));
+    let error = Kept::open(&cache, &evidence).unwrap_err().to_string();
+    let error = error.replace(evidence.as_str(), "EVIDENCE");
+    insta::assert_snapshot!(error, @"the host kept for EVIDENCE can't be resumed: it was removed to make room for later ones (at most 8 are kept, in 4 GiB); run its scenario again with --keep");
+}
+
+#[test]
+fn layers_under_it_have_to_be_the_very_same() {
+    let (_guard, cache) = cache();
+    let layers = cache.join("layers");
+    let booted = layer(&cache, "booted", None, 1);
+    let host = layer_on(&cache, "host", &booted, 1);
+    let build = |key: &Key| {
+        let record = layers.join(key.as_str()).join("layer.json");
+        LayerRecord::read(&record).unwrap().build
+    };
+    let below = [
+        (host.clone(), build(&host)),
+        (booted.clone(), build(&booted)),
+    ];
+    assert_eq!(locked(&layers, &below).unwrap().len(), 2);
+    fs_err::write(layers.join(host.as_str()).join(STATE), vec![2; 4096]).unwrap();
+    assert!(locked(&layers, &below).is_err_and(|why| why.contains("damaged")));
+    layer_on(&cache, "host", &booted, 1);
+    assert_eq!(
+        locked(&layers, &below).unwrap_err(),
+        "was built again since"
+    );
+    fs_err::remove_dir_all(layers.join(host.as_str())).unwrap();
+    assert_eq!(locked(&layers, &below).unwrap_err(), "is gone");
+}

@@ -1,0 +1,89 @@
+//! Runs `gather.sh`, on a host or right here.
+
+use std::{process::Stdio, time::Duration};
+
+use tokio::{io::AsyncWriteExt, process::Command};
+
+use super::{Facts, Way};
+use crate::{
+    container::quote,
+    error::{Error, Result, Timeout},
+    host::Host,
+};
+
+const SCRIPT: &str = include_str!("gather.sh");
+
+/// How long any single program may take for its answer, with KVM.
+const ANSWER: Duration = Duration::from_secs(8);
+/// How long a connection may take, with KVM.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long all of it may take, with KVM.
+const ALL: Duration = Duration::from_secs(60);
+
+fn script(way: &Way, answer: Duration, connect: Duration) -> String {
+    format!(
+        "set -- {} {} {} {} {}\n{SCRIPT}",
+        quote(&way.container),
+        quote(&way.service),
+        way.port,
+        answer.as_secs(),
+        connect.as_secs(),
+    )
+}
+
+pub(super) async fn on(host: &Host, way: &Way) -> Result<Facts> {
+    let script = script(way, host.limit(ANSWER), host.limit(CONNECT));
+    let output = host.execute_with(&script, b"", ALL).await?;
+    Ok(Facts::read(way, &output.stdout))
+}
+
+pub(super) async fn here(way: &Way) -> Result<Facts> {
+    let limit = ALL * 2;
+    // The script comes as input and not as an argument, to which the kernel sets a limit.
+    let mut shell = Command::new("/bin/sh")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .env("SYSTEMD_COLORS", "0")
+        .env("LANG", "C.UTF-8")
+        .kill_on_drop(true)
+        .spawn()?;
+    let stdin = shell.stdin.take();
+    let run = async {
+        if let Some(mut stdin) = stdin {
+            let script = script(way, ANSWER, CONNECT * 2);
+            stdin.write_all(script.as_bytes()).await?;
+        }
+        shell.wait_with_output().await
+    };
+    match tokio::time::timeout(limit, run).await {
+        Ok(output) => Ok(Facts::read(way, &String::from_utf8_lossy(&output?.stdout))),
+        Err(_) => Err(Error::Timeout(Timeout {
+            what: "the facts about this machine".into(),
+            waited: limit,
+            last: "a shell at work".into(),
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_is_a_script() {
+        let status = std::process::Command::new("/bin/sh")
+            .args(["-n", "-c", SCRIPT])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
+    #[tokio::test]
+    async fn a_container_that_nobody_knows_is_walked_to_all_the_same() {
+        let way = Way::to("spawnlab; touch /nowhere 'x");
+        let facts = here(&way).await.unwrap();
+        assert!(facts.said("host").is_some());
+        assert_eq!(facts.said("address"), None);
+    }
+}

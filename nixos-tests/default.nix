@@ -1,0 +1,58 @@
+# The claims on real NixOS hosts, as checks of the flake: one for each area, and for each pair of host and guest.
+# They need a machine with KVM (`system-features = kvm nixos-test`, which is Nix' default where /dev/kvm is).
+{
+  pkgs,
+  spawnlab,
+  mkHostImage,
+}:
+let
+  area = import ./area.nix { inherit pkgs spawnlab; };
+
+  # Lets containers ask for a lease, with nixpkgs' own rule or with that of host.nix.
+  host = mkHostImage { name = "nixos-host"; };
+  nftables = mkHostImage {
+    name = "nixos-host-nftables";
+    modules = [ { networking.nftables.enable = true; } ];
+  };
+  # For scenarios that load rule sets of their own, which must not find others.
+  open = mkHostImage {
+    name = "nixos-host-open";
+    modules = [ { networking.firewall.enable = false; } ];
+  };
+
+  areas = [
+    "deploy"
+    "isolation"
+    "journal"
+    "names"
+    "networking"
+    "run"
+    "status"
+    "uplink"
+  ];
+  # What the backend decides; the rest is the same on both.
+  filtered = [
+    "names"
+    "networking"
+    "uplink"
+  ];
+  on =
+    image: prefix: names:
+    builtins.listToAttrs (
+      map (name: {
+        name = "${prefix}-${name}";
+        value = area {
+          inherit image;
+          name = "${prefix}-${name}";
+          filters = [ "${name}::" ];
+        };
+      }) names
+    );
+in
+on host "nixos" areas
+// on nftables "nixos-nftables" filtered
+// on open "nixos-open" [ "firewall" ]
+// {
+  # The same claim with NixOS' own test driver.
+  nixos-nspawn-firewall = pkgs.testers.runNixOSTest ./nspawn-firewall.nix;
+}

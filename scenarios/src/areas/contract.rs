@@ -1,0 +1,76 @@
+//! The corners of a deploy: before the first one, a host that says nothing, and a switch that exchanges
+//! the service manager that carries it.
+
+use spawnlab::prelude::*;
+
+use crate::generation::{guest, profile};
+
+spawnlab::scenarios! {
+    area "contract";
+
+    /// A container that is declared and was never deployed is no failed unit, even if it is started.
+    never_deployed_is_no_failed_unit on Host {
+        "started-all-the-same" fails "the failed units" spares "deploy::first_deploy_starts_the_container":
+            "mkdir -p /run/systemd/system/systemd-nspawn@prod.service.d
+             printf '[Unit]\\nConditionPathExists=\\n' > /run/systemd/system/systemd-nspawn@prod.service.d/zz-sabotage.conf
+             systemctl daemon-reload";
+    }
+
+    /// A host that accepts the connection and then says nothing ends the deploy by the deadline that was
+    /// given, and in an error.
+    silent_host_ends_the_deploy on Host needs [GivesUpOnSilence] {
+        "answers-after-all" fails "the deploy to a silent host" spares "contract::never_deployed_is_no_failed_unit":
+            "printf 'Host silent\\n HostName localhost\\n Port 22\\n HostKeyAlias localhost\\n' > /etc/ssh/ssh_config.d/05-sabotage.conf";
+    }
+
+    /// A switch that executes the guest's service manager anew, as for another systemd, ends, and the
+    /// guest runs what was deployed (<https://github.com/NixOS/nixpkgs/issues/83432>).
+    switch_may_exchange_the_service_manager on Deployed limit 90 {
+        "reload-never-ends" fails "the deploy" spares "names::name_is_the_leased_address":
+            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
+             printf '[Service]\\nExecReload=sleep infinity\\nTimeoutStartSec=5\\n' \
+                 > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
+             systemctl daemon-reload";
+    }
+}
+
+async fn never_deployed_is_no_failed_unit(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    // As multi-user.target does at each boot.
+    host.execute("systemctl start systemd-nspawn@bare.service systemd-nspawn@prod.service")
+        .await?;
+    let failed = host
+        .succeed("systemctl --failed --plain --no-legend --no-pager")
+        .await?;
+    expect("the failed units").equal(failed.trim(), "")?;
+    let state = "systemctl show -P ActiveState systemd-nspawn@bare.service";
+    expect("its state").equal(host.succeed(state).await?.trim(), "inactive")
+}
+
+/// Takes connections for the host `silent`, and says nothing.
+const SILENT: &str = "systemd-run --quiet --unit=silent busybox nc -ll -p 2222 -e sleep 600
+    printf 'Host silent\\n    HostName 127.0.0.1\\n    Port 2222\\n' > /etc/ssh/ssh_config.d/20-silent.conf
+    for try in $(seq 100); do ss -Hltn 'sport = :2222' | grep -q . && exit 0; sleep 0.1; done; exit 1";
+
+async fn silent_host_ends_the_deploy(lab: &Lab) -> Outcome {
+    lab.host().succeed(SILENT).await?;
+    let deploy = Deploy::of("bare")
+        .to("root@silent")
+        .flag("--connect-timeout=15s");
+    let said = expect("the deploy to a silent host").refused(lab.deploy(deploy).await?)?;
+    expect("what the error says").contains(&said, "silent")
+}
+
+async fn switch_may_exchange_the_service_manager(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let web = host.container("web");
+    let before = guest(&web).await?;
+    let output = lab.deploy(Deploy::of("web-manager").into("web")).await?;
+    expect("the deploy").succeeded(output)?;
+    let log = "journalctl -M web --boot --no-pager -o cat _PID=1";
+    expect("what the service manager says").contains(&host.succeed(log).await?, "Reexecuting")?;
+    let (_, built) = profile(host, "web").await?;
+    let after = guest(&web).await?;
+    expect("the running closure").equal(&after.closure, &built)?;
+    expect("the boot id").equal(&after.boot_id, &before.boot_id)
+}

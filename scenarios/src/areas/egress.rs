@@ -1,0 +1,100 @@
+//! What a guest reaches beyond its host: forwarding, masquerading, and filters of either kind.
+
+use spawnlab::prelude::*;
+
+use crate::{
+    firewall::Firewall,
+    outside::{Outside, ping},
+};
+
+spawnlab::scenarios! {
+    area "egress";
+
+    /// The host forwards what a guest sends beyond it, and the answers find the way back
+    /// (<https://github.com/systemd/systemd/issues/33004>, <https://github.com/systemd/systemd/issues/34010>).
+    guest_reaches_what_lies_beyond_the_host on Deployed {
+        "forwarding-off" fails "forwarding on the guest's link" spares "names::http_by_name":
+            "sysctl -q net.ipv4.conf.ve-web.forwarding=0";
+        "masquerade-removed" fails "the answer from outside" spares "names::http_by_name":
+            "nft delete table ip io.systemd.nat";
+    }
+
+    /// NixOS' `filterForward` keeps guests in, and lets them out with an `extraForwardRules` that
+    /// accepts what comes from them (<https://github.com/NixOS/nixpkgs/issues/437920>).
+    forward_filter_needs_a_rule_for_guests on Deployed brings [Firewall] {
+        "policy-is-accept" fails "the answer from outside through the filter" spares "egress::nftables_reload_keeps_guests_connected":
+            "printf '#!/bin/sh\\nfor file; do :; done\\n[ ! -f $file ] || sed -i \"/hook forward/s/policy drop/policy accept/\" $file\\nexec /usr/sbin/nft \"$@\"\\n' \
+                 > /usr/local/sbin/nft
+             chmod 755 /usr/local/sbin/nft";
+        "guests-are-forgotten" fails "the answer from outside with the rule" spares "egress::nftables_reload_keeps_guests_connected":
+            "printf '#!/bin/sh\\nfor file; do :; done\\n[ ! -f $file ] || sed -i \"/iifname .ve-.. accept/d\" $file\\nexec /usr/sbin/nft \"$@\"\\n' \
+                 > /usr/local/sbin/nft
+             chmod 755 /usr/local/sbin/nft";
+    }
+
+    /// A reload of NixOS' nftables rules leaves the masquerading of guests in place
+    /// (<https://github.com/systemd/systemd/issues/17026>, <https://github.com/firewalld/firewalld/issues/742>).
+    nftables_reload_keeps_guests_connected on Deployed brings [Firewall] {
+        "all-tables-are-flushed" fails "the masquerading after the reload" spares "networking::lease_comes_from_the_host":
+            "printf '#!/bin/sh\\ncase \"$*\" in --file*) /usr/sbin/nft flush ruleset ;; esac\\nexec /usr/sbin/nft \"$@\"\\n' \
+                 > /usr/local/sbin/nft
+             chmod 755 /usr/local/sbin/nft";
+    }
+
+    /// A reload of NixOS' iptables rules leaves the masquerading of guests in place
+    /// (<https://github.com/systemd/systemd/issues/13704>).
+    iptables_reload_keeps_guests_connected on Deployed brings [Firewall] {
+        "all-tables-are-flushed" fails "the masquerading after the reload" spares "networking::lease_comes_from_the_host":
+            "printf '#!/bin/sh\\nnft flush ruleset\\nexec /usr/sbin/iptables-restore \"$@\"\\n' > /usr/local/sbin/iptables-restore
+             chmod 755 /usr/local/sbin/iptables-restore";
+    }
+}
+
+async fn guest_reaches_what_lies_beyond_the_host(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    Outside::of(host).await?;
+    let forwarding = host
+        .succeed("cat /proc/sys/net/ipv4/conf/ve-web/forwarding")
+        .await?;
+    expect("forwarding on the guest's link").equal(forwarding.trim(), "1")?;
+    let answer = ping(&host.container("web")).await?;
+    expect("the answer from outside").succeeded(answer)?;
+    Ok(())
+}
+
+async fn forward_filter_needs_a_rule_for_guests(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let web = host.container("web");
+    Outside::of(host).await?;
+    let filtered = Firewall::written("nftables:nixos+forward");
+    filtered.load(host).await?;
+    expect("the answer from outside through the filter").refused(ping(&web).await?)?;
+    let dropped = filtered.counter(host, "dropped-forward").await?;
+    expect("the packets that the filter dropped").differ(dropped, 0)?;
+    Firewall::written("nftables:nixos+forward=containers")
+        .load(host)
+        .await?;
+    expect("the answer from outside with the rule").succeeded(ping(&web).await?)?;
+    Ok(())
+}
+
+async fn nftables_reload_keeps_guests_connected(lab: &Lab) -> Outcome {
+    reload_keeps_guests_connected(lab, "nftables:nixos").await
+}
+
+async fn iptables_reload_keeps_guests_connected(lab: &Lab) -> Outcome {
+    reload_keeps_guests_connected(lab, "iptables:nixos").await
+}
+
+async fn reload_keeps_guests_connected(lab: &Lab, rules: &str) -> Outcome {
+    let host = lab.host();
+    Outside::of(host).await?;
+    for _ in 0..2 {
+        Firewall::written(rules).load(host).await?;
+    }
+    let masquerading = host.execute("nft list table ip io.systemd.nat").await?;
+    expect("the masquerading after the reload").succeeded(masquerading)?;
+    let answer = ping(&host.container("web")).await?;
+    expect("the answer from outside after the reload").succeeded(answer)?;
+    Ok(())
+}

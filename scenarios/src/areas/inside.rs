@@ -1,0 +1,52 @@
+//! What user namespaces make difficult for services inside a container.
+
+use spawnlab::prelude::*;
+
+use crate::settle::{RESTART, settled};
+
+spawnlab::scenarios! {
+    area "inside";
+
+    /// A service in the guest with a user of its own for each start keeps its state folder
+    /// (<https://github.com/NixOS/nixpkgs/issues/69422>, <https://github.com/systemd/systemd/issues/13622>).
+    dynamic_user_keeps_its_state on Deployed {
+        "state-cannot-be-written" fails "the second start" spares "status::guests_have_no_failed_units":
+            "systemd-run -M web --quiet --wait sh -c 'mkdir -p /var/lib/private; mount -t tmpfs -o ro none /var/lib/private'";
+    }
+
+    /// On a folder of the host's that is bound into the guest with `idmap`, the guest's root writes and
+    /// gives files away (<https://github.com/NixOS/nixpkgs/issues/419007>, <https://github.com/systemd/systemd/issues/38771>).
+    root_writes_and_chowns_on_a_bind on Deployed limit 90 {
+        "ids-are-not-mapped" fails "what the guest can do" spares "names::name_is_the_leased_address":
+            "echo /srv/data:/data > /etc/lab/bind";
+    }
+}
+
+async fn dynamic_user_keeps_its_state(lab: &Lab) -> Outcome {
+    let web = lab.host().container("web");
+    let start = "systemd-run --quiet --wait --collect --pipe -p DynamicUser=yes -p StateDirectory=lab \
+        sh -c 'id -un; echo start >>/var/lib/lab/starts; cat /var/lib/lab/starts'";
+    web.execute(start).await?;
+    let second = expect("the second start").succeeded(web.execute(start).await?)?;
+    let (user, starts) = second.split_once('\n').unwrap_or_default();
+    expect("its user").differ(user, "root")?;
+    expect("its state").equal(starts, "start\nstart\n")
+}
+
+async fn root_writes_and_chowns_on_a_bind(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let bind = "set -e; mkdir -p /srv/data; bind=$(cat /etc/lab/bind 2>/dev/null || echo /srv/data:/data:idmap)
+         sed -i \"/^BindReadOnly=.nix.store/i Bind=$bind\" /etc/systemd/nspawn/web.nspawn
+         systemctl restart systemd-nspawn@web.service";
+    let bound = host.execute_with(bind, b"", RESTART).await?;
+    expect("the restart with the bind").succeeded(bound)?;
+    let done = host
+        .container("web")
+        .execute("echo text >/data/file && chown www-data /data/file && stat -c '%U %s' /data/file")
+        .await?;
+    let done = expect("what the guest can do").succeeded(done)?;
+    expect("the file in the guest").equal(done.trim(), "www-data 5")?;
+    let ours = host.succeed("stat -c '%U %s' /srv/data/file").await?;
+    expect("the file on the host").equal(ours.trim(), "www-data 5")?;
+    settled(host, "web").await
+}

@@ -1,0 +1,99 @@
+//! Restarts, stops and reboots of a container, and whom they meet inside.
+
+use spawnlab::prelude::*;
+
+use crate::settle::{RESTART, settled};
+
+spawnlab::scenarios! {
+    area "restart";
+
+    /// However often a container is restarted, with a command and a session of somebody's inside that
+    /// hold its namespaces open, it comes back with its link and its name
+    /// (<https://github.com/systemd/systemd/issues/14961>, <https://github.com/NixOS/nixpkgs/issues/499574>).
+    container_comes_back_with_somebody_inside on Deployed limit 60 turn 75 {
+        "link-is-left-behind" fails "the restart" spares "networking::lease_comes_from_the_host":
+            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
+             printf '[Service]\\nRestart=no\\nExecStopPost=-ip link add ve-web type dummy\\n' \
+                 > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
+             systemctl daemon-reload";
+    }
+
+    /// A container that is stopped shuts down by itself: nobody has to kill it
+    /// (<https://github.com/NixOS/nixpkgs/issues/144164>).
+    stopped_container_shuts_down_by_itself on Deployed limit 90 {
+        "host-loses-patience" fails "how the unit ended" spares "names::name_is_the_leased_address":
+            "systemd-run -M web --quiet --wait sh -c 'mkdir -p /run/systemd/system/nginx.service.d
+                 printf \"[Service]\\nTimeoutStopSec=300\\nExecStop=/bin/sleep 300\\n\" > /run/systemd/system/nginx.service.d/sabotage.conf
+                 systemctl daemon-reload'
+             mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
+             printf '[Service]\\nTimeoutStopSec=1\\n' > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
+             systemctl daemon-reload";
+    }
+
+    /// A reboot inside the container ends in a running container again, booted anew
+    /// (<https://github.com/NixOS/nixpkgs/issues/144164>).
+    reboot_inside_starts_it_anew on Deployed limit 90 {
+        "status-of-a-reboot-is-unknown" fails "the boot after the reboot" spares "names::name_is_the_leased_address":
+            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
+             printf '[Service]\\nRestartForceExitStatus=\\nRestart=no\\n' > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
+             systemctl daemon-reload";
+    }
+}
+
+/// A command as a person runs it from the host, and a session that outlives the guest's processes.
+const ENTER: &str = "systemd-run --quiet --collect systemd-run -M web --quiet --wait --pipe sleep 86397
+    systemd-run --quiet --collect nsenter --target $(machinectl show -P Leader web) --mount --uts --ipc --net sleep 86398
+    for try in $(seq 100); do pgrep -fx 'sleep 86397' && pgrep -fx 'sleep 86398' && exit 0; sleep 0.1; done; exit 1";
+
+async fn container_comes_back_with_somebody_inside(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let web = host.container("web");
+    for _ in 0..lab.loops().get() {
+        let before = web.boot_id().await?;
+        host.succeed(ENTER).await?;
+        let restart = "systemctl restart systemd-nspawn@web.service";
+        let restarted = host.execute_with(restart, b"", RESTART).await?;
+        expect("the restart").succeeded(restarted)?;
+        expect("the boot id").differ(web.boot_id().await?, before)?;
+    }
+    settled(host, "web").await
+}
+
+async fn stopped_container_shuts_down_by_itself(lab: &Lab) -> Outcome {
+    const UNIT: &str = "systemd-nspawn@web.service";
+    let host = lab.host();
+    host.execute_with(&format!("systemctl stop {UNIT}"), b"", RESTART)
+        .await?;
+    let result = host
+        .succeed(&format!("systemctl show -P Result {UNIT}"))
+        .await?;
+    expect("how the unit ended").equal(result.trim(), "success")?;
+    let said = format!("journalctl --no-pager -o cat _PID=1 UNIT={UNIT}");
+    let said = host.succeed(&said).await?;
+    expect("what the service manager says").contains(&said, "Stopped")?;
+    expect("what the service manager says").lacks(&said, "SIGKILL")
+}
+
+async fn reboot_inside_starts_it_anew(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let web = host.container("web");
+    let before = web.boot_id().await?;
+    // The command may not live to tell how it ended.
+    host.execute("systemd-run -M web --quiet systemctl reboot")
+        .await?;
+    expect("the boot after the reboot")
+        .eventually(
+            lab.seconds(30),
+            format!("another one than {before}"),
+            || async {
+                let now = web.boot_id().await?;
+                Ok(if now == before {
+                    Seen::NotYet(now)
+                } else {
+                    Seen::Ready(())
+                })
+            },
+        )
+        .await?;
+    settled(host, "web").await
+}

@@ -1,0 +1,125 @@
+//! NixOS' reverse path filter (`networking.firewall.checkReversePath`) in front of a guest's packets.
+//! Under the strict one, NixOS' default, guests get their leases in the scenarios of `firewall`.
+
+use spawnlab::prelude::*;
+
+use crate::{
+    dhcp::{ask_again, leased, renewed},
+    firewall::Firewall,
+    gate::Gate,
+};
+
+spawnlab::scenarios! {
+    area "rpfilter";
+
+    /// On nftables the guest gets and renews its lease without a reverse path filter and under a loose
+    /// one, which drops nothing on the way (<https://github.com/NixOS/nixpkgs/issues/10101>).
+    nftables_lets_requests_for_leases_in on Deployed limit 90 brings [Firewall] {
+        "sources-must-be-known" fails "the lease" spares "rpfilter::nftables_drops_what_the_mode_says":
+            DROP_WITHOUT_ADDRESS;
+    }
+
+    /// On iptables the guest gets and renews its lease without a reverse path filter and under a loose
+    /// one, which drops nothing on the way (<https://github.com/NixOS/nixpkgs/issues/31839>).
+    iptables_lets_requests_for_leases_in on Deployed limit 90 brings [Firewall] {
+        "sources-must-be-known" fails "the lease" spares "rpfilter::iptables_drops_what_the_mode_says":
+            DROP_WITHOUT_ADDRESS;
+    }
+
+    /// On nftables the strict filter drops a guest's packets with an address of another network, the loose
+    /// one those with an address that nobody has, and none drops nothing.
+    nftables_drops_what_the_mode_says on Deployed brings [Firewall] {
+        "loose-for-strict" fails "what gets in by mode" spares "firewall::nftables_leases_with_nixpkgs_498177":
+            "printf '#!/bin/sh\\nfor file; do :; done\\n[ ! -f $file ] || sed -i \"s/mark . iif oif/mark oif/\" $file\\nexec /usr/sbin/nft \"$@\"\\n' \
+                 > /usr/local/sbin/nft
+             chmod 755 /usr/local/sbin/nft";
+    }
+
+    /// On iptables the strict filter drops a guest's packets with an address of another network, the loose
+    /// one those with an address that nobody has, and none drops nothing.
+    iptables_drops_what_the_mode_says on Deployed brings [Firewall] {
+        "loose-for-strict" fails "what gets in by mode" spares "firewall::iptables_leases_with_nixpkgs_498177":
+            "printf '#!/bin/sh\\nsed \"s/--validmark /--validmark --loose /; s/--loose --loose/--loose/\" | /usr/sbin/iptables-restore \"$@\"\\n' \
+                 > /usr/local/sbin/iptables-restore
+             chmod 755 /usr/local/sbin/iptables-restore";
+    }
+}
+
+const DROP_WITHOUT_ADDRESS: &str = "nft -f - <<END
+    table ip sabotage {
+      chain prerouting {
+        type filter hook prerouting priority mangle + 10;
+        iifname \"ve-*\" ip saddr 0.0.0.0 drop;
+      }
+    }
+END";
+
+async fn nftables_lets_requests_for_leases_in(lab: &Lab) -> Outcome {
+    lets_requests_in(lab, "nftables:nixpkgs-498177-nft").await
+}
+
+async fn iptables_lets_requests_for_leases_in(lab: &Lab) -> Outcome {
+    lets_requests_in(lab, "iptables:nixpkgs-498177").await
+}
+
+async fn nftables_drops_what_the_mode_says(lab: &Lab) -> Outcome {
+    drops_by_mode(lab, "nftables:nixos").await
+}
+
+async fn iptables_drops_what_the_mode_says(lab: &Lab) -> Outcome {
+    drops_by_mode(lab, "iptables:nixos").await
+}
+
+async fn lets_requests_in(lab: &Lab, variant: &str) -> Outcome {
+    let host = lab.host();
+    for mode in ["loose", "off"] {
+        let firewall = Firewall::written(&format!("{variant}+rpfilter={mode}"));
+        firewall.load(host).await?;
+        ask_again(host).await?;
+        leased(lab).await?;
+        renewed(lab).await?;
+        if mode == "loose" {
+            let dropped = firewall.dropped_by_path(host).await?;
+            expect("what the filter dropped").equal(dropped, 0)?;
+        }
+    }
+    Ok(())
+}
+
+/// A network that the host reaches over another link, and one that it knows to be nowhere.
+const ROUTES: &str = "ip link add elsewhere0 type dummy; ip link set elsewhere0 up
+    ip route add 10.99.0.0/24 dev elsewhere0
+    ip route add unreachable 10.98.0.0/24";
+
+/// The guest sends packets with its own address, and with one of either network.
+const SPOOF: &str = "host=$(ip -4 route show default dev host0 | cut -d' ' -f3)
+    ip address replace 10.99.0.1/32 dev lo; ip address replace 10.98.0.1/32 dev lo
+    for address in host0 10.99.0.1 10.98.0.1; do ping -n -c 1 -W 1 -I $address $host & done >/dev/null
+    wait";
+
+async fn drops_by_mode(lab: &Lab, variant: &str) -> Outcome {
+    let host = lab.host();
+    let web = host.container("web");
+    host.succeed(ROUTES).await?;
+    let mut past = Vec::new();
+    for mode in ["strict", "loose", "off"] {
+        let firewall = Firewall::written(&format!("{variant}+rpfilter={mode}"));
+        firewall.load(host).await?;
+        let kinds = [
+            ("elsewhere", "ip saddr 10.99.0.1"),
+            ("nowhere", "ip saddr 10.98.0.1"),
+            ("own", "ip saddr 192.168.0.0/16 icmp type echo-request"),
+        ];
+        let gate = Gate::put(host, "ve-web", &kinds).await?;
+        let kinds = gate
+            .let_through(|| async { web.execute(SPOOF).await.map(drop) })
+            .await?;
+        past.push(format!("{mode}: {}", kinds.join(" ")));
+    }
+    let by_mode = [
+        "strict: own",
+        "loose: elsewhere own",
+        "off: elsewhere nowhere own",
+    ];
+    expect("what gets in by mode").equal(past, by_mode)
+}

@@ -1,0 +1,69 @@
+//! The hosts that most scenarios start from: the tool under test has deployed to them.
+
+use std::sync::Arc;
+
+use camino::Utf8Path;
+use spawnlab::{
+    Error,
+    host::Host,
+    layer::{recipe::Recipe, saved::Layer, stack::Stack},
+    prelude::{Broken, Deploy, Outcome, expect},
+    subject::{Deployed, Subject},
+    trial,
+};
+
+use crate::settle;
+
+/// For the record of a layer that holds the tool.
+pub(crate) fn tool(path: &Utf8Path) -> Vec<(String, String)> {
+    vec![("tool".to_owned(), path.to_string())]
+}
+
+/// The layer in which the tool has deployed the lab's containers, and they have settled.
+pub(crate) async fn deployed(
+    stack: &Stack,
+    host: &Arc<Layer>,
+    tested: &Utf8Path,
+    subject: &Subject,
+) -> Result<Arc<Layer>, Broken> {
+    let deployed = subject.deployed.clone();
+    let recipe = Recipe {
+        name: "deployed".into(),
+        made_of: deployed
+            .iter()
+            .map(|one| (one.container.clone(), one.machine.clone()))
+            .collect(),
+        built_with: tool(tested),
+        lab: None,
+        work: Arc::new(move |host: Arc<Host>| {
+            let deployed = deployed.clone();
+            Box::pin(async move {
+                let outcome = deploy_all(&host, &deployed).await;
+                if outcome.is_err() {
+                    // The verdict of every scenario that needs this layer should name the hop.
+                    return trial::explain(&host, outcome).await;
+                }
+                outcome
+            })
+        }),
+    };
+    stack.child(host, recipe).await
+}
+
+async fn deploy_all(host: &Host, deployed: &[Deployed]) -> Outcome {
+    for one in deployed {
+        let deploy = Deploy::of(&one.machine).into(&one.container);
+        let output = match deploy.run(host).await {
+            // A tool that never ends is a finding about the tool.
+            Err(Error::Timeout(timeout)) => {
+                return expect("deploying the layer").equal(timeout.to_string().as_str(), "an end");
+            }
+            output => output?,
+        };
+        expect("deploying the layer").succeeded(output)?;
+    }
+    for one in deployed {
+        settle::settled(host, &one.container).await?;
+    }
+    Ok(())
+}

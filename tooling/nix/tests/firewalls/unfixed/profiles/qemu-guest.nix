@@ -1,0 +1,2 @@
+# Empty: the modules are evaluated with as little of NixOS as they can be.
+{ }
