@@ -49,6 +49,7 @@ pub(crate) async fn under(
         built_with: vec![],
         lab: None,
         work: Arc::new(move |host: Arc<Host>| {
+            let containers = containers.clone();
             Box::pin(async move {
                 let outcome = put_under(firewall, &host, base, &containers).await;
                 if outcome.is_err() {
