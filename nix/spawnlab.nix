@@ -3,6 +3,8 @@
   lib,
   rustPlatform,
   makeWrapper,
+  installShellFiles,
+  stdenv,
   pkgsCross,
   qemu,
   e2fsprogs,
@@ -34,7 +36,10 @@ rustPlatform.buildRustPackage (
   common
   // {
     pname = "spawnlab";
-    nativeBuildInputs = [ makeWrapper ];
+    nativeBuildInputs = [
+      makeWrapper
+      installShellFiles
+    ];
     cargoBuildFlags = [
       "--package=scenarios"
       "--bin=spawnlab"
@@ -44,20 +49,30 @@ rustPlatform.buildRustPackage (
       "--package=scenarios"
       "--lib"
     ];
-    postInstall = ''
-      wrapProgram $out/bin/spawnlab \
-        --prefix PATH : ${
-          lib.makeBinPath [
-            qemu
-            e2fsprogs
-            openssh
-            # setpriv, which ends hosts with the lab
-            util-linux
-          ]
-        } \
-        --set-default SPAWNLAB_OWN_TOOL ${inHosts}/bin/nixos-deploy-container \
-        --set-default SPAWNLAB_AGENT ${inHosts}/bin/spawnlab-agent
-    '';
+    # Both are printed by the program itself, so it has to run here.
+    postInstall =
+      lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+        installShellCompletion --cmd spawnlab \
+          --bash <($out/bin/spawnlab completions bash) \
+          --zsh <($out/bin/spawnlab completions zsh) \
+          --fish <($out/bin/spawnlab completions fish)
+        $out/bin/spawnlab man --dir man1
+        installManPage man1/*
+      ''
+      + ''
+        wrapProgram $out/bin/spawnlab \
+          --prefix PATH : ${
+            lib.makeBinPath [
+              qemu
+              e2fsprogs
+              openssh
+              # setpriv, which ends hosts with the lab
+              util-linux
+            ]
+          } \
+          --set-default SPAWNLAB_OWN_TOOL ${inHosts}/bin/nixos-deploy-container \
+          --set-default SPAWNLAB_AGENT ${inHosts}/bin/spawnlab-agent
+      '';
     meta = {
       description = "Integration tests and a VM lab for systemd-nspawn containers";
       license = lib.licenses.mit;

@@ -59,6 +59,14 @@ impl<'a> Container<'a> {
     /// [`Error::Command`] when the guest did not report, with what was printed instead: that there
     /// is no guest, or none any more, is a finding about the host.
     pub async fn execute(&self, script: &str) -> Result<Output> {
+        self.execute_within(script, COMMAND).await
+    }
+
+    /// As [`Self::execute`], with another `limit` (stated for KVM).
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn execute_within(&self, script: &str, limit: Duration) -> Result<Output> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let nonce = format!("spawnlab-{}-{count}", std::process::id());
@@ -72,7 +80,7 @@ impl<'a> Container<'a> {
             )),
         );
         let mut output = {
-            let mut run = std::pin::pin!(self.host.execute_with(&command, b"", COMMAND));
+            let mut run = std::pin::pin!(self.host.execute_with(&command, b"", limit));
             loop {
                 match tokio::time::timeout(LOOK, &mut run).await {
                     Ok(output) => break output?,

@@ -24,6 +24,13 @@ pub enum Event {
         /// The step's name, such as `layer booted`.
         step: String,
     },
+    /// A step goes on to its next phase, such as `booting`.
+    StepPhase {
+        /// The step's name.
+        step: String,
+        /// What is being done now.
+        phase: &'static str,
+    },
     /// Something worth a line during a step.
     StepProgress {
         /// The step's name.
@@ -177,6 +184,14 @@ impl Events {
         if let Some(sender) = &self.0 {
             let _ = sender.send(event);
         }
+    }
+
+    /// The step `step` goes on to `phase`.
+    pub fn phase(&self, step: &str, phase: &'static str) {
+        self.send(Event::StepPhase {
+            step: step.to_owned(),
+            phase,
+        });
     }
 
     /// A line about the step `step`.

@@ -4,11 +4,13 @@
 
 pub mod attach;
 pub mod container;
+pub mod declared;
 pub mod digest;
 pub mod error;
 pub mod event;
 pub mod evidence;
 pub mod expect;
+pub mod facts;
 pub mod finding;
 pub mod health;
 pub mod hop;
@@ -31,6 +33,7 @@ pub mod scan;
 pub mod scenario;
 pub mod scratch;
 pub mod slots;
+pub mod subject;
 pub mod tool;
 pub mod trial;
 pub mod verdict;

@@ -16,3 +16,4 @@ pub mod run;
 mod sample;
 pub mod terminal;
 pub mod text;
+pub mod usual;

@@ -1,6 +1,6 @@
 //! A scenario as data: one claim, the layer it starts from, and the saboteurs that must turn it red.
 
-use std::{num::NonZeroU32, pin::Pin, time::Duration};
+use std::{fmt, num::NonZeroU32, pin::Pin, time::Duration};
 
 use crate::{finding::Expected, lab::Lab, verdict::Outcome};
 
@@ -92,8 +92,42 @@ pub struct Saboteur {
     pub spares: &'static str,
 }
 
+/// What a body's function returns.
+pub type Future<'a> = Pin<Box<dyn std::future::Future<Output = Outcome> + Send + 'a>>;
+
+/// What the body of a scenario is called as.
+pub type Call = dyn for<'a> Fn(&'a Lab) -> Future<'a> + Send + Sync;
+
 /// The body of a scenario.
-pub type Body = for<'a> fn(&'a Lab) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+#[derive(Clone, Copy)]
+pub struct Body(&'static Call);
+
+impl Body {
+    /// A body that is compiled in.
+    #[must_use]
+    pub const fn of(call: &'static Call) -> Self {
+        Self(call)
+    }
+
+    /// A body that carries something along, and lives as long as the process does: scenarios are
+    /// known once, at the beginning.
+    #[must_use]
+    pub fn leaked(call: impl for<'a> Fn(&'a Lab) -> Future<'a> + Send + Sync + 'static) -> Self {
+        Self(Box::leak(Box::new(call)))
+    }
+
+    /// Does it, on `lab`.
+    #[must_use]
+    pub fn run<'a>(&self, lab: &'a Lab) -> Future<'a> {
+        (self.0)(lab)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").finish_non_exhaustive()
+    }
+}
 
 /// One claim about behaviour.
 #[derive(Debug, Clone, Copy)]
@@ -213,7 +247,7 @@ macro_rules! scenarios {
                     fails: $fails,
                     spares: $spares,
                 }),+],
-                body: |lab| Box::pin($name(lab)),
+                body: $crate::scenario::Body::of(&|lab| Box::pin($name(lab))),
             }
         ),+];
     };

@@ -196,7 +196,7 @@ async fn on_clone(
         }
     }
     let limit = host.limit(scenario.deadline(lab.loops()));
-    let outcome = match tokio::time::timeout(limit, (scenario.body)(lab)).await {
+    let outcome = match tokio::time::timeout(limit, scenario.body.run(lab)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Broken::TimedOut(Timeout {
             what: "the scenario to end".into(),

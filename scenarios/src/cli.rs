@@ -3,13 +3,16 @@
 pub mod again;
 pub mod args;
 mod bench;
+pub mod completions;
 pub mod doctor;
 mod exit;
 pub mod explain;
+mod help;
 mod image;
 mod known;
 mod layers;
 mod list;
+pub mod man;
 mod print;
 mod qualify;
 pub mod qualify_args;
@@ -23,6 +26,7 @@ mod run;
 pub mod select;
 mod shell;
 mod signals;
+pub mod source;
 mod tool;
 pub mod trouble;
 mod verify;
@@ -105,6 +109,8 @@ async fn dispatch(command: Command, bodies: Handle) -> Result<Exit, Trouble> {
         Command::Layers(args) => layers::layers(&args),
         Command::Bench(args) => bench::bench(&args).await,
         Command::Image { command } => unless_interrupted(image::image(command)).await,
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => man::man(&args),
     }
 }
 

@@ -8,14 +8,11 @@ use spawnlab::{
     host::Host,
     layer::{recipe::Recipe, saved::Layer, stack::Stack},
     prelude::{Broken, Deploy, Outcome, expect},
+    subject::{Deployed, Subject},
     trial,
 };
 
 use crate::settle;
-
-/// What the deployed layer holds: machine and container.
-pub(crate) const DEPLOYED: [(&str, &str); 2] =
-    [("web", "web"), ("web", "a-container-with-a-long-name")];
 
 /// For the record of a layer that holds the tool.
 pub(crate) fn tool(path: &Utf8Path) -> Vec<(String, String)> {
@@ -27,17 +24,21 @@ pub(crate) async fn deployed(
     stack: &Stack,
     host: &Arc<Layer>,
     tested: &Utf8Path,
+    subject: &Subject,
 ) -> Result<Arc<Layer>, Broken> {
+    let deployed = subject.deployed.clone();
     let recipe = Recipe {
         name: "deployed".into(),
-        made_of: DEPLOYED
-            .map(|(machine, container)| (container.to_owned(), machine.to_owned()))
-            .to_vec(),
+        made_of: deployed
+            .iter()
+            .map(|one| (one.container.clone(), one.machine.clone()))
+            .collect(),
         built_with: tool(tested),
         lab: None,
-        work: Arc::new(|host: Arc<Host>| {
+        work: Arc::new(move |host: Arc<Host>| {
+            let deployed = deployed.clone();
             Box::pin(async move {
-                let outcome = deploy_all(&host).await;
+                let outcome = deploy_all(&host, &deployed).await;
                 if outcome.is_err() {
                     // The verdict of every scenario that needs this layer should name the hop.
                     return trial::explain(&host, outcome).await;
@@ -49,9 +50,10 @@ pub(crate) async fn deployed(
     stack.child(host, recipe).await
 }
 
-async fn deploy_all(host: &Host) -> Outcome {
-    for (machine, container) in DEPLOYED {
-        let output = match Deploy::of(machine).into(container).run(host).await {
+async fn deploy_all(host: &Host, deployed: &[Deployed]) -> Outcome {
+    for one in deployed {
+        let deploy = Deploy::of(&one.machine).into(&one.container);
+        let output = match deploy.run(host).await {
             // A tool that never ends is a finding about the tool.
             Err(Error::Timeout(timeout)) => {
                 return expect("deploying the layer").equal(timeout.to_string().as_str(), "an end");
@@ -60,8 +62,8 @@ async fn deploy_all(host: &Host) -> Outcome {
         };
         expect("deploying the layer").succeeded(output)?;
     }
-    for (_, container) in DEPLOYED {
-        settle::settled(host, container).await?;
+    for one in deployed {
+        settle::settled(host, &one.container).await?;
     }
     Ok(())
 }

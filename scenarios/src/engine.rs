@@ -17,6 +17,7 @@ use spawnlab::{
     scenario::{Base, Guarantee, Scenario, Surrounding},
     scratch,
     slots::{Bound, Slots},
+    subject::Subject,
     trial::{self, Failed, How, Look},
     verdict::Verdict,
 };
@@ -26,13 +27,15 @@ use crate::{
     declarations::Declarations,
     firewall::Firewall,
     flake, programs,
-    registry::{self, Chosen},
+    registry::Chosen,
     stage::{self, ImageChoice, Stage, StageOptions},
 };
 
 /// What to run scenarios on, and with what.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// What hosts are provisioned with, and what is deployed.
+    pub subject: Subject,
     /// The deploy tool under test: absolute, an executable file. Ours if there is none.
     pub tool: Option<Utf8PathBuf>,
     /// What the tool promises.
@@ -101,9 +104,7 @@ impl Engine {
         let mut needed = Vec::new();
         for chosen in chosen {
             needed.push(chosen.scenario.base);
-            if let Some(saboteur) = chosen.saboteur {
-                needed.push(neighbour(saboteur.spares)?.base);
-            }
+            needed.extend(chosen.spared.map(|spared| spared.base));
         }
         let stage = Box::pin(Stage::prepare(
             &stage_options(&options)?,
@@ -255,13 +256,13 @@ async fn run(chosen: Chosen, stage: &Stage, how: How, dir: &Utf8Path) -> Verdict
     let Some(saboteur) = chosen.saboteur else {
         return trial::trial(scenario, None, layer, how, dir).await;
     };
-    let spared = match neighbour(saboteur.spares) {
-        Ok(spared) => spared,
-        Err(error) => {
-            return Verdict::Infrastructure {
-                error: error.to_string(),
-            };
-        }
+    let Some(spared) = chosen.spared else {
+        return Verdict::Infrastructure {
+            error: format!(
+                "the saboteur {} spares {}, which is no scenario",
+                saboteur.name, saboteur.spares
+            ),
+        };
     };
     match stage.layer(spared.base) {
         Ok(other) => trial::proof(scenario, saboteur, layer, (spared, other), how, dir).await,
@@ -269,14 +270,9 @@ async fn run(chosen: Chosen, stage: &Stage, how: How, dir: &Utf8Path) -> Verdict
     }
 }
 
-fn neighbour(name: &str) -> Result<&'static Scenario> {
-    registry::scenarios()
-        .find(|scenario| scenario.full_name() == name)
-        .ok_or_else(|| Error::Machine(format!("a saboteur spares {name}, which is no scenario")))
-}
-
 pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
     Ok(StageOptions {
+        subject: options.subject.clone(),
         image: image_choice(options.image.as_deref(), options.nixpkgs.as_deref())?,
         guest: options.guest.clone(),
         accel: options.accel,

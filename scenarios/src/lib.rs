@@ -1,7 +1,7 @@
 //! The claims about systemd-nspawn container hosts, and the command that checks them.
 
 pub mod areas;
-mod assets;
+pub mod assets;
 mod bench;
 pub mod capability;
 pub mod cli;
@@ -12,7 +12,6 @@ pub mod doctor;
 mod doors;
 pub mod engine;
 pub mod explain;
-pub mod facts;
 pub mod firewall;
 mod flake;
 pub mod gate;
@@ -30,3 +29,5 @@ mod settle;
 pub mod side;
 pub mod stage;
 mod under;
+
+pub use spawnlab::facts;

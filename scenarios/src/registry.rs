@@ -31,6 +31,12 @@ pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     AREAS.iter().copied().flatten()
 }
 
+/// Their names.
+#[must_use]
+pub fn names() -> Vec<String> {
+    scenarios().map(Scenario::full_name).collect()
+}
+
 /// A scenario that was chosen, under a saboteur where it is to be proved.
 #[derive(Debug, Clone, Copy)]
 pub struct Chosen {
@@ -38,6 +44,8 @@ pub struct Chosen {
     pub scenario: &'static Scenario,
     /// The change under which it has to fail.
     pub saboteur: Option<&'static Saboteur>,
+    /// The scenario that has to stay green under that change; none only if nothing is called so.
+    pub spared: Option<&'static Scenario>,
 }
 
 impl Chosen {
@@ -52,28 +60,47 @@ impl Chosen {
     }
 }
 
-/// All scenarios, as `spawnlab run` takes them.
+/// All of `scenarios`, as `spawnlab run` takes them.
 #[must_use]
-pub fn to_run() -> Vec<Chosen> {
-    scenarios()
-        .map(|scenario| Chosen {
-            scenario,
-            saboteur: None,
-        })
-        .collect()
+pub fn each(scenarios: &[&'static Scenario]) -> Vec<Chosen> {
+    let chosen = |scenario: &&'static Scenario| Chosen {
+        scenario,
+        saboteur: None,
+        spared: None,
+    };
+    scenarios.iter().map(chosen).collect()
 }
 
-/// All scenarios with each of their saboteurs, as `spawnlab prove` takes them.
+/// All of `scenarios` with each of their saboteurs, as `spawnlab prove` takes them.
 #[must_use]
-pub fn to_prove() -> Vec<Chosen> {
-    scenarios()
-        .flat_map(|scenario| {
-            scenario.saboteurs.iter().map(move |saboteur| Chosen {
+pub fn each_sabotaged(scenarios: &[&'static Scenario]) -> Vec<Chosen> {
+    let called = |name: &str| {
+        let mut all = scenarios.iter().copied();
+        all.find(|scenario| scenario.full_name() == name)
+    };
+    let mut chosen = vec![];
+    for scenario in scenarios {
+        for saboteur in scenario.saboteurs {
+            chosen.push(Chosen {
                 scenario,
                 saboteur: Some(saboteur),
-            })
-        })
-        .collect()
+                spared: called(saboteur.spares),
+            });
+        }
+    }
+    chosen
+}
+
+/// [`each`] of [`scenarios`].
+#[must_use]
+pub fn to_run() -> Vec<Chosen> {
+    each(&scenarios().collect::<Vec<_>>())
+}
+
+/// [`each_sabotaged`] of [`scenarios`].
+#[must_use]
+pub fn to_prove() -> Vec<Chosen> {
+    each_sabotaged(&scenarios().collect::<Vec<_>>())
 }
 
 #[cfg(test)]

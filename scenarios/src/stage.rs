@@ -22,6 +22,7 @@ use spawnlab::{
     },
     scenario::{Base, Guarantee},
     scratch::Scratch,
+    subject::Subject,
     verdict::Verdict,
 };
 
@@ -47,6 +48,8 @@ pub enum ImageChoice {
 /// What to run on, and with which tool.
 #[derive(Debug, Clone)]
 pub struct StageOptions {
+    /// What hosts are provisioned with, and what is deployed.
+    pub subject: Subject,
     /// The image.
     pub image: ImageChoice,
     /// The Debian suite that guests are made of; the image's own if there is none.
@@ -131,7 +134,12 @@ impl Stage {
         }
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
         let host = options.host.as_ref();
-        let mut files = assets::lab_files(&options.tool, options.agent.as_deref(), host)?;
+        let mut files = assets::lab_files(
+            &options.subject,
+            &options.tool,
+            options.agent.as_deref(),
+            host,
+        )?;
         files.extend(guest.files()?);
         // Swept by a later run if this one is killed.
         let scratch = Scratch::new()?;
@@ -146,10 +154,11 @@ impl Stage {
             Ok(host) => host,
             Err(broken) => return Err(unwrap(broken)),
         };
+        let subject = &options.subject;
         let (starts, attempts) = (options.starts.get(), options.attempts.get());
         if needed.contains(&Base::Deployed) {
             let deployed = made(attempts, async || {
-                deployed(&stack, &host, &options.tool).await
+                deployed(&stack, &host, &options.tool, subject).await
             });
             layers.insert(Base::Deployed, vec![deployed.await]);
         }
@@ -164,7 +173,8 @@ impl Stage {
                     layers.clear();
                     let starts = if *base == Base::Deployed { starts } else { 1 };
                     for start in 1..=starts {
-                        let make = async || under(firewall, &stack, *base, &plain, start).await;
+                        let make =
+                            async || under(firewall, &stack, *base, (&plain, start), subject).await;
                         layers.push(made(attempts, make).await);
                         // What is refused each time is refused the next time, too.
                         if layers.iter().any(Result::is_err) {

@@ -9,10 +9,11 @@ use spawnlab::{
     layer::{recipe::Recipe, saved::Layer, stack::Stack},
     prelude::{Broken, Outcome},
     scenario::Base,
+    subject::Subject,
     trial,
 };
 
-use crate::{deployed::DEPLOYED, firewall::Firewall, settle};
+use crate::{firewall::Firewall, settle};
 
 /// A layer on top of `plain` with the rules of `firewall` loaded, and its containers started anew:
 /// what they leased before would hide what the rules do to them.
@@ -23,14 +24,20 @@ pub(crate) async fn under(
     firewall: Firewall,
     stack: &Stack,
     base: Base,
-    plain: &Arc<Layer>,
-    start: u32,
+    (plain, start): (&Arc<Layer>, u32),
+    subject: &Subject,
 ) -> Result<Arc<Layer>, Broken> {
+    let containers: Vec<String> = subject
+        .containers()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let restart = start_anew(&containers);
     let mut name = format!("{}-{}", base.name(), firewall.name());
     let mut made_of = vec![
         ("firewall".into(), firewall.name()),
         ("rules".into(), digest::of([firewall.rules().as_bytes()])),
-        ("start".into(), digest::of([start_anew().as_bytes()])),
+        ("start".into(), digest::of([restart.as_bytes()])),
     ];
     if start > 1 {
         name = format!("{name}-{start}");
@@ -42,8 +49,9 @@ pub(crate) async fn under(
         built_with: vec![],
         lab: None,
         work: Arc::new(move |host: Arc<Host>| {
+            let containers = containers.clone();
             Box::pin(async move {
-                let outcome = put_under(firewall, &host, base).await;
+                let outcome = put_under(firewall, &host, base, &containers).await;
                 if outcome.is_err() {
                     return trial::explain(&host, outcome).await;
                 }
@@ -56,8 +64,9 @@ pub(crate) async fn under(
 
 /// Starts the containers anew, on a host that remembers none of the leases it gave: evidence that
 /// still showed them would speak of the time before the rules.
-fn start_anew() -> String {
-    let units = DEPLOYED.map(|(_, container)| format!("systemd-nspawn@{container}.service"));
+fn start_anew(containers: &[String]) -> String {
+    let unit = |container: &String| format!("systemd-nspawn@{container}.service");
+    let units: Vec<String> = containers.iter().map(unit).collect();
     let units = units.join(" ");
     format!(
         "set -e; systemctl stop {units}
@@ -66,13 +75,13 @@ fn start_anew() -> String {
     )
 }
 
-async fn put_under(firewall: Firewall, host: &Host, base: Base) -> Outcome {
+async fn put_under(firewall: Firewall, host: &Host, base: Base, containers: &[String]) -> Outcome {
     firewall.load(host).await?;
     if base != Base::Deployed {
         return Ok(());
     }
     let output = host
-        .execute_with(&start_anew(), b"", Duration::from_secs(180))
+        .execute_with(&start_anew(containers), b"", Duration::from_secs(180))
         .await?;
     // No rule keeps a container from starting: this says nothing of the firewall.
     if !output.status.success() {
@@ -84,5 +93,6 @@ async fn put_under(firewall: Firewall, host: &Host, base: Base) -> Outcome {
             ),
         }));
     }
-    settle::under(firewall, host, &DEPLOYED.map(|(_, container)| container)).await
+    let containers: Vec<&str> = containers.iter().map(String::as_str).collect();
+    settle::under(firewall, host, &containers).await
 }

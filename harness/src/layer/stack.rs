@@ -359,9 +359,12 @@ impl Stack {
                 building.join(LAB)
             }
         };
+        let step = format!("layer {}", recipe.name);
+        let phase = |phase| self.events.phase(&step, phase);
         let memory = match parent {
             None => new_memory(&building.join(RAM), self.platform.memory_mib)?,
             Some(parent) => {
+                phase("copying memory");
                 let (from, to) = (parent.dir.join(RAM), building.join(RAM));
                 let copied = tokio::task::spawn_blocking(move || sparse::copy(&from, &to)).await;
                 let copied =
@@ -376,14 +379,24 @@ impl Stack {
         let machine = Machine::start(&spec, memory, evidence).await?;
         let host = Arc::new(Host::new(machine, self.platform.accel, evidence)?);
         match parent {
-            None => host.wait_for_boot().await?,
+            None => {
+                phase("booting");
+                host.wait_for_boot().await?;
+            }
             Some(parent) => {
                 let state = parent.dir.join(STATE);
                 host.resume(&state, Stream::WithoutMemory, &parent.key)
                     .await?;
             }
         }
+        phase(match recipe.name.as_str() {
+            "booted" => "waiting for its services",
+            "host" => "provisioning",
+            "deployed" => "deploying",
+            _ => "being changed",
+        });
         (recipe.work)(Arc::clone(&host)).await?;
+        phase("coming to rest");
         host.mark(key).await?;
         host.save(&building.join(STATE), Stream::WithoutMemory, MIGRATION)
             .await?;

@@ -74,6 +74,15 @@ impl Status {
     pub fn success(self) -> bool {
         self == Self::Exit(0)
     }
+
+    /// The exit status, if it exited.
+    #[must_use]
+    pub fn code(self) -> Option<i32> {
+        match self {
+            Self::Exit(code) => Some(code),
+            Self::Signal(_) => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Status {

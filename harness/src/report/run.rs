@@ -80,6 +80,7 @@ impl Run {
             Event::ScenarioFinished(record) => self.records.push((**record).clone()),
             Event::RunFinished(summary) => self.summary = Some((**summary).clone()),
             Event::StepStarted { .. }
+            | Event::StepPhase { .. }
             | Event::StepProgress { .. }
             | Event::ScenarioStarted { .. }
             | Event::Interrupted => return false,

@@ -10,35 +10,21 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use spawnlab::{lab::LOOPS, qemu::accel::Choice, scenario::Guarantee, trial::Failed};
 
 use super::{
-    again::Again, known, qualify_args::QualifyArgs, report_args::ReportCommand, tool,
+    again::Again, completions::CompletionsArgs, help, known, man::ManArgs,
+    qualify_args::QualifyArgs, report_args::ReportCommand, source::SourceArgs, tool,
     trouble::Trouble, verify_args::VerifyArgs,
 };
-use crate::engine::{Layer, Options};
-
-pub(super) const EXIT_CODES: &str = "\
-Exit codes:
-  0    all as expected
-  1    a scenario failed, timed out, was flaky, or passed although it should not;
-       verify: the change has no effect, breaks something, or something is flaky
-  2    the command line is wrong
-  3    the lab itself failed, and no scenario did
-  4    nothing is selected
-  130  interrupted";
-
-const BOUNDS: &str = "\
-Every run keeps the layers within 12 GiB and removes what no run used for 14 days; none that is in use.";
-
-pub(super) const FILTERS: &str = "\
-Filters:
-  names::            the whole area `names`
-  lease              every scenario whose full name contains `lease`
-  names::a names::b  everything that either of them selects
-  --exact names::a   that one and no other
-Names are those that `spawnlab list` shows. Under `prove` they have a saboteur behind them: area::name+saboteur.";
+use crate::{
+    assets,
+    engine::{Layer, Options},
+    registry,
+};
 
 /// Boots container hosts as VMs, deploys systemd-nspawn guests into them, and checks what they do
 #[derive(Debug, Parser)]
-#[command(name = "spawnlab", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "spawnlab", version, max_term_width = 100)]
+#[command(after_help = help::SPAWNLAB)]
+#[command(after_long_help = help::long(&[help::SPAWNLAB, help::EXIT_CODES]))]
 #[command(propagate_version = true, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
@@ -50,56 +36,78 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List scenarios
-    #[command(after_help = format!("{FILTERS}\n\n{EXIT_CODES}"))]
+    #[command(after_help = help::LIST)]
+    #[command(after_long_help = help::long(&[help::LIST, help::FILTERS, help::EXIT_CODES]))]
     List(ListArgs),
     /// Run scenarios, each on a clone of its own
-    #[command(after_help = format!("{FILTERS}\n\n{EXIT_CODES}"))]
+    #[command(after_help = help::RUN)]
+    #[command(after_long_help = help::long(&[help::RUN, help::FILTERS, help::ENVIRONMENT, help::EXIT_CODES]))]
     Run(RunArgs),
-    /// Run scenarios against their saboteurs: each has to fail, where the saboteur says
-    #[command(after_help = format!("{FILTERS}\n\n{EXIT_CODES}"))]
+    /// Run scenarios under their saboteurs: each has to fail where the saboteur says
+    #[command(after_help = help::PROVE)]
+    #[command(after_long_help = help::long(&[help::PROVE, help::FILTERS, help::ENVIRONMENT, help::EXIT_CODES]))]
     Prove(RunArgs),
     /// Compare two sides: does a change do what it claims, and break nothing?
     Verify(VerifyArgs),
     /// Qualify a release: the cases of a matrix of images, guests, firewalls and tools
     Qualify(QualifyArgs),
     /// Put reports together, or make the page of one again
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = help::REPORT)]
+    #[command(after_long_help = help::long(&[help::REPORT, help::EXIT_CODES]))]
     Report {
         /// What to do with reports.
         #[command(subcommand)]
         command: ReportCommand,
     },
     /// A shell on a clone of a layer
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = help::SHELL)]
+    #[command(after_long_help = help::long(&[help::SHELL, help::ENVIRONMENT, help::EXIT_CODES]))]
     Shell(ShellArgs),
-    /// A shell on the host of a scenario that failed, as `run --keep` kept it
-    #[command(after_help = EXIT_CODES)]
+    /// A shell on a host that `run --keep` kept
+    #[command(after_help = help::RESUME)]
+    #[command(after_long_help = help::long(&[help::RESUME, help::ENVIRONMENT, help::EXIT_CODES]))]
     Resume(ResumeArgs),
     /// Walk the way to a container, and name the first hop that is broken
-    #[command(after_help = super::explain::AFTER)]
+    #[command(after_help = help::EXPLAIN)]
+    #[command(after_long_help = help::long(&[help::EXPLAIN, super::explain::AFTER]))]
     Explain(super::explain::ExplainArgs),
     /// What this machine can do for the lab, what it lacks, and how to mend that
-    #[command(after_help = super::doctor::AFTER)]
+    #[command(after_help = help::DOCTOR)]
+    #[command(after_long_help = help::long(&[help::DOCTOR, super::doctor::AFTER]))]
     Doctor(super::doctor::DoctorArgs),
     /// List the layers that are kept, or remove some
-    #[command(after_help = format!("{BOUNDS}\n\n{EXIT_CODES}"))]
+    #[command(after_help = help::LAYERS)]
+    #[command(after_long_help = help::long(&[help::LAYERS, help::BOUNDS, help::EXIT_CODES]))]
     Layers(LayersArgs),
     /// Measure what the lab is fast at, on this machine
-    #[command(after_help = format!("Names:\n  {}\n\n{EXIT_CODES}", crate::bench::names("\n  ")))]
+    #[command(after_help = help::BENCH)]
+    #[command(after_long_help = help::long(&[
+        help::BENCH,
+        &format!("Names:\n  {}", crate::bench::names("\n  ")),
+        help::ENVIRONMENT,
+        help::EXIT_CODES,
+    ]))]
     Bench(BenchArgs),
     /// Build and look at images
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = help::IMAGE)]
+    #[command(after_long_help = help::long(&[help::IMAGE, help::EXIT_CODES]))]
     Image {
         /// What to do with images.
         #[command(subcommand)]
         command: ImageCommand,
     },
+    /// Print what a shell needs to complete the command line
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Print the manual as man pages
+    #[command(after_help = help::MAN)]
+    Man(ManArgs),
 }
 
 /// Which scenarios.
 #[derive(Debug, Args)]
 pub struct Selection {
-    /// Which scenarios: an area with `::` behind it, or a part of their names [default: all]
+    /// An area with `::` behind it, or parts of names [default: all]
     #[arg(value_name = "FILTER")]
     pub filters: Vec<String>,
     /// Filters are full names
@@ -113,6 +121,9 @@ pub struct ListArgs {
     /// Which.
     #[command(flatten)]
     pub selection: Selection,
+    /// Of what.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Print an array of objects with claims, layers, needs and saboteurs
     #[arg(long)]
     pub json: bool,
@@ -124,30 +135,43 @@ pub struct RunArgs {
     /// Which.
     #[command(flatten)]
     pub selection: Selection,
+    /// Of what.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// On what.
     #[command(flatten)]
     pub lab: LabArgs,
     /// How many at once [default: what this machine carries]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// The report's folder: empty, new, or an earlier report, which is replaced [default: a dated
-    /// folder in target/spawnlab/runs, and `latest` leads to it]
+    /// The report's folder [default: a dated one]
+    ///
+    /// Dated ones are in target/spawnlab/runs, where `latest` leads to the newest. One that is named
+    /// is new, empty, or an earlier report, which is replaced.
     #[arg(long, value_name = "DIR")]
     pub report: Option<Utf8PathBuf>,
-    /// Run each scenario N times, each time on a fresh clone; one that does not come out the same each
-    /// time is flaky, and no pass
+    /// Run each scenario N times, each on a fresh clone
+    ///
+    /// One that does not come out the same each time is flaky, and no pass.
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true)]
     pub repeat: NonZeroU32,
-    /// How often scenarios that repeat something on their clone do so
+    /// How often scenarios that loop on their clone do so
     #[arg(long, value_name = "N", default_value_t = LOOPS)]
     pub loops: NonZeroU32,
-    /// The list of known bugs, whose failures are expected [default: ci/known.toml as of when this
-    /// command was built]
+    /// Known bugs, whose failures are expected
+    ///
+    /// Without it, the rows of ci/known.toml as of when this command was built.
     #[arg(long, value_name = "FILE")]
     pub known: Option<Utf8PathBuf>,
-    /// Start no further scenario once one came out other than expected
+    /// Start no more once one was not as expected
     #[arg(long)]
     pub fail_fast: bool,
+    /// Tell only what is not as expected, and the end
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tell also beginnings, phases, and where evidence is
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 /// Arguments of `layers`.
@@ -164,8 +188,9 @@ pub struct LayersArgs {
 /// What to do with layers.
 #[derive(Debug, Subcommand)]
 pub enum LayersCommand {
-    /// Remove layers, and what stands on them, unless they are in use [default: what is beyond the bounds]
-    #[command(after_help = format!("{BOUNDS}\n\n{EXIT_CODES}"))]
+    /// Remove layers, and what stands on them [default: what is beyond the bounds]
+    #[command(after_help = help::CLEAN)]
+    #[command(after_long_help = help::long(&[help::CLEAN, help::BOUNDS, help::EXIT_CODES]))]
     Clean(CleanArgs),
 }
 
@@ -195,7 +220,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "suite")]
     #[arg(value_parser = crate::bench::known)]
     pub only: Vec<String>,
-    /// Also all scenarios, once with an empty cache of layers and once with a full one: many minutes
+    /// Also all scenarios, without layers and with them: many minutes
     #[arg(long)]
     pub suite: bool,
     /// Measure nothing; make N clones instead, ask each on the host and in a container, and fail if one
@@ -240,6 +265,7 @@ pub struct ResumeArgs {
 #[derive(Debug, Subcommand)]
 pub enum ImageCommand {
     /// Build an image, unless it is there already
+    #[command(after_help = help::BUILD)]
     Build {
         /// Fetch everything and build it again
         #[arg(long)]
@@ -248,8 +274,10 @@ pub enum ImageCommand {
         recipe: Option<String>,
     },
     /// List the images that were built
+    #[command(after_help = help::IMAGES)]
     List,
     /// Print the `image.json` of an image
+    #[command(after_help = help::SHOW)]
     Show {
         /// The name, if only one image has it, or the beginning of the id
         image: String,
@@ -259,52 +287,36 @@ pub enum ImageCommand {
 /// What scenarios are run on, and with what. The variables serve `cargo test`, too.
 #[derive(Debug, Clone, Args)]
 pub struct LabArgs {
-    /// The deploy tool under test [default: the one that ships with the lab]
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "SPAWNLAB_TOOL",
-        hide_env_values = true
-    )]
+    /// The deploy tool under test [default: the lab's own]
+    ///
+    /// It is called in a flake's folder as `TOOL [-v] MACHINE TARGET [CONTAINER]`.
+    #[arg(long, value_name = "PATH", env = "SPAWNLAB_TOOL", hide_env = true)]
     pub tool: Option<Utf8PathBuf>,
-    /// What the tool promises beyond the contract, comma-separated; scenarios that need more are
-    /// skipped [default: `all` for the one that ships with the lab, `none` with --tool]
-    #[arg(
-        long,
-        value_name = "LIST",
-        env = "SPAWNLAB_PROMISES",
-        hide_env_values = true
-    )]
+    /// What the tool promises: a list, `all` or `none`
+    ///
+    /// Beyond the contract, separated by commas. Scenarios that need more are skipped. Without it,
+    /// the lab's own tool promises all, and one that --tool names promises nothing.
+    #[arg(long, value_name = "LIST", env = "SPAWNLAB_PROMISES", hide_env = true)]
     #[arg(value_parser = promises)]
     pub promises: Option<Promises>,
-    /// A recipe's name or file, an image's folder, or a flake reference [default: debian/trixie]
-    #[arg(
-        long,
-        value_name = "IMAGE",
-        env = "SPAWNLAB_IMAGE",
-        hide_env_values = true
-    )]
+    /// Recipe, image's folder or flake reference [default: trixie]
+    ///
+    /// A recipe is named, or its file is. What a flake reference means is built with `nix build`.
+    #[arg(long, value_name = "IMAGE", env = "SPAWNLAB_IMAGE", hide_env = true)]
     pub image: Option<String>,
-    /// The Debian suite that guests are made of [default: the image's own]
-    #[arg(
-        long,
-        value_name = "SUITE",
-        env = "SPAWNLAB_GUEST",
-        hide_env_values = true
-    )]
+    /// The Debian suite of the guests [default: the image's own]
+    #[arg(long, value_name = "SUITE", env = "SPAWNLAB_GUEST", hide_env = true)]
     pub guest: Option<String>,
-    /// `auto` takes KVM only if a guest really starts under it
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        env = "SPAWNLAB_ACCEL",
-        hide_env_values = true
-    )]
+    /// auto, kvm or tcg; `auto` takes KVM only if it works
+    ///
+    /// It works if a guest really starts under it.
+    #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
+    #[arg(hide_possible_values = true, env = "SPAWNLAB_ACCEL", hide_env = true)]
     pub accel: Accel,
-    /// Keep the hosts of scenarios that fail, as they are at that instant, for `spawnlab resume`: some
-    /// 400 MiB each, at most 8 and 4 GiB, of which the oldest go first
-    #[arg(long, env = "SPAWNLAB_KEEP", hide_env_values = true)]
+    /// Keep hosts of what fails, for `spawnlab resume`
+    ///
+    /// As they are at that instant: some 400 MiB each, at most 8 and 4 GiB, of which the oldest go first.
+    #[arg(long, env = "SPAWNLAB_KEEP", hide_env = true)]
     pub keep: bool,
 }
 
@@ -336,6 +348,7 @@ impl LabArgs {
             None => Guarantee::ALL.to_vec(),
         };
         Ok(Options {
+            subject: assets::subject(),
             tool,
             promises,
             image: self.image.clone(),
@@ -352,7 +365,7 @@ impl LabArgs {
             attempts: NonZeroU32::MIN,
             repeat: NonZeroU32::MIN,
             loops: LOOPS,
-            known: Arc::new(known::read(None)?),
+            known: Arc::new(known::read(None, &registry::names())?),
             failed: if self.keep {
                 Failed::Kept
             } else {

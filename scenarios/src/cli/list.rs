@@ -6,7 +6,6 @@ use serde::Serialize;
 use spawnlab::scenario::{Guarantee, Scenario};
 
 use super::{args::ListArgs, exit::Exit, print, run, trouble::Trouble};
-use crate::registry::to_run;
 
 /// A scenario as `list --json` shows it.
 #[derive(Debug, Serialize)]
@@ -73,7 +72,8 @@ impl From<&Scenario> for Listed {
 
 /// Names and claims to standard output.
 pub(super) fn list(args: &ListArgs) -> Result<Exit, Trouble> {
-    let chosen = run::chosen(to_run(), &args.selection)?;
+    let source = args.source.open()?;
+    let chosen = run::chosen(source.to_run(), &args.selection)?;
     let listed: Vec<Listed> = chosen.iter().map(|chosen| chosen.scenario.into()).collect();
     let text = if args.json {
         serde_json::to_string_pretty(&listed)

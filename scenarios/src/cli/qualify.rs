@@ -21,7 +21,7 @@ use super::{
     signals,
     trouble::Trouble,
 };
-use crate::registry::Chosen;
+use crate::registry::{self, Chosen};
 
 /// Runs the cases of `args`, and reports them.
 pub(super) async fn qualify(args: &QualifyArgs, bodies: Handle) -> Result<Exit, Trouble> {
@@ -34,7 +34,7 @@ pub(super) async fn qualify(args: &QualifyArgs, bodies: Handle) -> Result<Exit, 
         return list(args, &all);
     }
     qualify_plan::check_tools(&all)?;
-    let known = Arc::new(known::read(args.known.as_deref())?);
+    let known = Arc::new(known::read(args.known.as_deref(), &registry::names())?);
     let shard = args.shard.map(|shard| shard.to_string());
     let mut qualification = Qualification::begun(plan, shard, all.iter().map(|(cell, _)| cell));
     let dir = qualify_files::open(args.report.as_deref(), &qualification)?;

@@ -6,7 +6,10 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use spawnlab::{lab::LOOPS, qualify::shard::Shard};
 
-use super::args::{Accel, Promises, promises};
+use super::{
+    args::{Accel, Promises, promises},
+    help,
+};
 
 /// How often scenarios that loop do so under `--soak`, if no number is given.
 const SOAK: &str = "20";
@@ -33,21 +36,24 @@ Exit codes:
 
 /// Arguments of `qualify`.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{MATRIX}\n\n{EXIT_CODES}"))]
+#[command(after_help = help::QUALIFY)]
+#[command(after_long_help = help::long(&[help::QUALIFY, MATRIX, EXIT_CODES]))]
 pub struct QualifyArgs {
-    /// The matrix [default: ci/matrix.toml as of when this command was built]
+    /// The matrix [default: ci/matrix.toml, as it is built in]
     #[arg(value_name = "MATRIX")]
     pub matrix: Option<Utf8PathBuf>,
     /// Run every case of the matrix
     #[arg(long)]
     pub full: bool,
-    /// Run only this part of the cases, such as 2/5; `report merge` puts the parts together
+    /// Run only this part of the cases; `report merge` puts them together
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// Let scenarios that loop do so N times [default with --soak: 20, else 3]
+    /// Let scenarios that loop do so N times [default: 20, else 3]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = SOAK)]
     pub soak: Option<NonZeroU32>,
-    /// Only cases with these values, such as image=trixie,firewall=off; more than one: any of them
+    /// Only cases with these values, such as image=trixie,firewall=off
+    ///
+    /// More than one: any of them.
     #[arg(long, value_name = "CASE")]
     pub case: Vec<String>,
     /// Only these scenarios, in every case: a filter as of `run`
@@ -62,26 +68,22 @@ pub struct QualifyArgs {
     /// With --list: an array of objects with names and scenarios
     #[arg(long, requires = "list")]
     pub json: bool,
-    /// What tools other than ours promise beyond the contract, comma-separated [default: none]
+    /// What tools other than ours promise: a list, all or none [default: none]
     #[arg(long, value_name = "LIST", value_parser = promises)]
     pub promises: Option<Promises>,
-    /// `auto` takes KVM only if a guest really starts under it
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        env = "SPAWNLAB_ACCEL",
-        hide_env_values = true
-    )]
+    /// auto, kvm or tcg; `auto` takes KVM only if it works
+    #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
+    #[arg(hide_possible_values = true, env = "SPAWNLAB_ACCEL", hide_env = true)]
     pub accel: Accel,
     /// How many scenarios at once [default: what this machine carries]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// The list of known bugs, whose failures are expected [default: ci/known.toml as of when this
-    /// command was built]
+    /// Known bugs, whose failures are expected
+    ///
+    /// Without it, the rows of ci/known.toml as of when this command was built.
     #[arg(long, value_name = "FILE")]
     pub known: Option<Utf8PathBuf>,
-    /// The report's folder [default: a dated folder in target/spawnlab/runs, and `latest` leads to it]
+    /// The report's folder [default: a dated one]
     #[arg(long, value_name = "DIR")]
     pub report: Option<Utf8PathBuf>,
 }

@@ -3,14 +3,18 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
+use super::help;
+
 /// What to do with reports.
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
     /// Put the reports of shards together, as one run without shards would have left it
-    #[command(after_help = MERGED)]
+    #[command(after_help = help::MERGE)]
+    #[command(after_long_help = help::long(&[help::MERGE, MERGED]))]
     Merge(MergeArgs),
     /// Make report.html of a run again: for one that was killed, or whose page is older than its evidence
-    #[command(after_help = super::args::EXIT_CODES)]
+    #[command(after_help = help::HTML)]
+    #[command(after_long_help = help::long(&[help::HTML, help::EXIT_CODES]))]
     Html(HtmlArgs),
 }
 
@@ -36,7 +40,9 @@ pub struct MergeArgs {
     /// The report of each shard
     #[arg(value_name = "DIR", required = true)]
     pub dirs: Vec<Utf8PathBuf>,
-    /// The folder of the whole report [default: a dated folder in target/spawnlab/runs, and `latest` leads to it]
+    /// The folder of the whole report [default: a dated one]
+    ///
+    /// Dated ones are in target/spawnlab/runs, where `latest` leads to the newest.
     #[arg(long, value_name = "DIR")]
     pub report: Option<Utf8PathBuf>,
 }

@@ -5,7 +5,12 @@ use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 use spawnlab::{
     event::{Event, Events, Record, Summary},
     lab::LOOPS,
-    report::{dir::Dir, drive::drive, terminal::Terminal},
+    report::{
+        dir::Dir,
+        drive::drive,
+        terminal::{Terminal, Volume},
+        usual::{self, Usual},
+    },
     runner::{self, Interrupt},
 };
 use tokio::runtime::Handle;
@@ -20,8 +25,8 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    engine::{Engine, Options},
-    registry::{Chosen, to_prove, to_run},
+    engine::{self, Engine, Options},
+    registry::Chosen,
 };
 
 /// Which of the two.
@@ -34,10 +39,17 @@ pub(super) enum What {
 /// Runs what `args` select, and reports it.
 pub(super) async fn run(args: &RunArgs, what: What, bodies: Handle) -> Result<Exit, Trouble> {
     // What can be wrong with the command line is found out before anything is written or started.
+    let source = args.source.open()?;
     let (verb, all) = match what {
-        What::Run => ("run", to_run()),
-        What::Prove => ("prove", to_prove()),
+        What::Run => ("run", source.to_run()),
+        What::Prove => ("prove", source.to_prove()),
     };
+    if let (What::Prove, [], Some(file)) = (what, all.as_slice(), &args.source.file) {
+        return Err(
+            Trouble::nothing(format!("file {file}"), "no scenario in it names a saboteur")
+                .hint("docs/spawnlab-toml.md shows what one looks like"),
+        );
+    }
     let chosen = chosen(all, &args.selection)?;
     let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
     let mut again = Again::new(&[&program, verb], &args.lab);
@@ -47,16 +59,27 @@ pub(super) async fn run(args: &RunArgs, what: What, bodies: Handle) -> Result<Ex
     if args.loops != LOOPS {
         again = again.with("--loops", args.loops.to_string());
     }
-    let mut options = args.lab.options(again)?;
+    if let Some(file) = &args.source.file {
+        again = again.with("--file", file.to_string());
+    }
+    let mut options = source.options(&args.lab, again)?;
     options.repeat = args.repeat;
     options.loops = args.loops;
     if let Some(file) = &args.known {
-        options.known = Arc::new(known::read(Some(file))?);
+        options.known = Arc::new(known::read(Some(file), &source.names())?);
     }
     let dir = report_dir::open(args.report.as_deref())?;
 
     let (events, receiver) = Events::channel();
-    let mut terminal = Terminal::stdout();
+    let volume = match (args.quiet, args.verbose) {
+        (true, _) => Volume::Quiet,
+        (_, true) => Volume::Verbose,
+        _ => Volume::Normal,
+    };
+    let mut terminal = Terminal::stdout().with_volume(volume);
+    if let Ok(cache) = engine::cache() {
+        terminal = terminal.remembering(Usual::read(&cache.root().join(usual::FILE)));
+    }
     let driver = drive(
         receiver,
         move |event| terminal.tell(event),

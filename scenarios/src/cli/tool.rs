@@ -6,10 +6,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::trouble::Trouble;
 
+/// What a tool is.
+pub(super) const HINT: &str =
+    "the path of an executable file that is called as TOOL [-v] MACHINE TARGET [CONTAINER]";
+
 /// The absolute path of the executable file `path`.
 pub(super) fn checked(path: &Utf8Path) -> Result<Utf8PathBuf, Trouble> {
-    let hint = "--tool takes the path of an executable file that is called as TOOL [-v] MACHINE TARGET [CONTAINER]";
-    let trouble = |why: String| Trouble::usage(format!("tool {path}"), why).hint(hint);
+    let trouble = |why: String| {
+        Trouble::usage(format!("tool {path}"), why).hint(format!("--tool takes {HINT}"))
+    };
     let meta = path
         .metadata()
         .map_err(|error| trouble(error.to_string()))?;

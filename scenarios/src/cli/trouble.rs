@@ -45,6 +45,11 @@ impl Trouble {
         self
     }
 
+    /// What is wrong, without what it is about and what to do.
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
+
     /// Prints it to standard error; the exit code comes back.
     #[must_use]
     pub(super) fn print(&self) -> Exit {

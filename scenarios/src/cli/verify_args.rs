@@ -8,7 +8,8 @@ use spawnlab::{scenario::Guarantee, trial::Failed};
 
 use super::{
     again::Again,
-    args::{Accel, EXIT_CODES, FILTERS, LabArgs, Promises, Selection, promises},
+    args::{Accel, LabArgs, Promises, Selection, promises},
+    help,
     trouble::Trouble,
 };
 use crate::{
@@ -30,12 +31,19 @@ const ATTEMPTS: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{VARIABLES}\n\n{VERDICTS}\n\n{FILTERS}\n\n{EXIT_CODES}"))]
+#[command(after_help = help::VERIFY)]
+#[command(after_long_help = help::long(&[
+    help::VERIFY,
+    VARIABLES,
+    VERDICTS,
+    help::FILTERS,
+    help::EXIT_CODES,
+]))]
 pub struct VerifyArgs {
-    /// A variable of the side that the change is measured against; once for each variable
+    /// Of the side without the change; once for each variable
     #[arg(long, value_name = "VAR=VALUE", required = true)]
     pub base: Vec<String>,
-    /// A variable of the side with the change; once for each variable
+    /// Of the side with the change; once for each variable
     #[arg(long, value_name = "VAR=VALUE", required = true)]
     pub change: Vec<String>,
     /// Which.
@@ -44,28 +52,23 @@ pub struct VerifyArgs {
     /// How often each scenario runs on each side
     #[arg(long, value_name = "N", default_value = "3")]
     pub repeat: NonZeroU32,
-    /// What the tools of sides with `tool=` promise beyond the contract, comma-separated [default: none]
+    /// What tools of `tool=` promise: a list, all or none [default: none]
     #[arg(long, value_name = "LIST", value_parser = promises)]
     pub promises: Option<Promises>,
-    /// `auto` takes KVM only if a guest really starts under it
-    #[arg(
-        long,
-        value_enum,
-        default_value = "auto",
-        env = "SPAWNLAB_ACCEL",
-        hide_env_values = true
-    )]
+    /// auto, kvm or tcg; `auto` takes KVM only if it works
+    #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
+    #[arg(hide_possible_values = true, env = "SPAWNLAB_ACCEL", hide_env = true)]
     pub accel: Accel,
     /// How many at once [default: what this machine carries]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    /// The report's folder [default: a dated folder in target/spawnlab/runs, and `latest` leads to it]
+    /// The report's folder [default: a dated one]
     #[arg(long, value_name = "DIR")]
     pub report: Option<Utf8PathBuf>,
     /// Write the comparison here, too: JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<Utf8PathBuf>,
-    /// Write the comparison here, too: Markdown for a comment below a pull request
+    /// Write the comparison here, too: Markdown for a pull request
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<Utf8PathBuf>,
     /// Write the comparison here, too: JUnit's XML

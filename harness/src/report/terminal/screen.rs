@@ -1,73 +1,79 @@
-//! What moves on a terminal: one line for each thing that is under way, and one for the whole.
+//! Draws the moving lines below what was printed, and takes them away again.
 
-use std::{collections::HashMap, time::Duration};
+use std::io::{self, Write};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::tcgetwinsize;
+use unicode_width::UnicodeWidthStr;
 
-/// How often the clocks on the screen are redrawn.
-const TICK: Duration = Duration::from_millis(250);
+use super::view::Window;
+use crate::report::text;
+
+/// Rows and columns of the window, asked anew each time: windows are resized.
+pub(super) type Size = Box<dyn Fn() -> (usize, usize) + Send>;
 
 pub(super) struct Screen {
-    bars: MultiProgress,
-    total: Option<ProgressBar>,
-    under_way: HashMap<String, ProgressBar>,
+    size: Size,
+    /// How wide each of the lines is that stand there now.
+    drawn: Vec<usize>,
 }
 
 impl Screen {
-    pub(super) fn stdout() -> Self {
+    pub(super) fn new(size: Size) -> Self {
         Self {
-            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stdout()),
-            total: None,
-            under_way: HashMap::new(),
+            size,
+            drawn: vec![],
         }
     }
 
-    pub(super) fn begin(&mut self, name: &str) {
-        let bar =
-            ProgressBar::new_spinner().with_style(style("{spinner} {prefix} {elapsed} {wide_msg}"));
-        let bar = match &self.total {
-            Some(total) => self.bars.insert_before(total, bar),
-            None => self.bars.add(bar),
-        };
-        bar.set_prefix(name.to_owned());
-        bar.enable_steady_tick(TICK);
-        self.under_way.insert(name.to_owned(), bar);
+    /// The window of standard output.
+    pub(super) fn stdout() -> Self {
+        Self::new(Box::new(|| {
+            tcgetwinsize(io::stdout()).map_or((24, 80), |size| {
+                let or = |size: u16, other| if size == 0 { other } else { usize::from(size) };
+                (or(size.ws_row, 24), or(size.ws_col, 80))
+            })
+        }))
     }
 
-    pub(super) fn say(&mut self, name: &str, message: &str) {
-        if let Some(bar) = self.under_way.get(name) {
-            bar.set_message(message.to_owned());
+    pub(super) fn window(&self, colour: bool) -> Window {
+        let (rows, columns) = (self.size)();
+        Window {
+            columns,
+            rows,
+            colour,
         }
     }
 
-    pub(super) fn end(&mut self, name: &str) {
-        if let Some(bar) = self.under_way.remove(name) {
-            bar.finish_and_clear();
-            self.bars.remove(&bar);
+    /// Prints `above`, which stays, and below it `lines`, which take the place of those that stand
+    /// there now. One write: nothing flickers.
+    pub(super) fn draw(
+        &mut self,
+        out: &mut dyn Write,
+        above: &str,
+        lines: &[String],
+    ) -> io::Result<()> {
+        let (_, columns) = (self.size)();
+        let mut sent = String::new();
+        if !self.drawn.is_empty() {
+            // In a window that has become narrower, terminals break the lines that were there.
+            let rows: usize = self
+                .drawn
+                .iter()
+                .map(|width| width.div_ceil(columns.max(1)).max(1))
+                .sum();
+            sent.push('\r');
+            if rows > 1 {
+                sent += &format!("\u{1b}[{}A", rows - 1);
+            }
+            sent += "\u{1b}[J";
         }
+        sent += above;
+        sent += &lines.join("\n");
+        self.drawn = lines
+            .iter()
+            .map(|line| text::printable(line).width())
+            .collect();
+        out.write_all(sent.as_bytes())?;
+        out.flush()
     }
-
-    pub(super) fn count(&mut self, ended: usize, selected: usize) {
-        let bars = &self.bars;
-        let total = self.total.get_or_insert_with(|| {
-            let bar = ProgressBar::new(u64::try_from(selected).unwrap_or(u64::MAX));
-            bars.add(bar.with_style(style("{bar:32} {pos} of {len} {elapsed}")))
-        });
-        total.set_position(u64::try_from(ended).unwrap_or(u64::MAX));
-    }
-
-    /// Prints with the moving lines out of the way.
-    pub(super) fn aside(&self, print: impl FnOnce()) {
-        self.bars.suspend(print);
-    }
-
-    pub(super) fn clear(self) {
-        for bar in self.under_way.into_values().chain(self.total) {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

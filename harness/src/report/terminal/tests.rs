@@ -2,8 +2,9 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::{
-    event::{Events, Summary},
-    report::sample,
+    event::{Events, Record, Summary},
+    report::{sample, text},
+    verdict::Verdict,
 };
 
 #[derive(Clone, Default)]
@@ -37,6 +38,99 @@ fn told(events: impl IntoIterator<Item = Event>) -> String {
 #[test]
 fn every_verdict() {
     insta::assert_snapshot!(told(sample::events()));
+}
+
+/// `events` told by what `make` makes of a paper.
+fn told_by(make: fn(Box<dyn Write + Send>) -> Terminal, volume: Volume) -> String {
+    let paper = Paper::default();
+    let mut terminal = make(Box::new(paper.clone())).with_volume(volume);
+    for event in sample::events() {
+        terminal.tell(&event);
+    }
+    paper.text()
+}
+
+#[test]
+fn quiet_tells_what_is_wrong_and_the_end() {
+    insta::assert_snapshot!(told_by(Terminal::plain, Volume::Quiet));
+}
+
+#[test]
+fn verbose_tells_beginnings_and_evidence() {
+    insta::assert_snapshot!(told_by(Terminal::plain, Volume::Verbose));
+}
+
+#[test]
+fn groups_and_annotations() {
+    insta::assert_snapshot!(told_by(Terminal::github, Volume::Normal));
+}
+
+#[test]
+fn a_runner_is_given_no_commands_by_what_is_tested() {
+    let paper = Paper::default();
+    let mut terminal = Terminal::github(Box::new(paper.clone()));
+    let mut record = sample::run().records.remove(1);
+    let Verdict::Failed(failure) = &mut record.verdict else {
+        panic!("{record:?}");
+    };
+    failure.seen = "nothing\n::set-env name=PATH::/evil".into();
+    terminal.tell(&Event::ScenarioFinished(Box::new(record)));
+    let text = paper.text();
+    let evil = text.find("  ::set-env").expect("it is shown");
+    let stopped = text
+        .find("::stop-commands::")
+        .expect("commands are stopped");
+    assert!(stopped < evil, "{text}");
+}
+
+#[test]
+fn a_step_that_is_slow_says_so_while_it_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = camino::Utf8Path::from_path(folder.path())
+        .expect("UTF-8")
+        .join("durations.json");
+    fs_err::write(&path, r#"{"layer booted": [20000, 22000, 25000]}"#).expect("written");
+    let paper = Paper::default();
+    let mut teller = Teller::new(Box::new(paper.clone()), How::Plain, false);
+    teller.usual = Usual::read(&path);
+    let second = std::time::Duration::from_secs;
+    let begin = Event::StepStarted {
+        step: "layer booted".into(),
+    };
+    teller.tell_at(&begin, second(1));
+    for now in [20, 30, 45, 46, 90] {
+        teller.tick_at(second(now));
+    }
+    insta::assert_snapshot!(paper.text(), @r"
+    begin            layer booted (usually 22 s)
+    slow             layer booted: 44 s so far, usually 22 s
+    ");
+}
+
+#[test]
+fn what_was_built_is_remembered() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = camino::Utf8Path::from_path(folder.path())
+        .expect("UTF-8")
+        .join("durations.json");
+    for _ in 0..3 {
+        let paper = Paper::default();
+        let terminal = Terminal::plain(Box::new(paper.clone()));
+        let mut terminal = terminal.remembering(Usual::read(&path));
+        for event in sample::events() {
+            terminal.tell(&event);
+        }
+    }
+    let usual = Usual::read(&path);
+    let took = |thing: &str| usual.of(thing).map(|took| took.as_millis());
+    assert_eq!(took("tcg debian/trixie layer host"), Some(31_400));
+    assert_eq!(took("tcg debian/trixie networking::lease"), Some(2_134));
+    assert_eq!(took("image debian/trixie"), None, "it was reused");
+    assert_eq!(
+        took("tcg debian/trixie names::short"),
+        None,
+        "it did not pass"
+    );
 }
 
 #[test]
@@ -110,7 +204,8 @@ fn a_paper_that_takes_no_ink_ends_nothing() {
     for event in sample::events() {
         terminal.tell(&event);
     }
-    assert_eq!(terminal.ended, sample::run().records.len());
+    let ended = terminal.lock(|teller| teller.ended);
+    assert_eq!(ended, sample::run().records.len());
 }
 
 #[tokio::test]

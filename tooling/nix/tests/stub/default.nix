@@ -29,6 +29,7 @@ let
       {
         options.spawnlab = { inherit modules specialArgs; };
       };
+    optionalString = condition: text: if condition then text else "";
     inherit (builtins) concatMap;
     inherit (builtins) attrValues;
     optionals = condition: list: if condition then list else [ ];
@@ -69,6 +70,7 @@ let
             "diffutils"
             "e2fsprogs"
             "fakeroot"
+            "installShellFiles"
             "jq"
             "makeWrapper"
             "mmdebstrap"
@@ -87,9 +89,12 @@ let
       buildRustPackage = arguments: package "${arguments.pname}-${arguments.version}" arguments;
       pkgs = tools // {
         inherit lib;
-        stdenv.hostPlatform = {
-          inherit system;
-          isLinux = builtins.match ".*-linux" system != null;
+        stdenv = {
+          hostPlatform = {
+            inherit system;
+            isLinux = builtins.match ".*-linux" system != null;
+          };
+          buildPlatform.canExecute = _: true;
         };
         rustPlatform = { inherit buildRustPackage; };
         pkgsCross.musl64.pkgsStatic.rustPlatform = { inherit buildRustPackage; };

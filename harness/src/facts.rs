@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use crate::prelude::*;
 use serde::Deserialize;
-use spawnlab::prelude::*;
 
 /// A link as networkd sees it. Names are networkd's own.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,0 +1,89 @@
+//! What a file declares, as plain data.
+
+use std::ops::Range;
+
+use camino::Utf8PathBuf;
+
+use super::step::Step;
+use crate::scenario::{Base, Guarantee};
+
+/// A whole file that was found sound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct File {
+    /// What the scenarios run on.
+    pub target: Target,
+    /// At least one.
+    pub scenarios: Vec<Declared>,
+}
+
+/// A value, and where in the file it stands: some can only be judged by whoever uses them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found<T> {
+    /// The value.
+    pub value: T,
+    /// Its bytes in the file.
+    pub place: Range<usize>,
+}
+
+/// What the scenarios run on; what is left out has the lab's defaults.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    /// A recipe's name or file, an image's folder, or a flake reference.
+    pub image: Option<Found<String>>,
+    /// The Debian suite that guests are made of.
+    pub guest: Option<Found<String>>,
+    /// The deploy tool under test, relative to the file's folder.
+    pub tool: Option<Found<Utf8PathBuf>>,
+    /// What the tool promises.
+    pub promises: Option<Vec<Guarantee>>,
+    /// The firewall that hosts are put under.
+    pub firewall: Option<Found<String>>,
+    /// The folder of the flake that is deployed, relative to the file's.
+    pub flake: Option<Found<Utf8PathBuf>>,
+    /// The file with the containers that hosts declare, relative to this file's folder.
+    pub containers: Option<Found<Utf8PathBuf>>,
+    /// Container and machine of each deploy into the layer `deployed`, in the file's order.
+    pub deploy: Option<Vec<(String, String)>>,
+}
+
+/// One scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// The part of its name before `::`.
+    pub area: String,
+    /// The part behind it.
+    pub name: String,
+    /// The sentence that it proves.
+    pub claim: String,
+    /// What it starts from.
+    pub base: Base,
+    /// What the tool has to promise.
+    pub needs: Vec<Guarantee>,
+    /// Its deadline in seconds on a machine with KVM.
+    pub limit: u64,
+    /// What it does, in order; at least one step asserts something.
+    pub steps: Vec<Step>,
+    /// What must turn it red.
+    pub saboteurs: Vec<Sabotage>,
+}
+
+impl Declared {
+    /// `area::name`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}::{}", self.area, self.name)
+    }
+}
+
+/// A change to the host that must turn its scenario red.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sabotage {
+    /// Its name.
+    pub name: String,
+    /// Run as root on the clone before the scenario.
+    pub script: String,
+    /// The step that must fail, by what it is called.
+    pub fails: String,
+    /// A scenario of the same file that must pass nevertheless.
+    pub spares: String,
+}

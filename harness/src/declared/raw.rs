@@ -1,0 +1,89 @@
+//! The file as TOML has it, before anything is checked that serde does not check.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFile {
+    #[serde(default)]
+    pub(super) target: RawTarget,
+    #[serde(default)]
+    pub(super) scenario: Vec<Spanned<RawScenario>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTarget {
+    pub(super) image: Option<Spanned<String>>,
+    pub(super) guest: Option<Spanned<String>>,
+    pub(super) tool: Option<Spanned<String>>,
+    pub(super) promises: Option<Vec<Spanned<String>>>,
+    pub(super) firewall: Option<Spanned<String>>,
+    pub(super) flake: Option<Spanned<String>>,
+    pub(super) containers: Option<Spanned<String>>,
+    pub(super) deploy: Option<Vec<Spanned<RawDeploy>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDeploy {
+    pub(super) machine: Spanned<String>,
+    pub(super) container: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawScenario {
+    pub(super) name: Spanned<String>,
+    pub(super) claim: Spanned<String>,
+    pub(super) from: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) needs: Vec<Spanned<String>>,
+    pub(super) limit: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) step: Vec<Spanned<RawStep>>,
+    #[serde(default)]
+    pub(super) saboteur: Vec<Spanned<RawSaboteur>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStep {
+    pub(super) succeed: Option<Spanned<String>>,
+    pub(super) fail: Option<Spanned<String>>,
+    pub(super) execute: Option<Spanned<String>>,
+    pub(super) wait_until_succeeds: Option<Spanned<String>>,
+    pub(super) wait_until_fails: Option<Spanned<String>>,
+    pub(super) wait_for_unit: Option<Spanned<String>>,
+    pub(super) wait_for_open_port: Option<Spanned<u16>>,
+    pub(super) wait_for_lease: Option<Spanned<String>>,
+    pub(super) wait_for_name: Option<Spanned<String>>,
+    pub(super) deploy: Option<Spanned<String>>,
+    pub(super) into: Option<Spanned<String>>,
+    #[serde(rename = "in")]
+    pub(super) container: Option<Spanned<String>>,
+    pub(super) called: Option<Spanned<String>>,
+    pub(super) within: Option<Spanned<u64>>,
+    pub(super) status: Option<Spanned<i32>>,
+    pub(super) stdout: Option<Spanned<RawText>>,
+    pub(super) stderr: Option<Spanned<RawText>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawText {
+    pub(super) equals: Option<Spanned<String>>,
+    pub(super) contains: Option<Spanned<String>>,
+    pub(super) lacks: Option<Spanned<String>>,
+    pub(super) matches: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSaboteur {
+    pub(super) name: Spanned<String>,
+    pub(super) script: Spanned<String>,
+    pub(super) fails: Spanned<String>,
+    pub(super) spares: Spanned<String>,
+}

@@ -1,0 +1,117 @@
+//! One step of a declared scenario. The verbs are those of the NixOS test driver.
+
+use std::time::Duration;
+
+/// How long a step may take with KVM, unless it says otherwise.
+pub(super) const WITHIN: Duration = Duration::from_secs(30);
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The name of the assertion that it makes: a saboteur names it, too.
+    pub called: String,
+    /// What it does.
+    pub act: Do,
+    /// The container that it does it in; on the host if there is none.
+    pub container: Option<String>,
+    /// How long it may take on a machine with KVM.
+    pub within: Duration,
+    /// What has to come of it, besides what the verb demands.
+    pub expected: Expected,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Do {
+    /// Runs a script, which has to exit with 0.
+    Succeed(String),
+    /// Runs a script, which has to exit with something else.
+    Fail(String),
+    /// Runs a script, however it ends.
+    Execute(String),
+    /// Runs a script again and again until it exits with 0, and prints what is expected.
+    WaitUntilSucceeds(String),
+    /// Runs a script again and again until it fails.
+    WaitUntilFails(String),
+    /// Waits until a unit is active; one that has failed ends the wait.
+    WaitForUnit(String),
+    /// Waits until something listens on a TCP port.
+    WaitForOpenPort(u16),
+    /// Waits until a container holds a lease of the host's.
+    WaitForLease(String),
+    /// Waits until a container's name means the address that it leased.
+    WaitForName(String),
+    /// Calls the tool under test, which has to exit with 0, unless a status is expected.
+    Deploy {
+        /// The machine of the flake.
+        machine: String,
+        /// Where it goes.
+        container: String,
+    },
+}
+
+/// What has to come of a command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// Its exit status.
+    pub status: Option<i32>,
+    /// Its standard output.
+    pub stdout: Vec<Text>,
+    /// Its standard error.
+    pub stderr: Vec<Text>,
+}
+
+impl Expected {
+    /// Whether nothing is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.status.is_none() && self.stdout.is_empty() && self.stderr.is_empty()
+    }
+}
+
+/// What a text has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Text {
+    /// This and nothing else, but for white space at its ends.
+    Equals(String),
+    /// Somewhere this.
+    Contains(String),
+    /// Nowhere this.
+    Lacks(String),
+    /// Somewhere what this regular expression (the crate regex's, found sound) means.
+    Matches(String),
+}
+
+impl Text {
+    /// Whether `text` is so.
+    #[must_use]
+    pub fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::Equals(whole) => text.trim() == whole.trim(),
+            Self::Contains(part) => text.contains(part),
+            Self::Lacks(part) => !text.contains(part),
+            Self::Matches(pattern) => {
+                regex::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
+            }
+        }
+    }
+
+    /// The demand in words.
+    #[must_use]
+    pub fn demand(&self) -> String {
+        match self {
+            Self::Equals(whole) => format!("{:?}", whole.trim()),
+            Self::Contains(part) => format!("something with {part:?}"),
+            Self::Lacks(part) => format!("nothing with {part:?}"),
+            Self::Matches(pattern) => format!("something that matches {pattern:?}"),
+        }
+    }
+}
+
+impl Step {
+    /// Whether it can fail.
+    #[must_use]
+    pub fn asserts(&self) -> bool {
+        !matches!(self.act, Do::Execute(_)) || !self.expected.is_empty()
+    }
+}

@@ -1,0 +1,200 @@
+//! Where scenarios come from: the lab's own, or a file that declares some.
+
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use spawnlab::{
+    declared::{self, Found, Problem, Target},
+    known::Known,
+    scenario::Scenario,
+    subject::{CONTAINERS, Deployed, FLAKE},
+};
+
+use super::{again::Again, args::LabArgs, args::Promises, tool, trouble::Trouble};
+use crate::{
+    engine::Options,
+    firewall::Firewall,
+    registry::{self, Chosen},
+};
+
+/// The source, as the command line names it.
+#[derive(Debug, Clone, Args)]
+pub struct SourceArgs {
+    /// The scenarios of this file, such as spawnlab.toml
+    ///
+    /// Instead of the lab's own. docs/spawnlab-toml.md explains such files.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<Utf8PathBuf>,
+}
+
+/// Scenarios, and what they run on.
+#[derive(Debug)]
+pub struct Source {
+    scenarios: Vec<&'static Scenario>,
+    file: Option<OpenFile>,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    path: Utf8PathBuf,
+    text: String,
+    target: Target,
+}
+
+impl SourceArgs {
+    /// Reads the file, if there is one.
+    ///
+    /// # Errors
+    /// It can't be read, or something in it is wrong.
+    pub fn open(&self) -> Result<Source, Trouble> {
+        let Some(path) = &self.file else {
+            return Ok(Source {
+                scenarios: registry::scenarios().collect(),
+                file: None,
+            });
+        };
+        let bytes = fs_err::read(path).map_err(|error| {
+            Trouble::usage(format!("file {path}"), error)
+                .hint("--file takes a file that declares scenarios, such as spawnlab.toml")
+        })?;
+        let mut file = declared::parse(path.as_str(), &bytes).map_err(|why| trouble(&why))?;
+        let target = std::mem::take(&mut file.target);
+        Ok(Source {
+            scenarios: declared::scenarios(file).iter().collect(),
+            file: Some(OpenFile {
+                path: path.clone(),
+                text: String::from_utf8_lossy(&bytes).into_owned(),
+                target,
+            }),
+        })
+    }
+}
+
+impl Source {
+    /// All scenarios.
+    #[must_use]
+    pub fn to_run(&self) -> Vec<Chosen> {
+        registry::each(&self.scenarios)
+    }
+
+    /// All scenarios with each of their saboteurs.
+    #[must_use]
+    pub fn to_prove(&self) -> Vec<Chosen> {
+        registry::each_sabotaged(&self.scenarios)
+    }
+
+    /// Their names.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let names = self.scenarios.iter().map(|scenario| scenario.full_name());
+        names.collect()
+    }
+
+    /// What the engine needs to know, with what the file says where `lab` is silent.
+    ///
+    /// # Errors
+    /// Those of [`LabArgs::options`], and what the file names and is not there.
+    pub fn options(&self, lab: &LabArgs, again: Again) -> Result<Options, Trouble> {
+        match &self.file {
+            None => lab.options(again),
+            Some(file) => file.options(lab, again),
+        }
+    }
+}
+
+impl OpenFile {
+    fn options(&self, lab: &LabArgs, again: Again) -> Result<Options, Trouble> {
+        let target = &self.target;
+        let mut lab = lab.clone();
+        if let (Some(tool), None) = (&target.tool, &lab.tool) {
+            let path = self.beside(&tool.value);
+            tool::checked(&path).map_err(|why| self.wrong(tool, why.why(), tool::HINT))?;
+            lab.tool = Some(path);
+        }
+        if lab.promises.is_none() {
+            lab.promises = target.promises.clone().map(Promises);
+        }
+        if let (Some(image), None) = (&target.image, &lab.image) {
+            lab.image = Some(self.image(image));
+        }
+        if let (Some(guest), None) = (&target.guest, &lab.guest) {
+            lab.guest = Some(guest.value.clone());
+        }
+        let mut options = lab.options(again)?;
+        // The built-in list is about the lab's own scenarios.
+        options.known = Arc::new(Known::default());
+        if let Some(firewall) = &target.firewall {
+            let hint = "`spawnlab verify --help` lists the variants";
+            options.firewall =
+                Firewall::read(&firewall.value).map_err(|why| self.wrong(firewall, why, hint))?;
+        }
+        if let Some(flake) = &target.flake {
+            let folder = self.beside(&flake.value);
+            let hint = "a folder with a flake.nix, relative to that of this file";
+            if !folder.join("flake.nix").is_file() {
+                let why = format!("there is no {}", folder.join("flake.nix"));
+                return Err(self.wrong(flake, why, hint));
+            }
+            // What makes closures of Debian binaries is the lab's, unless the flake has its own.
+            let lib = format!("{FLAKE}/lib");
+            let ours = options.subject.files.iter();
+            let ours: Vec<_> = ours
+                .filter(|file| file.path.starts_with(&lib))
+                .cloned()
+                .collect();
+            let put = options.subject.put_folder(FLAKE, &folder);
+            put.map_err(|why| self.wrong(flake, why, hint))?;
+            if !folder.join("lib").exists() {
+                options.subject.files.extend(ours);
+            }
+        }
+        if let Some(containers) = &target.containers {
+            let hint = "a Nix file with a set of containers, relative to the folder of this file";
+            let content = fs_err::read(self.beside(&containers.value))
+                .map_err(|why| self.wrong(containers, why, hint))?;
+            options.subject.put_file(CONTAINERS, content);
+        }
+        if let Some(deploy) = &target.deploy {
+            let deployed = |(container, machine): &(String, String)| Deployed {
+                machine: machine.clone(),
+                container: container.clone(),
+            };
+            options.subject.deployed = deploy.iter().map(deployed).collect();
+        }
+        Ok(options)
+    }
+
+    /// `path`, relative to the file's folder.
+    fn beside(&self, path: &Utf8Path) -> Utf8PathBuf {
+        match self.path.parent() {
+            Some(folder) => folder.join(path),
+            None => path.to_owned(),
+        }
+    }
+
+    /// An image that is a path is one beside the file.
+    fn image(&self, image: &Found<String>) -> String {
+        let beside = self.beside(Utf8Path::new(&image.value));
+        let a_path = image.value.contains('/') || image.value.ends_with(".toml");
+        if a_path && beside.exists() {
+            beside.into_string()
+        } else {
+            image.value.clone()
+        }
+    }
+
+    fn wrong<T>(&self, found: &Found<T>, why: impl ToString, hint: &str) -> Trouble {
+        trouble(&Problem::at(
+            self.path.as_str(),
+            &self.text,
+            found.place.clone(),
+            why.to_string(),
+            hint,
+        ))
+    }
+}
+
+fn trouble(problem: &Problem) -> Trouble {
+    Trouble::usage(problem.place(), problem.explained()).hint(&problem.hint)
+}
