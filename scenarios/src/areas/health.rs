@@ -15,7 +15,8 @@ spawnlab::scenarios! {
         "unit-of-a-guest-fails" fails "no failed units" spares "names::name_is_the_leased_address":
             "systemd-run -M web --quiet --unit=sabotage --wait false || true";
         "program-crashes" fails "no core dumps" spares "names::name_is_the_leased_address":
-            "systemd-run --quiet --unit=sabotage -p SuccessExitStatus=SIGSEGV --wait sh -c 'kill -SEGV $$$$' || true";
+            "printf '%s\\n' 'MESSAGE=Process 7 (sabotage) of user 0 dumped core.' COREDUMP_COMM=sabotage \
+                 MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1 | logger --journald";
         "memory-runs-out" fails "no OOM kills" spares "names::name_is_the_leased_address":
             "systemd-run --quiet --wait -p MemoryMax=8M -p MemorySwapMax=0 tail /dev/zero || true";
         "jobs-in-a-circle" fails "no ordering cycles" spares "names::name_is_the_leased_address":
@@ -27,7 +28,7 @@ spawnlab::scenarios! {
              printf '[Unit]\\nWants=one.service two.service\\n' > circle.target
              systemctl daemon-reload; systemctl start circle.target";
         "kernel-complains" fails "no kernel oopses" spares "names::name_is_the_leased_address":
-            "echo '<4>BUG: Bad page state in process sabotage' > /dev/kmsg";
+            "echo '[   20.000000] BUG: Bad page state in process sabotage' > /dev/ttyS0";
         "console-shows-a-panic" fails "no kernel panics" spares "names::name_is_the_leased_address":
             "echo '[   20.000000] Kernel panic - not syncing: sabotage' > /dev/ttyS0";
         "emergency-shell-opens" fails "no emergency shells" spares "names::name_is_the_leased_address":

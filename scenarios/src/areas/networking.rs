@@ -35,7 +35,10 @@ spawnlab::scenarios! {
     lease_returns_after_container_restart on Deployed limit 60 turn 45 {
         "another-network-after-restart" fails "the address after the restart" spares "status::host_has_no_failed_units":
             "mkdir -p /run/systemd/network
-             printf '%s\\n' '[Match]' Name=ve-web '[Network]' Address=10.80.0.1/28 DHCPServer=yes > /run/systemd/network/70-other.network";
+             printf '%s\\n' '[Match]' Name=ve-web '[Network]' Address=10.80.0.1/28 DHCPServer=yes > /run/systemd/network/70-other.network
+             mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
+             printf '[Service]\\nExecStopPost=networkctl reload\\n' > /run/systemd/system/systemd-nspawn@web.service.d/sabotage.conf
+             systemctl daemon-reload";
         "no-dhcp-after-restart" fails "the lease after the restart" spares "status::host_has_no_failed_units":
             "nft add table inet sabotage
              nft 'add chain inet sabotage input { type filter hook input priority 0; }'
@@ -54,7 +57,7 @@ spawnlab::scenarios! {
     asking_again_takes_no_second_lease on Deployed limit 60 turn 10 {
         "another-guest-each-time" fails "the leases given" spares "status::host_has_no_failed_units":
             "systemd-run -M web --quiet --wait sh -c 'mkdir -p /run/systemd/system/systemd-networkd.service.d
-                 printf \"[Service]\\nExecStartPre=/bin/sh -c \\\"mkdir -p /run/systemd/network/80-container-host0.network.d; echo [DHCPv4] >/run/systemd/network/80-container-host0.network.d/sabotage.conf; echo IAID=\\$\\$\\$\\$ >>/run/systemd/network/80-container-host0.network.d/sabotage.conf\\\"\\n\" \
+                 printf \"[Service]\\nExecStartPre=+/bin/sh -c \\\"mkdir -p /run/systemd/network/80-container-host0.network.d; echo [DHCPv4] >/run/systemd/network/80-container-host0.network.d/sabotage.conf; echo IAID=\\$\\$\\$\\$ >>/run/systemd/network/80-container-host0.network.d/sabotage.conf\\\"\\n\" \
                      > /run/systemd/system/systemd-networkd.service.d/sabotage.conf; systemctl daemon-reload'";
     }
 

@@ -65,7 +65,7 @@ Examples:
 /// The end of `spawnlab explain -h`.
 pub(super) const EXPLAIN: &str = "\
 Examples:
-  spawnlab explain web                       on a fresh clone with its containers
+  spawnlab explain web                       on a fresh clone of a host
   spawnlab explain web --kept EVIDENCE       on a host that `run --keep` kept
   spawnlab explain db --here --port 5432     on this very machine";
 
