@@ -23,7 +23,7 @@ fact unit systemctl show "$unit" -p LoadState,ActiveState,SubState,Result,ExecMa
 if ! systemctl -q is-active "$unit"; then
     fact unit-journal journalctl -u "$unit" -n 3 -o cat --no-pager
 fi
-fact nspawn sh -c 'cat "/etc/systemd/nspawn/$1.nspawn" "/run/systemd/nspawn/$1.nspawn" "/var/lib/machines/$1.nspawn" 2>/dev/null' sh "$name"
+fact nspawn sh -c 'cat "/etc/systemd/nspawn/$1.nspawn" "/run/systemd/nspawn/$1.nspawn" "/var/lib/machines/$1.nspawn" 2>/dev/null; :' sh "$name"
 fact root ls -d "/var/lib/machines/$name"
 fact roots ls /var/lib/machines
 fact profile ls -L "$profile/init"

@@ -53,7 +53,10 @@ fn a_broken_hop_is_named_with_its_facts(#[case] name: &str, #[case] hop: Hop) {
 #[test]
 fn a_sound_host_is_called_sound() {
     let walk = recorded("sound");
-    insta::assert_snapshot!(walk.explanation().join("\n"), @"");
+    insta::assert_snapshot!(walk.explanation().join("\n"), @r"
+    web is sound: no hop of the way to it is broken
+    whole: host, declaration, profile, unit, machine, guest, link, firewall, lease, route, name, port, service
+    ");
 }
 
 #[test]
@@ -78,11 +81,11 @@ fn a_service_that_hangs_or_fails_is_not_the_ports_fault() {
     let hangs = r#"{"exitcode":28,"errormsg":"Operation timed out","http_code":0,"time_connect":0.01,"remote_ip":null}"#;
     facts.facts.insert("by-address".into(), fetched(hangs));
     let walk = Walk::of(facts.clone());
-    insta::assert_snapshot!(walk.explanation()[0], @"");
+    insta::assert_snapshot!(walk.explanation()[0], @"web is broken at the hop service: it takes connections and does not answer them");
     let fails = r#"{"exitcode":0,"errormsg":null,"http_code":502,"time_connect":0.01,"remote_ip":"192.168.0.1"}"#;
     facts.facts.insert("by-address".into(), fetched(fails));
     let walk = Walk::of(facts);
-    insta::assert_snapshot!(walk.explanation()[0], @"");
+    insta::assert_snapshot!(walk.explanation()[0], @"web is broken at the hop service: it answers HTTP 502");
 }
 
 #[test]

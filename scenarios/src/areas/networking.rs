@@ -57,7 +57,7 @@ spawnlab::scenarios! {
     asking_again_takes_no_second_lease on Deployed limit 60 turn 10 {
         "another-guest-each-time" fails "the leases given" spares "status::host_has_no_failed_units":
             "systemd-run -M web --quiet --wait sh -c 'mkdir -p /run/systemd/system/systemd-networkd.service.d
-                 printf \"[Service]\\nExecStartPre=+/bin/sh -c \\\"mkdir -p /run/systemd/network/80-container-host0.network.d; echo [DHCPv4] >/run/systemd/network/80-container-host0.network.d/sabotage.conf; echo IAID=\\$\\$\\$\\$ >>/run/systemd/network/80-container-host0.network.d/sabotage.conf\\\"\\n\" \
+                 printf \"[Service]\\nExecStartPre=+/bin/sh -c \\\"mkdir -p /run/systemd/network/80-container-host0.network.d; echo [DHCPv4] >/run/systemd/network/80-container-host0.network.d/sabotage.conf; echo SendRelease=no >>/run/systemd/network/80-container-host0.network.d/sabotage.conf; echo IAID=\\$\\$\\$\\$ >>/run/systemd/network/80-container-host0.network.d/sabotage.conf\\\"\\n\" \
                      > /run/systemd/system/systemd-networkd.service.d/sabotage.conf; systemctl daemon-reload'";
     }
 
