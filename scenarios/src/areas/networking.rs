@@ -55,10 +55,9 @@ spawnlab::scenarios! {
     /// A guest that asks again and again, as after restarts of its networkd, takes one lease and not one each time
     /// (<https://github.com/systemd/systemd/issues/37835>, <https://github.com/systemd/systemd/issues/34337>).
     asking_again_takes_no_second_lease on Deployed limit 60 turn 10 {
-        "another-guest-each-time" fails "the leases given" spares "status::host_has_no_failed_units":
-            "systemd-run -M web --quiet --wait sh -c 'mkdir -p /run/systemd/system/systemd-networkd.service.d
-                 printf \"[Service]\\nExecStartPre=+/bin/sh -c \\\"mkdir -p /run/systemd/network/80-container-host0.network.d; echo [DHCPv4] >/run/systemd/network/80-container-host0.network.d/sabotage.conf; echo SendRelease=no >>/run/systemd/network/80-container-host0.network.d/sabotage.conf; echo IAID=\\$\\$\\$\\$ >>/run/systemd/network/80-container-host0.network.d/sabotage.conf\\\"\\n\" \
-                     > /run/systemd/system/systemd-networkd.service.d/sabotage.conf; systemctl daemon-reload'";
+        "asks-under-another-name" fails "the leases given" spares "status::host_has_no_failed_units":
+            "nsenter -t $(machinectl show -p Leader --value web) -n \
+                 busybox udhcpc -i host0 -n -q -f -t 5 -T 2 -C -x 0x3d:02736162 -s /bin/true";
     }
 
     /// What leaves a container for the world is masqueraded as the host.
