@@ -277,18 +277,21 @@ fn interrupted_anywhere_it_ends_with_130_and_leaves_nothing() {
     let explain = ["explain", "web", "--image", &lab.image];
     lab.stopped("explain", &explain, 1, cloned);
 
+    let image = format!("image={}", lab.image);
     let verify = [
         "verify",
         "--base",
         "firewall=off",
+        "--base",
+        &image,
         "--change",
         "firewall=nixos",
+        "--change",
+        &image,
         "--repeat",
         "1",
         "--exact",
         SCENARIO,
-        "--image",
-        &lab.image,
         "--report",
         report,
     ];

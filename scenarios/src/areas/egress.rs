@@ -45,7 +45,7 @@ spawnlab::scenarios! {
     /// (<https://github.com/systemd/systemd/issues/13704>).
     iptables_reload_keeps_guests_connected on Deployed brings [Firewall] {
         "all-tables-are-flushed" fails "the masquerading after the reload" spares "networking::lease_comes_from_the_host":
-            "printf '#!/bin/sh\\nnft flush ruleset\\nexec /usr/sbin/iptables-restore \"$@\"\\n' > /usr/local/sbin/iptables-restore
+            "printf '#!/bin/sh\\nnft delete table ip io.systemd.nat 2>/dev/null\\nexec /usr/sbin/iptables-restore \"$@\"\\n' > /usr/local/sbin/iptables-restore
              chmod 755 /usr/local/sbin/iptables-restore";
     }
 }
