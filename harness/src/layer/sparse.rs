@@ -1,9 +1,12 @@
 //! Copying a memory file: 2 GiB in name, a fifth of that in use.
 
-use std::{fs::File, io};
+use std::{fs::File, io, os::unix::fs::FileExt};
 
 use camino::Utf8Path;
-use rustix::fs::{SeekFrom, copy_file_range, ftruncate, ioctl_ficlone, seek};
+use rustix::{
+    fs::{SeekFrom, copy_file_range, ftruncate, ioctl_ficlone, seek},
+    io::Errno,
+};
 
 /// Copies `from` to the new file `to`: as a clone where the file system can, else its data
 /// without its holes. The copy is as long as the original.
@@ -45,7 +48,14 @@ fn copy_span(source: &File, target: &File, from: u64, to: u64) -> io::Result<()>
             target,
             Some(&mut write_at),
             rest,
-        )?;
+        );
+        let copied = match copied {
+            // Between file systems of two kinds the kernel does not copy: the temporary folder may be in memory.
+            Err(Errno::XDEV | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => {
+                return copy_by_hand(source, target, read_at, to);
+            }
+            copied => copied?,
+        };
         if copied == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -53,15 +63,39 @@ fn copy_span(source: &File, target: &File, from: u64, to: u64) -> io::Result<()>
     Ok(())
 }
 
+fn copy_by_hand(source: &File, target: &File, from: u64, to: u64) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = from;
+    while at < to {
+        let rest = usize::try_from(to - at).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(rest);
+        let chunk = &mut buffer[..wanted];
+        source.read_exact_at(chunk, at)?;
+        target.write_all_at(chunk, at)?;
+        at += wanted as u64;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{FileExt, MetadataExt};
+    use std::os::unix::fs::MetadataExt;
 
     use camino::Utf8PathBuf;
 
     use super::*;
 
     const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn what_the_kernel_does_not_copy_is_copied_all_the_same() {
+        let (from, to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        from.write_all_at(&[7; 3 << 20], 10).unwrap();
+        copy_by_hand(&from, &to, 10, 10 + (3 << 20)).unwrap();
+        let mut seen = vec![0; 3 << 20];
+        to.read_exact_at(&mut seen, 10).unwrap();
+        assert!(seen.iter().all(|byte| *byte == 7));
+    }
 
     #[test]
     fn data_is_the_same_and_holes_stay_holes() {

@@ -13,24 +13,6 @@ use crate::{
     running::{Running, was},
 };
 
-/// QEMU writes the state into a device that is always full.
-pub(crate) fn while_saving(lab: &Lab) -> Completion {
-    let cache = lab.host();
-    cache.passes(HOST);
-    std::fs::remove_dir_all(cache.layer("host")).expect("removed");
-    let mut running = cache.start(HOST);
-    let building = running.until_holds("the copying", |_| cache.being_built("ram"));
-    assert!(building, "{:#?}", running.seen);
-    let folder = cache.half_built().remove(0);
-    std::os::unix::fs::symlink("/dev/full", folder.join("state")).expect("a link");
-    told(&running.ends_with(3));
-    assert!(cache.half_built().is_empty());
-    assert!(cache.layers_called("host").is_empty());
-    let seen = cache.passes(HOST);
-    assert!(was(&seen, "reused", "booted"), "{seen:#?}");
-    Completion::Completed
-}
-
 /// The message says what is wrong and what to do.
 fn told(seen: &[String]) {
     let said = |line: &String| line.contains("is full") && line.contains("SPAWNLAB_CACHE");

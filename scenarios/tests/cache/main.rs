@@ -27,7 +27,7 @@ use lab::Lab;
 
 type Test = fn(&Lab) -> Completion;
 
-const TESTS: [(&str, Test); 14] = [
+const TESTS: [(&str, Test); 13] = [
     // In a cache where the containers are deployed.
     ("killed_at_every_step", killed::at_every_step),
     ("killed_in_a_clone", killed::in_a_clone),
@@ -48,7 +48,6 @@ const TESTS: [(&str, Test); 14] = [
         damaged::removed_before_the_clone,
     ),
     ("killed_while_evicting", evicted::killed),
-    ("full_while_saving", full::while_saving),
     ("full_disk", full::disk),
     ("upgraded_qemu", upgraded::qemu),
     ("kept_host", kept::resumed),
