@@ -295,9 +295,10 @@ fn interrupted_anywhere_it_ends_with_130_and_leaves_nothing() {
         "--report",
         report,
     ];
+    // Once both sides have this layer, the one under the firewall is built.
     lab.stopped("verify", &verify, 1, |seen| {
-        seen.iter()
-            .any(|line| line.starts_with("begin") && line.contains("layer deployed-"))
+        let deployed = seen.iter().filter(|line| line.contains("layer deployed ("));
+        deployed.count() == 2
     });
 }
 
