@@ -8,8 +8,7 @@ use std::{
 };
 
 /// Folder or file in the repository, and its place on the lab disk.
-const SOURCES: [(&str, &str); 4] = [
-    ("scenarios/lab/provision", "provision"),
+const SOURCES: [(&str, &str); 3] = [
     ("scenarios/lab/containers.nix", "containers.nix"),
     ("tooling/nix", "nix"),
     ("vm-images/guests", "guests"),

@@ -3,9 +3,12 @@
 //! `README.md` in this folder is the plan of the house: floors, words and decisions.
 
 pub mod attach;
+pub mod capability;
+pub mod chosen;
 pub mod container;
 pub mod declared;
 pub mod digest;
+pub mod engine;
 pub mod error;
 pub mod event;
 pub mod evidence;
@@ -33,7 +36,9 @@ pub mod scan;
 pub mod scenario;
 pub mod scratch;
 pub mod slots;
+pub mod stage;
 pub mod subject;
+pub mod suite;
 pub mod tool;
 pub mod trial;
 pub mod verdict;

@@ -68,6 +68,26 @@ impl Guarantee {
             Self::GivesUpOnSilence => "gives-up-on-silence",
         }
     }
+
+    /// Reads names with commas between, `all` or `none`.
+    ///
+    /// # Errors
+    /// A message for the user: which name is unknown, and which are known.
+    pub fn read(text: &str) -> Result<Vec<Self>, String> {
+        match text {
+            "all" => return Ok(Self::ALL.to_vec()),
+            "none" => return Ok(vec![]),
+            _ => {}
+        }
+        let one = |name: &str| {
+            let found = Self::ALL.into_iter().find(|known| known.name() == name);
+            found.ok_or_else(|| {
+                let known: Vec<_> = Self::ALL.iter().map(|known| known.name()).collect();
+                format!("{name:?} is none of {}, all, none", known.join(", "))
+            })
+        };
+        text.split(',').map(|name| one(name.trim())).collect()
+    }
 }
 
 /// What of its surroundings a scenario sets up by itself. Where a comparison varies just that, the

@@ -16,6 +16,27 @@ pub const CONTAINERS: &str = "containers.nix";
 /// The folder with the program `apply`, which declares them on a host.
 pub const DECLARATION: &str = "nix";
 
+/// The host's provisioning, which is the lab's for whatever subject.
+const PROVISION: &[u8] = include_bytes!("../lab/provision");
+
+macro_rules! library {
+    ($($name:literal),* $(,)?) => {
+        &[$((concat!("guests/lib/", $name), include_bytes!(concat!("../../vm-images/guests/lib/", $name)).as_slice())),*]
+    };
+}
+
+/// What makes system closures of the Debian trees that images have: a flake imports it as `./lib`.
+const LIBRARY: &[(&str, &[u8])] = library![
+    "activate.sh",
+    "base.nix",
+    "build.sh",
+    "closure.nix",
+    "common.nix",
+    "init.sh",
+    "switch-to-configuration.sh",
+    "unhardened.nix",
+];
+
 /// More than this does not fit on the lab disk beside a tool, in bytes.
 const LARGEST: u64 = 16 << 20;
 
@@ -38,6 +59,34 @@ pub struct Deployed {
 }
 
 impl Subject {
+    /// One whose hosts are provisioned, and that lacks all that is tested: a flake, containers, and what
+    /// declares them.
+    #[must_use]
+    pub fn provisioned() -> Self {
+        let mut subject = Self::default();
+        subject.put_file("provision", PROVISION.to_vec());
+        subject
+    }
+
+    /// Puts the flake in `folder` to where it is deployed from. What makes closures of Debian trees is the
+    /// lab's, unless the flake has a folder `lib` of its own.
+    ///
+    /// # Errors
+    /// When it is no flake, can't be read, or is too much for the disk.
+    pub fn put_flake(&mut self, folder: &Utf8Path) -> Result<()> {
+        let flake = folder.join("flake.nix");
+        if !flake.is_file() {
+            return Err(Error::Machine(format!("there is no {flake}")));
+        }
+        self.put_folder(FLAKE, folder)?;
+        if !folder.join("lib").exists() {
+            for (path, content) in LIBRARY {
+                self.put_file(path, content.to_vec());
+            }
+        }
+        Ok(())
+    }
+
     /// Puts `folder` with all that is in it to `place`, instead of what is there. Links are followed;
     /// what begins with a dot, and results of Nix, stay behind.
     ///
@@ -155,6 +204,32 @@ mod tests {
         );
         assert!(subject.files[0].executable);
         assert_eq!(subject.files[3].content, b"{ }");
+    }
+
+    #[test]
+    fn a_flake_without_a_library_gets_the_labs() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(folder.path()).unwrap();
+        let mut subject = Subject::provisioned();
+        let error = subject.put_flake(dir).unwrap_err().to_string();
+        assert_eq!(error, format!("there is no {dir}/flake.nix"));
+        fs_err::write(dir.join("flake.nix"), "{ }").unwrap();
+        subject.put_flake(dir).unwrap();
+        let ours = fs_err::read_dir("../vm-images/guests/lib").unwrap();
+        let mut expected = vec!["provision".to_owned(), "guests/flake.nix".to_owned()];
+        let ours = ours.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        expected.extend(ours.map(|name| format!("guests/lib/{name}")));
+        expected.sort();
+        let mut seen = paths(&subject);
+        seen.sort_unstable();
+        assert_eq!(seen, expected);
+        fs_err::create_dir(dir.join("lib")).unwrap();
+        fs_err::write(dir.join("lib/own.nix"), "{ }").unwrap();
+        subject.put_flake(dir).unwrap();
+        assert_eq!(
+            paths(&subject),
+            ["provision", "guests/flake.nix", "guests/lib/own.nix"]
+        );
     }
 
     #[test]

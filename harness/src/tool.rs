@@ -1,6 +1,29 @@
 //! How a deploy tool is called: the contract of the public reference, nothing of ours.
 
+use std::os::unix::fs::PermissionsExt;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
 use crate::{container::quote, error::Result, host::Host, qemu::agent::Output};
+
+/// What a tool is.
+pub const FORM: &str =
+    "the path of an executable file that is called as TOOL [-v] MACHINE TARGET [CONTAINER]";
+
+/// The absolute path of the executable file `path`: looked at before minutes are spent on a VM.
+///
+/// # Errors
+/// A message for the user: it is not there, or no such file.
+pub fn checked(path: &Utf8Path) -> Result<Utf8PathBuf, String> {
+    let meta = path.metadata().map_err(|error| error.to_string())?;
+    if !meta.is_file() {
+        return Err("not a file".into());
+    }
+    if meta.permissions().mode() & 0o111 == 0 {
+        return Err("not executable".into());
+    }
+    path.canonicalize_utf8().map_err(|error| error.to_string())
+}
 
 /// One call of the tool under test, on the deploying side.
 #[derive(Debug, Clone)]
@@ -96,6 +119,20 @@ impl<'a> Deploy<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_executable_file_will_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        let tool = folder.join("tool");
+        let why = |path: &Utf8Path| checked(path).expect_err("refused");
+        assert!(why(&tool).contains("No such file"));
+        assert!(why(folder).contains("not a file"));
+        fs_err::write(&tool, "#!/bin/sh\n").unwrap();
+        assert!(why(&tool).contains("not executable"));
+        fs_err::set_permissions(&tool, PermissionsExt::from_mode(0o755)).unwrap();
+        assert!(checked(&tool).is_ok_and(|path| path.is_absolute()));
+    }
 
     #[test]
     fn the_contract_as_a_command() {

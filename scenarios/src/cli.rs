@@ -9,7 +9,7 @@ mod exit;
 pub mod explain;
 mod help;
 mod image;
-mod known;
+pub mod known;
 mod layers;
 mod list;
 pub mod man;

@@ -10,13 +10,11 @@ use spawnlab::{
     layer::kept::Kept,
     scenario::Base,
     scratch::{self, Scratch},
+    stage::Stage,
     verdict::Verdict,
 };
 
-use crate::{
-    engine::{self, Layer, Options},
-    stage::Stage,
-};
+use crate::engine::{self, Layer, Options};
 
 /// Attaches a shell on a clone of `layer` (or in `container` there) to this terminal, until the user
 /// leaves it. `ready` is called before the first byte goes to the terminal.

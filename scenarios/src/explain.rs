@@ -10,14 +10,12 @@ use spawnlab::{
     layer::{kept::Kept, saved::Layer as Saved},
     scenario::Base,
     scratch::{self, Scratch},
+    stage::Stage,
     verdict::Verdict,
     walk::{self, Walk, Way},
 };
 
-use crate::{
-    engine::{self, Layer, Options},
-    stage::Stage,
-};
+use crate::engine::{self, Layer, Options};
 
 /// Where to walk.
 #[derive(Debug, Clone)]

@@ -6,12 +6,10 @@ use spawnlab::{
     error::{Error, Result},
     event::Events,
     image::Refresh,
+    stage::choice,
 };
 
-use crate::{
-    engine::{self, cache},
-    stage,
-};
+use crate::engine::cache;
 
 /// An image, as `spawnlab image` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -31,9 +29,9 @@ pub struct Image {
 /// # Errors
 /// The recipe can't be read or built.
 pub async fn build_image(recipe: Option<&str>, refresh: bool, events: &Events) -> Result<Image> {
-    let recipe = engine::recipe(recipe)?;
+    let recipe = choice::recipe(recipe)?;
     let refresh = if refresh { Refresh::Yes } else { Refresh::No };
-    let image = stage::build_image(&recipe, refresh, &cache()?, events).await?;
+    let image = choice::build(&recipe, refresh, &cache()?, events).await?;
     shown(&image)
 }
 

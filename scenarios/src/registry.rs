@@ -1,6 +1,7 @@
 //! Every scenario there is, in the order in which they are listed and run.
 
-use spawnlab::scenario::{Saboteur, Scenario};
+pub use spawnlab::chosen::{Chosen, each, each_sabotaged};
+use spawnlab::scenario::Scenario;
 
 use crate::areas::{
     contract, deploy, egress, firewall, health, inside, isolation, journal, names, networking,
@@ -8,7 +9,7 @@ use crate::areas::{
 };
 
 /// The areas, by file.
-const AREAS: &[&[Scenario]] = &[
+pub const AREAS: &[&[Scenario]] = &[
     networking::SCENARIOS,
     names::SCENARIOS,
     journal::SCENARIOS,
@@ -35,60 +36,6 @@ pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
 #[must_use]
 pub fn names() -> Vec<String> {
     scenarios().map(Scenario::full_name).collect()
-}
-
-/// A scenario that was chosen, under a saboteur where it is to be proved.
-#[derive(Debug, Clone, Copy)]
-pub struct Chosen {
-    /// The scenario.
-    pub scenario: &'static Scenario,
-    /// The change under which it has to fail.
-    pub saboteur: Option<&'static Saboteur>,
-    /// The scenario that has to stay green under that change; none only if nothing is called so.
-    pub spared: Option<&'static Scenario>,
-}
-
-impl Chosen {
-    /// `area::name`, with `+saboteur` behind it where there is one.
-    #[must_use]
-    pub fn full_name(&self) -> String {
-        let name = self.scenario.full_name();
-        match self.saboteur {
-            Some(saboteur) => format!("{name}+{}", saboteur.name),
-            None => name,
-        }
-    }
-}
-
-/// All of `scenarios`, as `spawnlab run` takes them.
-#[must_use]
-pub fn each(scenarios: &[&'static Scenario]) -> Vec<Chosen> {
-    let chosen = |scenario: &&'static Scenario| Chosen {
-        scenario,
-        saboteur: None,
-        spared: None,
-    };
-    scenarios.iter().map(chosen).collect()
-}
-
-/// All of `scenarios` with each of their saboteurs, as `spawnlab prove` takes them.
-#[must_use]
-pub fn each_sabotaged(scenarios: &[&'static Scenario]) -> Vec<Chosen> {
-    let called = |name: &str| {
-        let mut all = scenarios.iter().copied();
-        all.find(|scenario| scenario.full_name() == name)
-    };
-    let mut chosen = vec![];
-    for scenario in scenarios {
-        for saboteur in scenario.saboteurs {
-            chosen.push(Chosen {
-                scenario,
-                saboteur: Some(saboteur),
-                spared: called(saboteur.spares),
-            });
-        }
-    }
-    chosen
 }
 
 /// [`each`] of [`scenarios`].

@@ -1,40 +1,9 @@
-//! Waiting for a container to be all there: what a scenario may then take for granted.
+//! Waiting for containers under a firewall, which may keep them from their leases.
 
 use spawnlab::prelude::*;
+pub(crate) use spawnlab::stage::settle::{RESTART, settled};
 
 use crate::{facts, firewall::Firewall};
-
-/// How long a restart of a container may take with KVM: a shutdown and a boot.
-pub(crate) const RESTART: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// Waits until `container` has booted and, unless it has no link of its own, holds a lease that
-/// its name resolves to.
-///
-/// # Errors
-/// A failure of the assertion `the container settles`, with what was seen last.
-pub(crate) async fn settled(host: &Host, container: &str) -> Outcome {
-    let limit = host.limit(std::time::Duration::from_secs(30));
-    expect("the container settles")
-        .eventually(
-            limit,
-            format!("{container} running, with a lease and a name"),
-            || async {
-                let state = host
-                    .execute(&format!("systemctl -M {container} is-system-running"))
-                    .await?;
-                if state.stdout.trim() != "running" {
-                    return Ok(Seen::NotYet(format!("{}{}", state.stdout, state.stderr)));
-                }
-                let leased = facts::leased_address(host, container).await?;
-                let named = facts::resolved(host, container).await?;
-                Ok(match leased {
-                    Some(address) if named == Some(address) => Seen::Ready(()),
-                    other => Seen::NotYet(format!("lease {other:?}, name {named:?}")),
-                })
-            },
-        )
-        .await
-}
 
 /// How often each guest has to have been refused before it counts as one that gets no lease.
 const REFUSALS: u64 = 3;

@@ -1,8 +1,9 @@
 //! One side of a comparison, as the command line gives it: `VAR=VALUE`, once per variable.
 
 use camino::Utf8Path;
+use spawnlab::stage::{declarations::Declarations, flake};
 
-use crate::{declarations::Declarations, firewall::Firewall, flake};
+use crate::firewall::Firewall;
 
 /// The variables that there are.
 pub const VARIABLES: &str = "\

@@ -7,15 +7,12 @@ use toml::Spanned;
 use super::{
     check::{Checker, Result},
     raw::{RawStep, RawText},
-    step::{Do, Expected, Step, Text, WITHIN},
+    step::{Do, Expected, Step, Text, WITHIN, compiled},
 };
 use crate::qemu::agent::first_line;
 
 /// What makes a verb of a script.
 type Make = fn(String) -> Do;
-
-/// The largest automaton of a pattern, in bytes.
-const PATTERN: usize = 1 << 20;
 
 const VERBS: &str = "a step has one of succeed, fail, execute, wait_until_succeeds, wait_until_fails, \
 wait_for_unit, wait_for_open_port, wait_for_lease, wait_for_name, deploy";
@@ -86,10 +83,7 @@ impl Checker<'_> {
             }
         }
         if let Some(pattern) = &raw.matches {
-            let built = regex::RegexBuilder::new(pattern.get_ref())
-                .size_limit(PATTERN)
-                .build();
-            if let Err(error) = built {
+            if let Err(error) = compiled(pattern.get_ref()) {
                 let why = error.to_string();
                 let last = why.lines().last().unwrap_or_default();
                 return self.wrong(

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// How long a step may take with KVM, unless it says otherwise.
 pub(super) const WITHIN: Duration = Duration::from_secs(30);
+/// The largest automaton of a pattern, in bytes.
+const PATTERN: usize = 1 << 20;
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,9 +92,7 @@ impl Text {
             Self::Equals(whole) => text.trim() == whole.trim(),
             Self::Contains(part) => text.contains(part),
             Self::Lacks(part) => !text.contains(part),
-            Self::Matches(pattern) => {
-                regex::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
-            }
+            Self::Matches(pattern) => compiled(pattern).is_ok_and(|pattern| pattern.is_match(text)),
         }
     }
 
@@ -106,6 +106,14 @@ impl Text {
             Self::Matches(pattern) => format!("something that matches {pattern:?}"),
         }
     }
+}
+
+/// `pattern`, in which `^` and `$` are the ends of a line: commands print lines.
+pub(super) fn compiled(pattern: &str) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(pattern)
+        .multi_line(true)
+        .size_limit(PATTERN)
+        .build()
 }
 
 impl Step {

@@ -30,6 +30,20 @@ fn the_example_of_the_page_is_sound() {
     assert_eq!(scenarios[1].saboteurs[0].fails, "deploying web-v2 into web");
 }
 
+/// What is shown is what runs: the file is run whole with each release, and a scenario of it by ci/test.
+#[test]
+fn the_example_of_the_page_is_the_file() {
+    assert_eq!(example(), include_str!("../../../examples/spawnlab.toml"));
+}
+
+#[rstest::rstest]
+#[case("^0$", "0\n", true)]
+#[case("^two$", "one\ntwo\nthree\n", true)]
+#[case("^0$", "10\n", false)]
+fn a_pattern_knows_lines(#[case] pattern: &str, #[case] printed: &str, #[case] holds: bool) {
+    assert_eq!(Text::Matches(pattern.into()).holds(printed), holds);
+}
+
 #[test]
 fn every_verb_of_the_page_is_one() {
     let verbs = PAGE

@@ -178,6 +178,23 @@ fn claimed(runs: &Utf8Path) -> Result<String, DirError> {
     Ok(name)
 }
 
+/// Where dated folders go: `$SPAWNLAB_RUNS`, which `ci/lab` sets to a folder of the repository that
+/// it belongs to; else below the repository, if the current folder is in one, else right here.
+#[must_use]
+pub fn runs() -> Utf8PathBuf {
+    if let Ok(runs) = std::env::var("SPAWNLAB_RUNS") {
+        return runs.into();
+    }
+    let here = std::env::current_dir()
+        .ok()
+        .and_then(|here| Utf8PathBuf::from_path_buf(here).ok());
+    let here = here.unwrap_or_else(|| ".".into());
+    let repository = here
+        .ancestors()
+        .find(|folder| folder.join("Cargo.lock").is_file() && folder.join("vm-images").is_dir());
+    repository.unwrap_or(&here).join("target/spawnlab/runs")
+}
+
 /// Points `runs/latest` to its sibling `name`; whoever follows it finds the old run or the new one.
 ///
 /// # Errors

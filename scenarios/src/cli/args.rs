@@ -17,7 +17,6 @@ use super::{
 use crate::{
     assets,
     engine::{Layer, Options},
-    registry,
 };
 
 /// Boots container hosts as VMs, deploys systemd-nspawn guests into them, and checks what they do
@@ -365,7 +364,7 @@ impl LabArgs {
             attempts: NonZeroU32::MIN,
             repeat: NonZeroU32::MIN,
             loops: LOOPS,
-            known: Arc::new(known::read(None, &registry::names())?),
+            known: Arc::new(known::built_in()?),
             failed: if self.keep {
                 Failed::Kept
             } else {
@@ -377,24 +376,7 @@ impl LabArgs {
 }
 
 pub(super) fn promises(text: &str) -> Result<Promises, String> {
-    match text {
-        "all" => return Ok(Promises(Guarantee::ALL.to_vec())),
-        "none" => return Ok(Promises(vec![])),
-        _ => {}
-    }
-    let one = |name: &str| {
-        let found = Guarantee::ALL
-            .into_iter()
-            .find(|known| known.name() == name);
-        found.ok_or_else(|| {
-            let known: Vec<_> = Guarantee::ALL.iter().map(|known| known.name()).collect();
-            format!("{name:?} is none of {}, all, none", known.join(", "))
-        })
-    };
-    text.split(',')
-        .map(|name| one(name.trim()))
-        .collect::<Result<_, _>>()
-        .map(Promises)
+    Guarantee::read(text).map(Promises)
 }
 
 #[cfg(test)]

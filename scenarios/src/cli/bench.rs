@@ -9,6 +9,7 @@ use spawnlab::{
     report::{drive::drive, terminal::Terminal},
     scenario::Base,
     scratch::{self, Scratch},
+    stage::Stage,
 };
 
 use super::{
@@ -26,7 +27,6 @@ use crate::{
         suite, table,
     },
     engine::{self, Options},
-    stage::Stage,
 };
 
 /// Measures and shows.

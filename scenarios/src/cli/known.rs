@@ -4,9 +4,18 @@ use camino::Utf8Path;
 use spawnlab::known::Known;
 
 use super::trouble::Trouble;
+use crate::registry;
 
 /// The repository's list. Built in, since an installed command has no repository around it.
 const BUILT_IN: &str = include_str!("../../../ci/known.toml");
+
+/// Those that were built in.
+///
+/// # Errors
+/// One of them has expired.
+pub fn built_in() -> Result<Known, Trouble> {
+    read(None, &registry::names())
+}
 
 /// The rows of `file`, or those that were built in; `names` are those of all scenarios.
 ///

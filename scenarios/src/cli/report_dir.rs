@@ -1,6 +1,7 @@
 //! Where a report goes.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
+pub use spawnlab::report::dir::runs;
 use spawnlab::report::dir::{Dir, DirError};
 
 use super::trouble::Trouble;
@@ -24,21 +25,4 @@ pub fn open(named: Option<&Utf8Path>) -> Result<Dir, Trouble> {
             })
         }
     }
-}
-
-/// Where dated folders go: `$SPAWNLAB_RUNS`, which `ci/lab` sets to a folder of the repository that
-/// it belongs to; else below the repository, if the current folder is in one, else right here.
-#[must_use]
-pub fn runs() -> Utf8PathBuf {
-    if let Ok(runs) = std::env::var("SPAWNLAB_RUNS") {
-        return runs.into();
-    }
-    let here = std::env::current_dir()
-        .ok()
-        .and_then(|here| Utf8PathBuf::from_path_buf(here).ok());
-    let here = here.unwrap_or_else(|| ".".into());
-    let repository = here
-        .ancestors()
-        .find(|folder| folder.join("Cargo.lock").is_file() && folder.join("vm-images").is_dir());
-    repository.unwrap_or(&here).join("target/spawnlab/runs")
 }

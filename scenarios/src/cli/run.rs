@@ -25,7 +25,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    engine::{self, Engine, Options},
+    engine::{self, Options},
     registry::Chosen,
 };
 
@@ -140,7 +140,7 @@ impl Session<'_> {
                 events.send(Event::Interrupted);
                 return (Summary::of(&[], true, begin.elapsed()), vec![]);
             }
-            engine = Box::pin(Engine::open(options, chosen, dir.path(), events)) => engine,
+            engine = Box::pin(engine::open(options, chosen, dir.path(), events)) => engine,
         };
         let broken = |error| (Summary::broken(error, begin.elapsed()), vec![]);
         let engine = match engine {

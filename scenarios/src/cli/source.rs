@@ -8,7 +8,7 @@ use spawnlab::{
     declared::{self, Found, Problem, Target},
     known::Known,
     scenario::Scenario,
-    subject::{CONTAINERS, Deployed, FLAKE},
+    subject::{CONTAINERS, Deployed},
 };
 
 use super::{again::Again, args::LabArgs, args::Promises, tool, trouble::Trouble};
@@ -132,22 +132,8 @@ impl OpenFile {
         if let Some(flake) = &target.flake {
             let folder = self.beside(&flake.value);
             let hint = "a folder with a flake.nix, relative to that of this file";
-            if !folder.join("flake.nix").is_file() {
-                let why = format!("there is no {}", folder.join("flake.nix"));
-                return Err(self.wrong(flake, why, hint));
-            }
-            // What makes closures of Debian binaries is the lab's, unless the flake has its own.
-            let lib = format!("{FLAKE}/lib");
-            let ours = options.subject.files.iter();
-            let ours: Vec<_> = ours
-                .filter(|file| file.path.starts_with(&lib))
-                .cloned()
-                .collect();
-            let put = options.subject.put_folder(FLAKE, &folder);
+            let put = options.subject.put_flake(&folder);
             put.map_err(|why| self.wrong(flake, why, hint))?;
-            if !folder.join("lib").exists() {
-                options.subject.files.extend(ours);
-            }
         }
         if let Some(containers) = &target.containers {
             let hint = "a Nix file with a set of containers, relative to the folder of this file";

@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use spawnlab::{
     Error,
+    engine::Engine,
     event::{Event, Events, Summary},
     job::Job,
     report::{dir::Dir, drive::drive, text::millis},
@@ -19,7 +20,7 @@ use super::{
     verify_files,
 };
 use crate::{
-    engine::{Engine, Options},
+    engine::{self, Options},
     registry::{Chosen, to_run},
     side::Side,
 };
@@ -136,7 +137,7 @@ impl Session<'_> {
         for (name, options) in NAMES.into_iter().zip(options) {
             print::stderr(&format!("-- {name}\n"));
             let below: Utf8PathBuf = self.dir.path().join("layers").join(name);
-            let engine = Engine::open(options, self.chosen, &below, self.events).await;
+            let engine = engine::open(options, self.chosen, &below, self.events).await;
             engines.push(engine.map_err(|error| (name, Box::new(error)))?);
         }
         Ok(engines)

@@ -49,6 +49,7 @@ images=$repository/vm-images/nixos/tests
 # --- every file is Nix
 
 for file in "$nix"/*.nix "$tests"/*.nix "$tests"/firewalls/*/services/networking/*.nix "$repository"/scenarios/lab/*.nix \
+    "$repository"/examples/suite/*.nix "$repository"/examples/suite/guests/*.nix \
     "$repository"/vm-images/guests/*.nix "$repository"/vm-images/guests/*/*.nix \
     "$repository"/*.nix "$repository"/nix/*.nix "$repository"/vm-images/nixos/*.nix "$images"/*.nix "$tests"/stub/*.nix \
     "$repository"/vm-images/nixos/guests/*.nix "$repository"/vm-images/nixos/guests/*/*.nix "$tests"/stub/nixos/lib/*.nix \
@@ -175,7 +176,7 @@ fi
 # --- the shell programs
 
 if command -v shellcheck >/dev/null; then
-    expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$tests/flake.sh" "$repository/scenarios/lab/provision" \
+    expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$tests/flake.sh" "$repository/harness/lab/provision" \
         "$repository/nix/verify.sh" "$repository/nix/tests/verify.sh" "$images/disk.sh"
     expect "shellcheck is content with the guests" shellcheck -s sh "$repository"/vm-images/guests/lib/*.sh
     expect "shellcheck is content with what builds and provisions NixOS hosts" shellcheck -s sh "$repository"/vm-images/nixos/*.sh

@@ -1,6 +1,6 @@
 //! What a host can't do because of what it is made of: computed from its `image.json` before anything boots.
 
-use spawnlab::{image::Manifest, scenario::Guarantee, version::is_before};
+use crate::{image::Manifest, scenario::Guarantee, version::is_before};
 
 /// systemd-nspawn binds with `rootidmap` since <https://github.com/systemd/systemd/pull/24467>.
 const ROOTIDMAP: [u64; 1] = [252];

@@ -1,13 +1,12 @@
 //! What guests are made of: a tree of a Debian suite in the host's Nix store.
 
-use spawnlab::{
+use super::choice::ImageChoice;
+use crate::{
     Error, Result,
     event::Events,
     image::{Cache, GuestBaseEntry, Image, Manifest},
     layer::labdisk::LabFile,
 };
-
-use crate::{engine, stage};
 
 /// Where provisioning looks for the guests' base; without it, it takes the image's default.
 const ENTRY: &str = "guest-base.json";
@@ -91,9 +90,9 @@ impl Guest {
     }
 
     async fn foreign(host: &Manifest, name: &str, cache: &Cache, events: &Events) -> Result<Self> {
-        let choice = engine::image_choice(Some(name), None)
+        let choice = ImageChoice::read(Some(name), None, cache.root())
             .map_err(|error| Error::Image(format!("guests of {name:?}: {error}")))?;
-        let image = stage::image(&choice, cache, events).await?;
+        let image = choice.image(cache, events).await?;
         let entry = image.manifest().guest_bases.first().cloned();
         let entry = entry.ok_or_else(|| {
             let image = &image.manifest().name;
@@ -171,7 +170,7 @@ mod tests {
     use super::*;
 
     fn manifest(suites: &[&str]) -> Manifest {
-        let text = include_str!("../../vm-images/nixos/tests/image.json");
+        let text = include_str!("../../../vm-images/nixos/tests/image.json");
         let mut manifest: Manifest = serde_json::from_str(text).unwrap();
         manifest.guest_bases = suites
             .iter()

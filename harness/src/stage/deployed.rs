@@ -3,24 +3,26 @@
 use std::sync::Arc;
 
 use camino::Utf8Path;
-use spawnlab::{
+
+use super::settle;
+use crate::{
     Error,
+    expect::expect,
     host::Host,
     layer::{recipe::Recipe, saved::Layer, stack::Stack},
-    prelude::{Broken, Deploy, Outcome, expect},
     subject::{Deployed, Subject},
+    tool::Deploy,
     trial,
+    verdict::{Broken, Outcome},
 };
 
-use crate::settle;
-
 /// For the record of a layer that holds the tool.
-pub(crate) fn tool(path: &Utf8Path) -> Vec<(String, String)> {
+pub(super) fn tool(path: &Utf8Path) -> Vec<(String, String)> {
     vec![("tool".to_owned(), path.to_string())]
 }
 
 /// The layer in which the tool has deployed the lab's containers, and they have settled.
-pub(crate) async fn deployed(
+pub(super) async fn deployed(
     stack: &Stack,
     host: &Arc<Layer>,
     tested: &Utf8Path,

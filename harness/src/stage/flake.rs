@@ -7,11 +7,12 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use spawnlab::{Error, Result, digest};
+
+use crate::{Error, Result, digest};
 
 /// Whether `image` is a flake reference: it names an output, or begins with a scheme. Neither occurs
 /// in the name of a recipe; folders and files that exist are looked for before this is asked.
-pub(crate) fn is_reference(image: &str) -> bool {
+fn is_reference(image: &str) -> bool {
     let scheme = image.split_once(':').map(|(scheme, _)| scheme);
     image.contains('#')
         || scheme.is_some_and(|scheme| {
@@ -24,12 +25,14 @@ pub(crate) fn is_reference(image: &str) -> bool {
 }
 
 /// Whether `image` is built by a flake: neither a file nor a folder, but a reference.
-pub(crate) fn is_meant(image: &str) -> bool {
+#[must_use]
+pub fn is_meant(image: &str) -> bool {
     is_reference(image) && !Utf8Path::new(image).exists()
 }
 
 /// Whether there is a Nix to build with.
-pub(crate) fn nix_is_there() -> bool {
+#[must_use]
+pub fn nix_is_there() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join("nix").is_file())
 }
@@ -40,7 +43,7 @@ pub(crate) fn nix_is_there() -> bool {
 ///
 /// # Errors
 /// There is no Nix, or the build fails.
-pub(crate) fn build(
+pub(super) fn build(
     reference: &str,
     nixpkgs: Option<&str>,
     links: &Utf8Path,

@@ -3,17 +3,21 @@
 
 use std::sync::Arc;
 
-use spawnlab::{layer::saved::Layer, prelude::Broken, repeat, verdict::Verdict};
+use crate::{
+    layer::saved::Layer,
+    repeat,
+    verdict::{Broken, Verdict},
+};
 
 /// A layer, or the verdict that stands for every scenario that would start from it.
-pub(crate) type Made = Result<Arc<Layer>, Verdict>;
+pub(super) type Made = Result<Arc<Layer>, Verdict>;
 
 /// What `make` comes to in up to `attempts`.
 ///
 /// An assertion that did not hold (the tool failed, the rules were refused) is a finding only if it
 /// does not hold each time; if another attempt succeeds, it is flaky. A wait that was in vain is none:
 /// the lab may have been slow.
-pub(crate) async fn made<T>(
+pub(super) async fn made<T>(
     attempts: u32,
     mut make: impl AsyncFnMut() -> Result<T, Broken>,
 ) -> Result<T, Verdict> {
@@ -37,7 +41,7 @@ pub(crate) async fn made<T>(
 
 #[cfg(test)]
 mod tests {
-    use spawnlab::{Error, error::Timeout, verdict::Failure};
+    use crate::{Error, error::Timeout, verdict::Failure};
 
     use super::*;
 

@@ -1,13 +1,35 @@
 //! From options to layers: the image, the platform, and the hosts that scenarios start from.
+//!
+//! Nothing here knows what is tested: that is a [`Subject`], a tool, and what it promises.
+
+pub mod choice;
+pub mod declarations;
+mod deployed;
+mod files;
+pub mod flake;
+pub mod guest;
+mod made;
+pub mod programs;
+pub mod settle;
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use spawnlab::{
-    Error, Result,
+
+use self::{
+    choice::ImageChoice,
+    declarations::Declarations,
+    deployed::{deployed, tool},
+    guest::Guest,
+    made::{Made, made},
+};
+use crate::{
+    capability,
+    error::{Error, Result},
     event::{Environment, Event, Events},
+    expect::expect,
     host::Host,
-    image::{Cache, Image, ImageEvent, Manifest, Recipe, Refresh, Stop},
+    image::{Cache, Image, Manifest},
     layer::{
         labdisk::{self, LabDisk},
         platform::Platform,
@@ -15,7 +37,6 @@ use spawnlab::{
         saved::Layer,
         stack::Stack,
     },
-    prelude::{Broken, Outcome, expect},
     qemu::{
         accel::{self, Choice},
         identity,
@@ -23,27 +44,8 @@ use spawnlab::{
     scenario::{Base, Guarantee},
     scratch::Scratch,
     subject::Subject,
-    verdict::Verdict,
+    verdict::{Broken, Outcome, Verdict},
 };
-
-use crate::{
-    assets, capability,
-    declarations::Declarations,
-    deployed::{deployed, tool},
-    firewall::Firewall,
-    guest::Guest,
-    made::{Made, made},
-    under::under,
-};
-
-/// Where the image comes from.
-#[derive(Debug, Clone)]
-pub enum ImageChoice {
-    /// A recipe's image: built if it is not in the cache.
-    Recipe(Box<Recipe>),
-    /// A folder with an `image.json`, made by anybody.
-    Folder(Utf8PathBuf),
-}
 
 /// What to run on, and with which tool.
 #[derive(Debug, Clone)]
@@ -60,32 +62,14 @@ pub struct StageOptions {
     pub tool: Utf8PathBuf,
     /// What it promises.
     pub promises: Vec<Guarantee>,
-    /// The firewall that the layers are put under, if any.
-    pub firewall: Option<Firewall>,
     /// Container declarations in place of the lab's own.
     pub host: Option<Declarations>,
-    /// How many starts of the containers under the firewall are told apart.
-    pub starts: NonZeroU32,
     /// How often each layer is tried to be made before its failure is a finding.
     pub attempts: NonZeroU32,
     /// The lab's own agent; without it qemu-ga serves.
     pub agent: Option<Utf8PathBuf>,
-}
-
-impl StageOptions {
-    /// What of them the user chose, as the command line has it.
-    fn variables(&self) -> BTreeMap<String, String> {
-        let firewall = self.firewall.map(|firewall| ("firewall", firewall.given()));
-        let host = self
-            .host
-            .as_ref()
-            .map(|host| ("host", host.file.to_string()));
-        [firewall, host]
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
-    }
+    /// What else the user chose, for reports: by its name on the command line.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// The layers that scenarios start from.
@@ -96,7 +80,10 @@ pub struct Stage {
     /// Why these hosts can do nothing of what is tested; then there are no layers.
     obstacle: Option<String>,
     booted: Option<Arc<Layer>>,
-    /// Those under a firewall are as many as there are starts; all others are one.
+    /// What further layers are made with; none where there are no layers.
+    stack: Option<Stack>,
+    attempts: NonZeroU32,
+    /// One each, or what [`Stage::change`] made of it.
     layers: BTreeMap<Base, Vec<Made>>,
     // Holds the lab disk: a layer whose files vanish is built again.
     _scratch: Option<Scratch>,
@@ -116,8 +103,8 @@ impl Stage {
         events: &Events,
         evidence: &Utf8Path,
     ) -> Result<Self> {
-        let cache = Cache::open().map_err(image_error)?;
-        let image = image(&options.image, &cache, events).await?;
+        let cache = Cache::open().map_err(choice::error)?;
+        let image = options.image.image(&cache, events).await?;
         let guest = Guest::choose(&image, options.guest.as_deref(), &cache, events).await?;
         let (platform, environment) = platform(&image, &guest, options, cache.root()).await?;
         let patience = platform.accel.patience();
@@ -128,13 +115,15 @@ impl Stage {
                 environment,
                 obstacle: Some(why),
                 booted: None,
+                stack: None,
+                attempts: options.attempts,
                 layers: BTreeMap::new(),
                 _scratch: None,
             });
         }
         let stack = Stack::open(cache.root(), platform, events.clone(), evidence)?;
         let host = options.host.as_ref();
-        let mut files = assets::lab_files(
+        let mut files = files::lab_files(
             &options.subject,
             &options.tool,
             options.agent.as_deref(),
@@ -154,44 +143,50 @@ impl Stage {
             Ok(host) => host,
             Err(broken) => return Err(unwrap(broken)),
         };
-        let subject = &options.subject;
-        let (starts, attempts) = (options.starts.get(), options.attempts.get());
         if needed.contains(&Base::Deployed) {
-            let deployed = made(attempts, async || {
-                deployed(&stack, &host, &options.tool, subject).await
+            let deployed = made(options.attempts.get(), async || {
+                deployed(&stack, &host, &options.tool, &options.subject).await
             });
             layers.insert(Base::Deployed, vec![deployed.await]);
         }
         layers.insert(Base::Host, vec![Ok(host)]);
-        if let Some(firewall) = options.firewall {
-            for (base, layers) in &mut layers {
-                let [Ok(plain)] = layers.as_slice() else {
-                    continue;
-                };
-                if needed.contains(base) {
-                    let plain = Arc::clone(plain);
-                    layers.clear();
-                    let starts = if *base == Base::Deployed { starts } else { 1 };
-                    for start in 1..=starts {
-                        let make =
-                            async || under(firewall, &stack, *base, (&plain, start), subject).await;
-                        layers.push(made(attempts, make).await);
-                        // What is refused each time is refused the next time, too.
-                        if layers.iter().any(Result::is_err) {
-                            break;
-                        }
-                    }
-                }
-            }
-        }
         Ok(Self {
             patience,
             environment,
             obstacle: None,
             booted: Some(booted),
+            stack: Some(stack),
+            attempts: options.attempts,
             layers,
             _scratch: Some(scratch),
         })
+    }
+
+    /// Has scenarios on `base` start from layers on top of it, `starts` of them, which [`Self::layer_of`]
+    /// tells apart. `make` gets their number, from 1. A base that could not be made stays what it is.
+    pub async fn change(
+        &mut self,
+        base: Base,
+        starts: u32,
+        make: impl AsyncFn(&Stack, &Arc<Layer>, u32) -> Result<Arc<Layer>, Broken>,
+    ) {
+        let Some(stack) = &self.stack else { return };
+        let Some([Ok(plain)]) = self.layers.get(&base).map(Vec::as_slice) else {
+            return;
+        };
+        let mut changed = vec![];
+        for start in 1..=starts.max(1) {
+            let one = made(self.attempts.get(), async || {
+                make(stack, plain, start).await
+            })
+            .await;
+            changed.push(one);
+            // What can't be made each time can't be made the next time, too.
+            if changed.iter().any(Result::is_err) {
+                break;
+            }
+        }
+        self.layers.insert(base, changed);
     }
 
     /// By how much limits grow on this platform against one with KVM.
@@ -269,62 +264,6 @@ fn unwrap(broken: Broken) -> Error {
     }
 }
 
-fn image_error(error: impl std::fmt::Display) -> Error {
-    Error::Image(error.to_string())
-}
-
-/// The image, as `choice` says.
-///
-/// # Errors
-/// When it can't be built, read, or is damaged.
-pub async fn image(choice: &ImageChoice, cache: &Cache, events: &Events) -> Result<Image> {
-    match choice {
-        ImageChoice::Folder(dir) => Image::open(dir).map_err(image_error),
-        ImageChoice::Recipe(recipe) => build_image(recipe, Refresh::No, cache, events).await,
-    }
-}
-
-/// Builds the image of `recipe` unless the cache has it.
-///
-/// # Errors
-/// When the build fails.
-pub async fn build_image(
-    recipe: &Recipe,
-    refresh: Refresh,
-    cache: &Cache,
-    events: &Events,
-) -> Result<Image> {
-    let step = format!("image {}", recipe.spec().name);
-    let stop = Stop::default();
-    // Whoever is no longer waited for must not go on building.
-    let _stop = stop.on_drop();
-    let cache = cache.clone().stopped_by(&stop);
-    let (recipe, progress) = (recipe.clone(), events.clone());
-    let line = step.clone();
-    events
-        .step(&step, async move || {
-            let build = move || {
-                let built = std::sync::atomic::AtomicBool::new(false);
-                let tell = |event: ImageEvent| {
-                    built.store(true, std::sync::atomic::Ordering::Relaxed);
-                    progress.progress(&line, event.to_string());
-                };
-                let image = cache.image(&recipe, refresh, &tell)?;
-                let how = if built.into_inner() {
-                    "built"
-                } else {
-                    "reused"
-                };
-                Ok::<_, spawnlab::image::ImageError>((image, how.to_owned()))
-            };
-            tokio::task::spawn_blocking(build)
-                .await
-                .map_err(|error| Error::Image(error.to_string()))?
-                .map_err(image_error)
-        })
-        .await
-}
-
 async fn platform(
     image: &Image,
     guest: &Guest,
@@ -352,7 +291,7 @@ async fn platform(
             ("qemu".to_owned(), qemu.line.clone()),
             ("spawnlab".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]),
-        variables: options.variables(),
+        variables: options.variables.clone(),
     };
     let platform = Platform::of(image, chosen.accel, qemu)?;
     Ok((platform, environment))
@@ -406,7 +345,7 @@ async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Out
         .await?;
     expect("provisioning").succeeded(output)?;
     if let Some(port) = port {
-        host.take_agent(&format!("/lab/{}", assets::AGENT), port)
+        host.take_agent(&format!("/lab/{}", files::AGENT), port)
             .await?;
     }
     Ok(())

@@ -3,10 +3,12 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use spawnlab::{
+
+use crate::{
     Error,
+    container::quote,
     host::Host,
-    prelude::{Broken, Outcome},
+    verdict::{Broken, Outcome},
 };
 
 /// A file of declarations, as it was read.
@@ -46,10 +48,10 @@ impl Declarations {
     ///
     /// # Errors
     /// [`Error::Given`]: they do not evaluate, or lack containers that scenarios need.
-    pub(crate) async fn check(&self, host: &Host) -> Outcome {
+    pub(super) async fn check(&self, host: &Host) -> Outcome {
         let output = host
             .execute_with(
-                &format!("bash -c {}", spawnlab::container::quote(EVALUATE)),
+                &format!("bash -c {}", quote(EVALUATE)),
                 b"",
                 Duration::from_secs(60),
             )

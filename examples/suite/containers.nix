@@ -1,0 +1,4 @@
+# The containers that the host declares.
+{
+  page.serviceConfig.serviceConfig.TasksMax = 200;
+}

@@ -1,0 +1,52 @@
+//! The page, as the host sees it.
+
+use spawnlab::prelude::*;
+
+spawnlab::scenarios! {
+    area "page";
+
+    /// The host reads the page under the container's name.
+    is_served_by_name on Deployed {
+        "server-stops" fails "the page" spares "limits::processes_are_bounded":
+            "systemctl -M page stop page.service";
+    }
+
+    /// A deploy of the next edition replaces the page, and the guest goes on running.
+    next_edition_replaces_it on Deployed limit 120 {
+        "tool-does-nothing" fails "the page of the next edition" spares "page::is_served_by_name":
+            "ln -sf /bin/true /usr/local/bin/nixos-deploy-container";
+        "guest-restarts" fails "the guest's boot" spares "page::is_served_by_name":
+            "mkdir /run/systemd/system/systemd-nspawn@page.service.d
+             printf '[Service]\nExecReload=\nExecReload=systemctl --no-block restart systemd-nspawn@page\n' \\
+                 >/run/systemd/system/systemd-nspawn@page.service.d/90-sabotage.conf
+             systemctl daemon-reload";
+    }
+}
+
+async fn is_served_by_name(lab: &Lab) -> Outcome {
+    let output = lab
+        .host()
+        .execute("curl -sf --max-time 20 http://page/")
+        .await?;
+    expect("the page").equal(output.stdout.as_str(), "first edition\n")
+}
+
+async fn next_edition_replaces_it(lab: &Lab) -> Outcome {
+    let (host, page) = (lab.host(), lab.host().container("page"));
+    let before = page.boot_id().await?;
+    let output = lab.deploy(Deploy::of("page-v2").into("page")).await?;
+    expect("deploying").succeeded(output)?;
+    expect("the page of the next edition")
+        .eventually(lab.seconds(20), "second edition", || async {
+            let seen = host
+                .execute("curl -sf --max-time 5 http://page/")
+                .await?
+                .stdout;
+            Ok(match seen.as_str() {
+                "second edition\n" => Seen::Ready(()),
+                _ => Seen::NotYet(seen),
+            })
+        })
+        .await?;
+    expect("the guest's boot").equal(page.boot_id().await?, before)
+}
