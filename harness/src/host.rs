@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod life;
+mod rest;
 mod whole;
 
 /// How long a command may take with KVM; [`Host::limit`] stretches it.

@@ -11,10 +11,15 @@ use crate::facts::{guest_link, host_link};
 /// When host or guest can't.
 pub async fn ask_again(host: &Host) -> Result<()> {
     let web = host.container("web");
-    web.succeed("networkctl down host0").await?;
+    // The commands' own deadlines end what never comes.
+    web.succeed(
+        "networkctl down host0
+         while networkctl --json=short status host0 | grep -q '\"ConfigSource\":\"DHCPv4\"'; do sleep 0.1; done",
+    )
+    .await?;
     // With a carrier, networkd would go on leasing addresses of the network that ve-web leaves.
     host.succeed(
-        "for try in $(seq 50); do networkctl status ve-web | grep -q no-carrier && break; sleep 0.1; done
+        "until networkctl status ve-web | grep -q no-carrier; do sleep 0.1; done
          rm -f /var/lib/systemd/network/dhcp-server-lease/ve-web /run/systemd/netif/dhcp-server-lease/ve-web
          networkctl reconfigure ve-web",
     )
@@ -48,6 +53,21 @@ pub async fn ask_from_another_network(host: &Host) -> Result<()> {
 pub async fn leases(host: &Host) -> Result<u64> {
     let script = "networkctl --json=short status ve-web | jq '.DHCPServer.Leases // [] | length'";
     number(host, script).await
+}
+
+/// Asserts that the host's DHCP server has given one lease on `ve-web`, as `the leases given`.
+///
+/// # Errors
+/// A failure of the assertion, with all that networkd says of its server.
+pub async fn one_lease(host: &Host) -> Outcome {
+    let given = leases(host).await?;
+    if given == 1 {
+        return Ok(());
+    }
+    let server = host
+        .succeed("networkctl --json=short status ve-web | jq -c '[.OperationalState, .Addresses, .DHCPServer]'")
+        .await?;
+    expect("the leases given").that(false, "1", format_args!("{given}: {}", server.trim()))
 }
 
 /// Waits until the guest of `web` holds a lease of the host's, and the link is routable on both ends.

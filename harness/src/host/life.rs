@@ -120,27 +120,16 @@ impl Host {
     /// # Errors
     /// As [`Self::succeed`]. A host that never comes to rest is no error.
     pub(crate) async fn mark(&self, key: &Key) -> Result<()> {
-        // At most 20 s, a quarter of a second at a time, and twelve quiet ones in a row: daemons put off
-        // what they have to do by one to three seconds (journald its sync, udev the end of its
-        // workers, networkd its first announcements). Ticks are hundredths of a second: fewer than
-        // two of 25 busy is as quiet as a host gets that answers this question.
-        let settle = "look() { read -r _ user nice system idle _ </proc/stat; busy=$((user + nice + system)); }
-            sync; look; quiet=0
-            for try in $(seq 80); do
-                before=$busy; sleep 0.25; look
-                if [ $((busy - before)) -lt 2 ]; then quiet=$((quiet + 1)); else quiet=0; fi
-                [ $quiet -lt 12 ] || break
-            done";
         // The key comes as input: a command with input leaves alone the shell that the lab's own agent
         // has waiting, and clones find it there.
-        let script = format!("cat >{NONCE} || exit; {settle}; true");
+        let script = format!("cat >{NONCE} && sync");
         let marked = self
             .execute_with(&script, key.as_str().as_bytes(), COMMAND)
             .await?;
-        if marked.status.success() {
-            return Ok(());
+        if !marked.status.success() {
+            return Err(super::wrong(&script, "should succeed", marked));
         }
-        Err(super::wrong(&script, "should succeed", marked))
+        self.rest().await
     }
 
     /// Writes the state to `state`; the machine is stopped afterwards.

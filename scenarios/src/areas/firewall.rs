@@ -7,7 +7,7 @@
 use spawnlab::prelude::*;
 
 use crate::{
-    dhcp::{ask_again, leased, leases, renewed},
+    dhcp::{ask_again, leased, leases, one_lease, renewed},
     facts::guest_link,
     firewall::Firewall,
     gate::Gate,
@@ -136,7 +136,7 @@ async fn iptables_leases_with_the_workaround(lab: &Lab) -> Outcome {
     Firewall::written("iptables:workaround").load(host).await?;
     ask_again(host).await?;
     leased(lab).await?;
-    expect("the leases given").equal(leases(host).await?, 1)
+    one_lease(host).await
 }
 
 async fn nftables_refuses_to_load_the_workaround(lab: &Lab) -> Outcome {
@@ -207,7 +207,7 @@ async fn leases_and_lets_out(lab: &Lab, rules: &str) -> Outcome {
     expect("the counter of the rule").equal(firewall.accepted(host).await?, 0)?;
     ask_again(host).await?;
     leased(lab).await?;
-    expect("the leases given").equal(leases(host).await?, 1)?;
+    one_lease(host).await?;
     expect("the counter of the rule").differ(firewall.accepted(host).await?, 0)?;
     renewed(lab).await?;
     Outside::of(host).await?;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use spawnlab::prelude::*;
 
 use crate::{
-    dhcp::leases,
+    dhcp::one_lease,
     facts::{guest_link, host_link},
     settle::{RESTART, settled},
 };
@@ -128,7 +128,7 @@ async fn lease_returns_after_container_restart(lab: &Lab) -> Outcome {
         expect("the restart").succeeded(restarted)?;
         let lease = leased(lab, "the lease after the restart", &web).await?;
         expect("the address after the restart").equal(lease, first)?;
-        expect("the leases given").equal(leases(host).await?, 1)?;
+        one_lease(host).await?;
     }
     settled(host, "web").await
 }
@@ -141,7 +141,7 @@ async fn asking_again_takes_no_second_lease(lab: &Lab) -> Outcome {
             .await?;
         leased(lab, "the lease after the restart", &web).await?;
     }
-    expect("the leases given").equal(leases(host).await?, 1)
+    one_lease(host).await
 }
 
 async fn lease_survives_networkd_restart(lab: &Lab) -> Outcome {
