@@ -56,7 +56,7 @@ impl<'a> Container<'a> {
     /// output; and a guest that is gone is not waited for.
     ///
     /// # Errors
-    /// [`Error::Command`] when the guest did not report, with what was printed instead: that there
+    /// [`Error::Command`](crate::Error::Command) when the guest did not report, with what was printed instead: that there
     /// is no guest, or none any more, is a finding about the host.
     pub async fn execute(&self, script: &str) -> Result<Output> {
         self.execute_within(script, COMMAND).await
@@ -121,7 +121,7 @@ impl<'a> Container<'a> {
     /// Runs `script` in the guest; it has to succeed. Returns its standard output.
     ///
     /// # Errors
-    /// [`Error::Command`] when it exits with anything but 0; those of [`Self::execute`].
+    /// [`Error::Command`](crate::Error::Command) when it exits with anything but 0; those of [`Self::execute`].
     pub async fn succeed(&self, script: &str) -> Result<String> {
         let output = self.execute(script).await?;
         if output.status.success() {

@@ -4,9 +4,9 @@
 //! filters and searches what is there without it. It is a pure function of [`Sources`]: the run, the
 //! texts of its evidence, and the runs before it.
 //!
-//! It is bounded: [`logs`] are cut, those of scenarios that passed first, and the page says where. A
+//! It is bounded: logs are cut, those of scenarios that passed first, and the page says where. A
 //! text that anybody wrote (a console, a journal, a claim) is escaped by the template engine and has
-//! nothing left that could steer a reader's eye: [`words::clean`].
+//! nothing left that could steer a reader's eye.
 
 mod history;
 mod logs;

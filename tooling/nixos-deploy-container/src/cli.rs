@@ -12,7 +12,8 @@ pub(crate) struct Cli {
     /// Attribute of nixosConfigurations in the flake of the current folder
     machine: Machine,
 
-    /// The host as ssh takes it: [user@]host
+    // As a comment for documentation the brackets would be a link.
+    #[arg(help = "The host as ssh takes it: [user@]host")]
     target: Target,
 
     /// Name of the container on the host [default: the machine's name]
