@@ -132,7 +132,7 @@ pub async fn host_link(host: &Host, container: &str) -> Result<Link> {
 pub async fn guest_link(container: &Container<'_>) -> Result<Link> {
     parse_link(
         &container
-            .succeed("networkctl --json=short status host0")
+            .look("networkctl --json=short status host0")
             .await?,
     )
 }

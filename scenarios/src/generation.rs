@@ -21,7 +21,7 @@ pub struct Guest {
 pub async fn guest(container: &Container<'_>) -> Result<Guest> {
     let script = "cat /proc/sys/kernel/random/boot_id; readlink -f /run/current-system
         systemctl show -P MainPID steady.service";
-    let text = container.succeed(script).await?;
+    let text = container.look(script).await?;
     let lines: Vec<&str> = text.lines().collect();
     let [boot_id, closure, steady] = lines[..] else {
         return Err(Error::answer(container.name(), text));

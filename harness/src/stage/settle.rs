@@ -8,7 +8,8 @@ use crate::{expect::expect, facts, host::Host, poll::Seen, verdict::Outcome};
 pub const RESTART: Duration = Duration::from_secs(60);
 
 /// Waits until `container` has booted and, unless it has no link of its own, holds a lease that
-/// its name resolves to.
+/// its name resolves to, and until the host has started what comes with it: whoever stops a service in
+/// the middle of its start makes it fail.
 ///
 /// # Errors
 /// A failure of the assertion `the container settles`, with what was seen last.
@@ -24,6 +25,12 @@ pub async fn settled(host: &Host, container: &str) -> Outcome {
                     .await?;
                 if state.stdout.trim() != "running" {
                     return Ok(Seen::NotYet(format!("{}{}", state.stdout, state.stderr)));
+                }
+                let jobs = host
+                    .succeed("systemctl show --property=NJobs --value")
+                    .await?;
+                if jobs.trim() != "0" {
+                    return Ok(Seen::NotYet(format!("{} jobs of the host", jobs.trim())));
                 }
                 let leased = facts::leased_address(host, container).await?;
                 let named = facts::resolved(host, container).await?;
