@@ -150,7 +150,7 @@ impl<'a> Container<'a> {
     /// [`Self::execute`].
     ///
     /// # Errors
-    /// [`Error::Command`] when it exits with anything but 0, or no guest runs.
+    /// [`Error::Command`](crate::Error::Command) when it exits with anything but 0, or no guest runs.
     pub async fn look(&self, script: &str) -> Result<String> {
         // The guest's first process; `machinectl show` would be one more program to wait for.
         let first = quote(&format!(
