@@ -152,14 +152,15 @@ impl<'a> Container<'a> {
     /// # Errors
     /// [`Error::Command`](crate::Error::Command) when it exits with anything but 0, or no guest runs.
     pub async fn look(&self, script: &str) -> Result<String> {
-        // The guest's first process; `machinectl show` would be one more program to wait for.
+        // The guest's first process. On a host with cgroup v1 one more program has to be waited for.
         let first = quote(&format!(
             "/sys/fs/cgroup/machine.slice/{}/payload/init.scope/cgroup.procs",
             self.unit()
         ));
         let command = format!(
-            "{{ read -r first; }} <{first} || exit; \
+            "{{ read -r first <{first}; }} 2>/dev/null || first=$(machinectl show --property=Leader --value {}) || exit; \
              exec nsenter --target \"$first\" --all -- /bin/sh -c {}",
+            quote(&self.name),
             quote(&format!("cd /; {script}"))
         );
         let output = self.host.execute(&command).await?;

@@ -139,19 +139,22 @@ let
     Network = given nspawnConfig "networkConfig";
   };
 
-  environment = given serviceConfig "environment";
+  # A closure has nothing of systemd where systemd-nspawn looks for its version. 252 then takes the guest
+  # for one that knows cgroup v1 only, which 262 refuses to be.
+  environment = {
+    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY = "1";
+  }
+  // given serviceConfig "environment";
   orderings = listToAttrs (
     map (key: {
       name = unitLists.${key};
       value = toList serviceConfig.${key};
     }) (filter (key: serviceConfig ? ${key}) (attrNames unitLists))
   );
-  environmentLines =
-    if environment == { } then
-      { }
-    else
-      # systemd unquotes these as C strings, which is what JSON's are for such values.
-      { Environment = map (key: toJSON "${key}=${environment.${key}}") (attrNames environment); };
+  # systemd unquotes these as C strings, which is what JSON's are for such values.
+  environmentLines.Environment = map (key: toJSON "${key}=${environment.${key}}") (
+    attrNames environment
+  );
 
   dropin = {
     Unit = merge (unitDefaults // orderings) (given serviceConfig "unitConfig");
