@@ -58,7 +58,7 @@ impl<'a> Container<'a> {
     /// output; and a guest that is gone is not waited for.
     ///
     /// # Errors
-    /// [`Error::Command`](crate::Error::Command) when the guest did not report, with what was printed instead: that there
+    /// [`Error::Command`] when the guest did not report, with what was printed instead: that there
     /// is no guest, or none any more, is a finding about the host.
     pub async fn execute(&self, script: &str) -> Result<Output> {
         self.execute_within(script, COMMAND).await
@@ -122,7 +122,7 @@ impl<'a> Container<'a> {
     /// Runs `script` in the guest; it has to succeed. Returns its standard output.
     ///
     /// # Errors
-    /// [`Error::Command`](crate::Error::Command) when it exits with anything but 0; those of [`Self::execute`].
+    /// [`Error::Command`] when it exits with anything but 0; those of [`Self::execute`].
     pub async fn succeed(&self, script: &str) -> Result<String> {
         let output = self.execute(script).await?;
         if output.status.success() {
@@ -150,7 +150,7 @@ impl<'a> Container<'a> {
     /// [`Self::execute`].
     ///
     /// # Errors
-    /// [`Error::Command`](crate::Error::Command) when it exits with anything but 0, or no guest runs.
+    /// [`Error::Command`] when it exits with anything but 0, or no guest runs.
     pub async fn look(&self, script: &str) -> Result<String> {
         // The guest's first process. On a host with cgroup v1 one more program has to be waited for.
         let first = quote(&format!(
