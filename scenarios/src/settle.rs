@@ -26,7 +26,9 @@ pub(crate) async fn settled(host: &Host, container: &str) -> Outcome {
                 if state.stdout.trim() != "running" {
                     return Ok(Seen::NotYet(format!("{}{}", state.stdout, state.stderr)));
                 }
-                let jobs = host.succeed("systemctl show --property=NJobs --value").await?;
+                let jobs = host
+                    .succeed("systemctl show --property=NJobs --value")
+                    .await?;
                 if jobs.trim() != "0" {
                     return Ok(Seen::NotYet(format!("{} jobs of the host", jobs.trim())));
                 }
