@@ -146,8 +146,8 @@ impl<'a> Container<'a> {
     /// the guest's state, many times and at a fraction of what [`Self::execute`] costs. Returns its
     /// standard output.
     ///
-    /// What the script started would belong to no unit of the guest's; for that there is
-    /// [`Self::execute`].
+    /// What the script started would belong to no unit of the guest's, and a guest that shuts down does not
+    /// come to an end while there is such a process. For all that there is [`Self::execute`].
     ///
     /// # Errors
     /// [`Error::Command`] when it exits with anything but 0, or no guest runs.
@@ -176,7 +176,7 @@ impl<'a> Container<'a> {
     /// As [`Self::succeed`]. (A guest shares the kernel's boot id file with its host, but nspawn
     /// mounts one of its own over it.)
     pub async fn boot_id(&self) -> Result<String> {
-        let id = self.look("cat /proc/sys/kernel/random/boot_id").await?;
+        let id = self.succeed("cat /proc/sys/kernel/random/boot_id").await?;
         Ok(id.trim().to_owned())
     }
 }

@@ -24,6 +24,7 @@ pub mod journal;
 pub mod known;
 pub mod lab;
 pub mod layer;
+mod layout;
 pub mod pattern;
 pub mod poll;
 pub mod prelude;

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Environment, Record},
+    layout,
     verdict::Verdict,
 };
 use cover::Cover;
@@ -259,7 +260,7 @@ pub fn folder(name: &str) -> Utf8PathBuf {
 /// # Errors
 /// None that its types can cause.
 pub fn render(qualification: &Qualification) -> serde_json::Result<String> {
-    Ok(serde_json::to_string_pretty(qualification)? + "\n")
+    layout::render(qualification)
 }
 
 /// The qualification that `text` describes.
@@ -267,13 +268,5 @@ pub fn render(qualification: &Qualification) -> serde_json::Result<String> {
 /// # Errors
 /// A text for the user, if it is no such file or one of another version.
 pub fn read(text: &str) -> Result<Qualification, String> {
-    let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-    let version = &value["version"];
-    if version != &serde_json::json!(VERSION) {
-        return Err(format!(
-            "layout version {version}, but this spawnlab reads {VERSION}; read it with the spawnlab that wrote it"
-        ));
-    }
-    serde_json::from_value(value).map_err(|error| format!("not a qualification: {error}"))
+    layout::read(text, VERSION, "qualification")
 }

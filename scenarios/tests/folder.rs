@@ -2,12 +2,12 @@
 //! code as the lab's own: names of files, format of the disk, memory and kernel parameters are the
 //! description's to say. With a real VM; the system inside is that of the default image.
 
-use std::{
-    process::{Command, Stdio},
-    time::Duration,
-};
+mod common;
+
+use std::{process::Command, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use common::default_image;
 use spawnlab::{
     event::Events,
     image::{Image, Manifest},
@@ -20,18 +20,6 @@ use spawnlab::{
 
 /// What the NixOS builder's function describes; `tooling/nix/tests/run.sh` keeps it true.
 const DESCRIBED: &str = include_str!("../../vm-images/nixos/tests/image.json");
-
-/// The default image's folder, which is built first if need be.
-fn default_image() -> Image {
-    let built = Command::new(env!("CARGO_BIN_EXE_spawnlab"))
-        .args(["image", "build"])
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("it can be started");
-    assert!(built.status.success(), "the image could not be built");
-    let folder = String::from_utf8(built.stdout).expect("UTF-8");
-    Image::open(folder.trim()).expect("an image")
-}
 
 /// A folder in the layout of a NixOS host, with the system of `default`. Only what is the system's own is
 /// taken from there: how its kernel is started.
@@ -57,7 +45,7 @@ fn described_as_nixos(default: &Image, folder: &Utf8Path) -> Manifest {
 
 #[tokio::test]
 async fn a_folder_in_the_layout_of_nixos_boots_and_answers() {
-    let default = default_image();
+    let default = Image::open(default_image()).expect("an image");
     // Not below /tmp, which may be in memory and small.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let root = Utf8PathBuf::from_path_buf(dir.path().to_owned()).expect("UTF-8");

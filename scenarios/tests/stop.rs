@@ -4,6 +4,8 @@
 //! With real VMs and a cache of its own; one test, because each step begins with what the one before has
 //! left behind.
 
+mod common;
+
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -12,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use common::default_image;
 use rustix::process::{Pid, Signal, kill_process};
 
 const SCENARIO: &str = "names::name_is_the_leased_address";
@@ -27,20 +30,13 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let built = Command::new(env!("CARGO_BIN_EXE_spawnlab"))
-            .args(["image", "build"])
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("it can be started");
-        assert!(built.status.success(), "the image could not be built");
-        let image = String::from_utf8(built.stdout).expect("UTF-8");
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         for name in ["cache", "tmp"] {
             std::fs::create_dir(dir.path().join(name)).expect("a folder");
         }
         Self {
             dir,
-            image: image.trim().to_owned(),
+            image: default_image(),
         }
     }
 

@@ -29,10 +29,10 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// 12 GiB, which is some thirty layers, and two weeks.
+    /// 16 GiB, which is some forty layers (the matrix in ci/ has thirty), and two weeks.
     fn default() -> Self {
         Self {
-            bytes: 12 << 30,
+            bytes: 16 << 30,
             age: Duration::from_secs(14 * 86_400),
         }
     }

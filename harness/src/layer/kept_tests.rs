@@ -1,32 +1,8 @@
 use super::*;
-use crate::{
-    layer::list::tests::{cache, layer, layer_on},
-    qemu::{args::Accel, identity::QemuVersion},
+use crate::layer::{
+    list::tests::{cache, layer, layer_on},
+    platform::nowhere,
 };
-
-fn platform() -> Platform {
-    Platform {
-        image_id: "0123".into(),
-        kernel: "/nowhere/vmlinuz".into(),
-        initrd: "/nowhere/initrd".into(),
-        cmdline: "quiet".into(),
-        root: Disk {
-            file: "/nowhere/root.raw".into(),
-            format: "raw".into(),
-            serial: "root".into(),
-            writes: Writes::Refused,
-        },
-        agent_port: "org.qemu.guest_agent.0".into(),
-        accel: Accel::Tcg,
-        qemu: QemuVersion {
-            line: "QEMU 10.0.2".into(),
-            number: (10, 0),
-            files: "a 1 2".into(),
-        },
-        vcpus: 1,
-        memory_mib: 2048,
-    }
-}
 
 /// Puts a host into `cache` that `run` kept `at`.
 fn put(cache: &Utf8Path, name: &str, run: &str, at: i64) -> Utf8PathBuf {
@@ -41,7 +17,7 @@ fn put(cache: &Utf8Path, name: &str, run: &str, at: i64) -> Utf8PathBuf {
         kept_at: at,
         layer: "deployed".into(),
         below: vec![],
-        platform: platform(),
+        platform: nowhere(),
     };
     write(&dir.join(NOTE), &note).unwrap();
     dir

@@ -145,36 +145,38 @@ fn processor() -> String {
         .join("\n")
 }
 
+/// One for tests that start nothing.
+#[cfg(test)]
+pub(super) fn nowhere() -> Platform {
+    Platform {
+        image_id: "0123".into(),
+        kernel: "/nowhere/vmlinuz".into(),
+        initrd: "/nowhere/initrd".into(),
+        cmdline: "quiet".into(),
+        root: Disk {
+            file: "/nowhere/root.raw".into(),
+            format: "raw".into(),
+            serial: "root".into(),
+            writes: Writes::Refused,
+        },
+        agent_port: "org.qemu.guest_agent.0".into(),
+        accel: Accel::Tcg,
+        qemu: QemuVersion {
+            line: "QEMU 10.0.2".into(),
+            number: (10, 0),
+            files: "a 1 2".into(),
+        },
+        vcpus: 2,
+        memory_mib: 2048,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use camino::Utf8Path;
 
     use super::*;
     use crate::image::{MANIFEST_FILE, Manifest};
-
-    fn platform() -> Platform {
-        Platform {
-            image_id: "0123".into(),
-            kernel: "/cache/vmlinuz".into(),
-            initrd: "/cache/initrd".into(),
-            cmdline: "quiet".into(),
-            root: Disk {
-                file: "/cache/root.raw".into(),
-                format: "raw".into(),
-                serial: "root".into(),
-                writes: Writes::Refused,
-            },
-            agent_port: "org.qemu.guest_agent.0".into(),
-            accel: Accel::Tcg,
-            qemu: QemuVersion {
-                line: "QEMU 10.0.2".into(),
-                number: (10, 0),
-                files: "a 1 2".into(),
-            },
-            vcpus: 2,
-            memory_mib: 2048,
-        }
-    }
 
     /// The folder of an image with this description, and what QEMU is told about it when it boots.
     fn booted(manifest: &str) -> String {
@@ -189,7 +191,7 @@ mod tests {
             std::fs::write(folder.join(file), "").unwrap();
         }
         let image = Image::open(&folder).unwrap();
-        let platform = Platform::of(&image, Accel::Tcg, self::platform().qemu).unwrap();
+        let platform = Platform::of(&image, Accel::Tcg, nowhere().qemu).unwrap();
         let spec = platform.machine(
             Memory::Shared,
             false,
@@ -220,7 +222,7 @@ mod tests {
 
     #[test]
     fn everything_that_a_state_depends_on_is_in_the_key() {
-        let key = platform().key();
+        let key = nowhere().key();
         let changes: [fn(&mut Platform); 7] = [
             |p| p.image_id = "4567".into(),
             |p| p.cmdline = "debug".into(),
@@ -231,7 +233,7 @@ mod tests {
             |p| p.memory_mib = 1024,
         ];
         for change in changes {
-            let mut other = platform();
+            let mut other = nowhere();
             change(&mut other);
             assert_ne!(other.key(), key, "{other:?}");
         }
@@ -239,9 +241,9 @@ mod tests {
 
     #[test]
     fn where_the_cache_is_does_not_matter() {
-        let mut moved = platform();
+        let mut moved = nowhere();
         moved.kernel = "/elsewhere/vmlinuz".into();
         moved.root.file = "/elsewhere/root.raw".into();
-        assert_eq!(moved.key(), platform().key());
+        assert_eq!(moved.key(), nowhere().key());
     }
 }

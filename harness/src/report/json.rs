@@ -25,13 +25,14 @@
 //! A scenario's `verdict.json` is one of `records`.
 
 use super::run::{Run, VERSION};
+use crate::layout;
 
 /// `run` as the text of `run.json`.
 ///
 /// # Errors
 /// None that [`Run`]'s types can cause.
 pub fn render(run: &Run) -> serde_json::Result<String> {
-    Ok(serde_json::to_string_pretty(run)? + "\n")
+    layout::render(run)
 }
 
 /// The run that `text` describes.
@@ -39,15 +40,7 @@ pub fn render(run: &Run) -> serde_json::Result<String> {
 /// # Errors
 /// A text for the user, if it is no such file or one of another version.
 pub fn read(text: &str) -> Result<Run, String> {
-    let value: serde_json::Value =
-        serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
-    let version = &value["version"];
-    if version != &serde_json::json!(VERSION) {
-        return Err(format!(
-            "layout version {version}, but this spawnlab reads {VERSION}; read it with the spawnlab that wrote it"
-        ));
-    }
-    serde_json::from_value(value).map_err(|error| format!("not a run: {error}"))
+    layout::read(text, VERSION, "run")
 }
 
 #[cfg(test)]

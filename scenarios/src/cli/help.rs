@@ -172,7 +172,7 @@ Environment:
   SPAWNLAB_RUNS      where dated reports go";
 
 pub(super) const BOUNDS: &str = "\
-Every run keeps the layers within 12 GiB and removes what no run used for 14
+Every run keeps the layers within 16 GiB and removes what no run used for 14
 days; none that is in use.";
 
 /// `parts` with an empty line between them: what `--help` ends with.

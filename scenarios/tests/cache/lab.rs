@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::running::Running;
+use crate::{common::default_image, running::Running};
 
 /// Starts from deployed containers.
 pub(crate) const DEPLOYED: &str = "names::name_is_the_leased_address";
@@ -31,17 +31,10 @@ pub(crate) struct Cache<'a> {
 impl Lab {
     /// With the image of the user's cache, which is built first if need be.
     pub(crate) fn new() -> Self {
-        let built = Command::new(env!("CARGO_BIN_EXE_spawnlab"))
-            .args(["image", "build"])
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("it can be started");
-        assert!(built.status.success(), "the image could not be built");
-        let image = String::from_utf8(built.stdout).expect("UTF-8");
         Self {
             // Not below /tmp, which may be in memory and small.
             dir: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder"),
-            image: image.trim().to_owned(),
+            image: default_image(),
             reports: AtomicUsize::new(0),
         }
     }

@@ -5,6 +5,8 @@
 //! The tests run one after the other, and each begins with what the one before it has left behind:
 //! that saves most of the boots, and it is how a cache lives.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod damaged;
 mod evicted;
 mod full;

@@ -1,6 +1,5 @@
-//! `spawnlab qualify` and `spawnlab report merge` as a script sees them, as far as no VM is needed.
+//! `spawnlab qualify` and `spawnlab report merge`.
 
-use assert_cmd::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
     event::Record,
@@ -8,25 +7,7 @@ use spawnlab::{
     verdict::Verdict,
 };
 
-fn spawnlab(args: &[&str]) -> std::process::Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_spawnlab"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPAWNLAB_")) {
-        command.env_remove(name);
-    }
-    command
-        .env("COLUMNS", "100")
-        .args(args)
-        .output()
-        .expect("it can be started")
-}
-
-fn stdout(output: &std::process::Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("UTF-8")
-}
-
-fn stderr(output: &std::process::Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("UTF-8")
-}
+use crate::command::{spawnlab, stderr, stdout};
 
 fn folder() -> (tempfile::TempDir, Utf8PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -1,26 +1,8 @@
-//! The `spawnlab` command as a script sees it, as far as no VM is needed.
+//! Scenarios listed and selected, helps, known bugs, pages of reports.
 
 use assert_cmd::Command;
 
-fn spawnlab(args: &[&str]) -> std::process::Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_spawnlab"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPAWNLAB_")) {
-        command.env_remove(name);
-    }
-    command
-        .env("COLUMNS", "100")
-        .args(args)
-        .output()
-        .expect("it can be started")
-}
-
-fn stdout(output: &std::process::Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("UTF-8")
-}
-
-fn stderr(output: &std::process::Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("UTF-8")
-}
+use crate::command::{spawnlab, stderr, stdout};
 
 fn names() -> Vec<String> {
     let output = spawnlab(&["list", "--json"]);

@@ -1,0 +1,5 @@
+//! The `spawnlab` command as a script sees it, as far as no VM is needed.
+
+mod command;
+mod general;
+mod qualify;
