@@ -44,6 +44,7 @@
     "console-getty.service"
     "getty.target"
     "systemd-logind.service"
+    "systemd-logind-varlink.socket"
     "systemd-user-sessions.service"
     "systemd-ask-password-console.path"
     "systemd-ask-password-wall.path"
