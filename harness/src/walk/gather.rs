@@ -17,8 +17,9 @@ const SCRIPT: &str = include_str!("gather.sh");
 const ANSWER: Duration = Duration::from_secs(8);
 /// How long a connection may take, with KVM.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long all of it may take, with KVM.
-const ALL: Duration = Duration::from_secs(60);
+/// How long all of it may take, with KVM. What was gathered by then is judged: a link that is down can make
+/// one program after the other wait for its answer.
+const ALL: Duration = Duration::from_secs(45);
 
 fn script(way: &Way, answer: Duration, connect: Duration) -> String {
     format!(
@@ -31,16 +32,35 @@ fn script(way: &Way, answer: Duration, connect: Duration) -> String {
     )
 }
 
+/// Ends the shell behind it once the program that it waits for has answered or given up.
+fn cut_off(all: Duration, answer: Duration) -> [String; 3] {
+    let patience = answer + Duration::from_secs(1);
+    [
+        "timeout".to_owned(),
+        format!("--kill-after={}", patience.as_secs()),
+        all.as_secs().to_string(),
+    ]
+}
+
 pub(super) async fn on(host: &Host, way: &Way) -> Result<Facts> {
-    let script = script(way, host.limit(ANSWER), host.limit(CONNECT));
-    let output = host.execute_with(&script, b"", ALL).await?;
+    let answer = host.limit(ANSWER);
+    let script = script(way, answer, host.limit(CONNECT));
+    let command = format!(
+        "exec {} /bin/sh -c {}",
+        cut_off(host.limit(ALL), answer).join(" "),
+        quote(&script)
+    );
+    let output = host.execute_with(&command, b"", ALL + 2 * ANSWER).await?;
     Ok(Facts::read(way, &output.stdout))
 }
 
 pub(super) async fn here(way: &Way) -> Result<Facts> {
-    let limit = ALL * 2;
+    let limit = ALL + 2 * ANSWER;
     // The script comes as input and not as an argument, to which the kernel sets a limit.
-    let mut shell = Command::new("/bin/sh")
+    let [timeout, words @ ..] = cut_off(ALL, ANSWER);
+    let mut shell = Command::new(timeout)
+        .args(words)
+        .arg("/bin/sh")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
