@@ -61,22 +61,6 @@ impl Again {
         self
     }
 
-    /// For `cargo test`, which takes what of `lab` is not the default from the environment.
-    #[must_use]
-    pub fn by_cargo(lab: &LabArgs) -> Self {
-        let Self(options) = Self::new(&[], lab);
-        let mut words: Vec<String> = options
-            .chunks_exact(2)
-            .map(|pair| {
-                let name = pair[0].trim_start_matches('-').to_uppercase();
-                format!("SPAWNLAB_{name}={}", pair[1])
-            })
-            .collect();
-        words.extend(["cargo", "test", "-p", "scenarios", "--test", "vm", "--"].map(str::to_owned));
-        words.push("--exact".into());
-        Self(words)
-    }
-
     /// The command for the scenario `name`, as a shell reads it.
     #[must_use]
     pub fn command(&self, name: &str) -> String {
@@ -141,10 +125,6 @@ mod tests {
         assert_eq!(
             Again::new(&["ci/lab", "prove"], &lab).command("a::b+c"),
             r"ci/lab prove --tool '/opt/it'\''s mine/deploy' --promises idempotent --guest sid --accel tcg --exact a::b+c"
-        );
-        assert_eq!(
-            Again::by_cargo(&LabArgs { tool: None, ..lab }).command("a::b"),
-            "SPAWNLAB_PROMISES=idempotent SPAWNLAB_GUEST=sid SPAWNLAB_ACCEL=tcg cargo test -p scenarios --test vm -- --exact a::b"
         );
     }
 }

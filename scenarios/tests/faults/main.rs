@@ -144,7 +144,9 @@ impl Bench {
 
 impl Session {
     async fn open(environment: &Environment) -> Result<Self, Box<dyn std::error::Error>> {
-        let options = environment.lab.options(Again::by_cargo(&environment.lab))?;
+        let options = environment
+            .lab
+            .options(Again::new(&["spawnlab", "run"], &environment.lab))?;
         let (events, receiver) = Events::channel();
         let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
         let driver = drive(receiver, move |event| terminal.tell(event), None)?;
