@@ -6,14 +6,12 @@ use std::{
 };
 
 use crate::{
-    error::{CommandError, Error, Result},
+    error::{CommandError, Result},
     host::Host,
-    qemu::agent::{Output, Status, first_line},
+    qemu::agent::{Output, PATH, Status, first_line},
 };
 
 const COMMAND: Duration = Duration::from_secs(30);
-/// What a program finds others by, on NixOS and elsewhere.
-const PATH: &str = "/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// How often it is looked whether the guest that a command runs in is still there.
 const LOOK: Duration = Duration::from_secs(3);
 
@@ -74,7 +72,7 @@ impl<'a> Container<'a> {
         let nonce = format!("spawnlab-{}-{count}", std::process::id());
         let command = format!(
             "exec systemd-run -M {} --quiet --wait --collect --pipe --service-type=exec \
-             --setenv=PATH={PATH} -- /bin/sh -c {}",
+             --setenv={PATH} -- /bin/sh -c {}",
             quote(&self.name),
             quote(&format!(
                 "({script}\n)\nstatus=$?; echo \"{nonce} $status\" >&2; exit $status"
@@ -125,21 +123,22 @@ impl<'a> Container<'a> {
     /// [`Error::Command`] when it exits with anything but 0; those of [`Self::execute`].
     pub async fn succeed(&self, script: &str) -> Result<String> {
         let output = self.execute(script).await?;
+        self.succeeded(script, output)
+    }
+
+    /// What `script` printed, which has to have succeeded.
+    fn succeeded(&self, script: &str, output: Output) -> Result<String> {
         if output.status.success() {
             return Ok(output.stdout);
         }
-        Err(self.failed(script, output))
-    }
-
-    fn failed(&self, script: &str, output: Output) -> Error {
-        CommandError {
+        Err(CommandError {
             command: format!("{} in {}", first_line(script), self.name),
             demand: "should succeed",
             status: output.status.to_string(),
             stdout: output.stdout,
             stderr: output.stderr,
         }
-        .into()
+        .into())
     }
 
     /// Runs `script` as root in the guest's namespaces, past everything that is under test: to look at
@@ -164,10 +163,7 @@ impl<'a> Container<'a> {
             quote(&format!("cd /; {script}"))
         );
         let output = self.host.execute(&command).await?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        Err(self.failed(script, output))
+        self.succeeded(script, output)
     }
 
     /// The boot id of the running guest: it changes with every start of the container.

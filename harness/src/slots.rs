@@ -218,10 +218,15 @@ fn used(holders: &[Option<u32>]) -> Vec<u64> {
     theirs.filter_map(private).collect()
 }
 
-/// The parent that a `/proc/PID/stat` names: behind the program's name, which may hold anything.
+/// The parent that a `/proc/PID/stat` names.
 fn parent(stat: &str) -> Option<u32> {
+    fields(stat)?.nth(1)?.parse().ok()
+}
+
+/// The fields of a `/proc/PID/stat` behind the program's name, which may hold anything.
+pub(crate) fn fields(stat: &str) -> Option<impl Iterator<Item = &str>> {
     let (_, behind) = stat.rsplit_once(')')?;
-    behind.split_whitespace().nth(1)?.parse().ok()
+    Some(behind.split_whitespace())
 }
 
 /// Memory of its own that the process `pid` has, in bytes, with what was swapped out.

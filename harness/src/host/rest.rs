@@ -9,6 +9,7 @@ use super::{Host, PACE};
 use crate::{
     error::{Error, Result},
     poll::{self, Seen},
+    slots,
 };
 
 /// Daemons put off what they have to do by one to three seconds: journald its sync, udev the end of
@@ -57,9 +58,7 @@ impl Host {
 
 /// The processor time in a `/proc/PID/stat`, in ticks: of the guest, and of QEMU for it.
 fn ticks(stat: &str) -> Option<u64> {
-    // Behind the program's name, which may hold anything.
-    let (_, behind) = stat.rsplit_once(')')?;
-    let mut fields = behind.split_whitespace().skip(11);
+    let mut fields = slots::fields(stat)?.skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
     Some(user + system)

@@ -28,13 +28,11 @@ use crate::{
 /// on one that is busy, may stand still for half of it.
 const QUICK: Duration = Duration::from_secs(60);
 
-/// The commands' environment: the tools of Debian and of NixOS, wherever they are.
-const ENVIRONMENT: [&str; 4] = [
-    "PATH=/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME=/root",
-    "LANG=C.UTF-8",
-    "SYSTEMD_COLORS=0",
-];
+/// The tools of Debian and of NixOS, wherever they are, as a variable of the environment.
+pub(crate) const PATH: &str = "PATH=/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The commands' environment.
+const ENVIRONMENT: [&str; 4] = [PATH, "HOME=/root", "LANG=C.UTF-8", "SYSTEMD_COLORS=0"];
 
 /// A connection to the agent of one VM. Cloning it shares the connection.
 #[derive(Debug, Clone)]
