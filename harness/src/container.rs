@@ -56,7 +56,7 @@ impl<'a> Container<'a> {
     /// output; and a guest that is gone is not waited for.
     ///
     /// # Errors
-    /// [`Error::Command`] when the guest did not report, with what was printed instead: that there
+    /// [`crate::Error::Command`] when the guest did not report, with what was printed instead: that there
     /// is no guest, or none any more, is a finding about the host.
     pub async fn execute(&self, script: &str) -> Result<Output> {
         self.execute_within(script, COMMAND).await
@@ -120,7 +120,7 @@ impl<'a> Container<'a> {
     /// Runs `script` in the guest; it has to succeed. Returns its standard output.
     ///
     /// # Errors
-    /// [`Error::Command`] when it exits with anything but 0; those of [`Self::execute`].
+    /// [`crate::Error::Command`] when it exits with anything but 0; those of [`Self::execute`].
     pub async fn succeed(&self, script: &str) -> Result<String> {
         let output = self.execute(script).await?;
         self.succeeded(script, output)
@@ -149,7 +149,7 @@ impl<'a> Container<'a> {
     /// come to an end while there is such a process. For all that there is [`Self::execute`].
     ///
     /// # Errors
-    /// [`Error::Command`] when it exits with anything but 0, or no guest runs.
+    /// [`crate::Error::Command`] when it exits with anything but 0, or no guest runs.
     pub async fn look(&self, script: &str) -> Result<String> {
         // The guest's first process. On a host with cgroup v1 one more program has to be waited for.
         let first = quote(&format!(
