@@ -4,7 +4,7 @@
 //! its holder, so that others can tell how much of its clones' memory is in use already and how much is
 //! only to be expected.
 
-use std::{fs::File, io::Write, num::NonZeroUsize, time::Duration};
+use std::{fs::File, io::Write, num::NonZeroUsize, sync::OnceLock, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::{
@@ -26,6 +26,9 @@ const LEAST: u64 = 128 << 20;
 const MEASURED: &str = "measured";
 /// Held while one looks whether there is room, so that two don't take the same room.
 const TURN: &str = "turn";
+/// Held by the one that the next free slot is for. Without it, whoever gives a slot back and asks again at
+/// once has it again before a process that waits looks, and a long run keeps all others out to its end.
+const NEXT: &str = "next";
 
 /// Longer than any scenario of another process holds its slot.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -75,13 +78,22 @@ impl Slots {
         }
     }
 
-    /// Waits for a free slot; they are not handed out in the order of asking.
+    /// Waits for a free slot. It is not the order of asking that counts, but one of those who wait comes
+    /// before all who ask later.
     ///
     /// # Errors
     /// [`crate::Error::Timeout`] after an hour, or when a file can't be locked.
     pub async fn take(&self) -> Result<Slot> {
         let pace = Duration::from_millis(100);
+        let next = OnceLock::new();
         poll::until("a slot for one more VM", LIMIT, pace, || async {
+            if self.bound != Bound::None && next.get().is_none() {
+                let file = self.file(NEXT)?;
+                if !granted(&file)? {
+                    return Ok(Seen::NotYet("others wait, too".into()));
+                }
+                next.get_or_init(|| file);
+            }
             self.look()
         })
         .await
@@ -322,6 +334,25 @@ mod tests {
         assert!(tokio::time::timeout(soon, ours.take()).await.is_err());
         drop(first);
         theirs.take().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_comes_before_who_has_just_had_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(dir.path()).unwrap();
+        let (busy, patient) = (
+            Slots::open(dir, some(1)).unwrap(),
+            Slots::open(dir, some(1)).unwrap(),
+        );
+        let held = busy.take().await.unwrap();
+        let waits = tokio::spawn(async move { patient.take().await.unwrap() });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(held);
+        // Asked for before the other one looks again.
+        let soon = Duration::from_secs(10);
+        assert!(tokio::time::timeout(soon, busy.take()).await.is_err());
+        drop(waits.await.unwrap());
+        busy.take().await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
