@@ -6,6 +6,8 @@ use std::{
     io::Write,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -33,19 +35,35 @@ impl Doomed {
 impl Drop for Doomed {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+        if self.0.exists() {
+            return;
+        }
         let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
         doomed.remove(&self.0);
     }
 }
 
 /// Removes what is doomed, for a process that ends at once and drops nothing.
+///
+/// More than once where it must: a program that is just dying may write on, and the thread that was
+/// already removing the same folder gets in the way. After two seconds the rest is left.
 pub fn abandon() {
-    // Whoever holds it at this moment is about to remove something himself.
-    if let Ok(doomed) = DOOMED.try_lock() {
-        for dir in doomed.iter() {
-            let _ = std::fs::remove_dir_all(dir);
-        }
+    let end = Instant::now() + Duration::from_secs(2);
+    // Nobody holds it for long, unless it is the thread that this signal interrupted.
+    while !DOOMED
+        .try_lock()
+        .is_ok_and(|doomed| all_gone(doomed.iter()))
+        && Instant::now() < end
+    {
+        thread::sleep(Duration::from_millis(10));
     }
+}
+
+fn all_gone<'a>(dirs: impl IntoIterator<Item = &'a Utf8PathBuf>) -> bool {
+    dirs.into_iter().fold(true, |gone, dir| {
+        let _ = std::fs::remove_dir_all(dir);
+        gone && !dir.exists()
+    })
 }
 
 /// A folder with mode 0700 and a short path, removed with the value.
