@@ -5,7 +5,10 @@ use std::{
     fs::File,
     io::Write,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -35,34 +38,52 @@ impl Doomed {
 impl Drop for Doomed {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
-        if self.0.exists() {
-            return;
-        }
         let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
         doomed.remove(&self.0);
     }
 }
 
+/// How many folders there are that only their owner can remove.
+static OWNED: AtomicUsize = AtomicUsize::new(0);
+
+/// Says that its owner has a folder with mounts in it, or with files of other users, that he removes when
+/// he is told to stop. He drops this after it.
+#[derive(Debug)]
+pub(crate) struct Owned(());
+
+impl Owned {
+    /// Says so from now on.
+    #[must_use]
+    pub(crate) fn begin() -> Self {
+        OWNED.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        OWNED.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Removes what is doomed, for a process that ends at once and drops nothing.
 ///
-/// More than once where it must: a program that is just dying may write on, and the thread that was
-/// already removing the same folder gets in the way. After two seconds the rest is left.
+/// Tries it again where a dying program writes on, or another thread removes the same folder, and waits for
+/// owners who were told to stop: for five seconds.
 pub fn abandon() {
-    let end = Instant::now() + Duration::from_secs(2);
-    // Nobody holds it for long, unless it is the thread that this signal interrupted.
-    while !DOOMED
-        .try_lock()
-        .is_ok_and(|doomed| all_gone(doomed.iter()))
-        && Instant::now() < end
-    {
+    let end = Instant::now() + Duration::from_secs(5);
+    while !(all_gone() && OWNED.load(Ordering::Relaxed) == 0) && Instant::now() < end {
         thread::sleep(Duration::from_millis(10));
     }
 }
 
-fn all_gone<'a>(dirs: impl IntoIterator<Item = &'a Utf8PathBuf>) -> bool {
-    dirs.into_iter().fold(true, |gone, dir| {
-        let _ = std::fs::remove_dir_all(dir);
-        gone && !dir.exists()
+fn all_gone() -> bool {
+    // Nobody holds it for long, unless it is the thread that this signal interrupted.
+    DOOMED.try_lock().is_ok_and(|doomed| {
+        for dir in doomed.iter() {
+            let _ = std::fs::remove_dir_all(dir);
+        }
+        doomed.iter().all(|dir| !dir.exists())
     })
 }
 

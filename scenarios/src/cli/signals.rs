@@ -1,4 +1,5 @@
-//! The first SIGINT or SIGTERM stops the run in good order, the second one at once.
+//! The first SIGINT or SIGTERM stops the run in good order, the second one at once,
+//! but for folders that have to be removed.
 
 use std::{io, thread};
 

@@ -5,9 +5,12 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{job::Job, mounts, plan};
-use crate::image::{
-    error::{Doing as _, ImageError},
-    stop::Stop,
+use crate::{
+    image::{
+        error::{Doing as _, ImageError},
+        stop::Stop,
+    },
+    scratch::Owned,
 };
 
 /// Begins the name of everything in `images/` that is no image.
@@ -30,11 +33,14 @@ pub(crate) struct Workdir {
     scratch: Utf8PathBuf,
     keep_log: bool,
     stop: Stop,
+    // A second interruption waits for what the first one began: see `drop`.
+    _owned: Owned,
 }
 
 impl Workdir {
     /// Makes a folder for building `image` in `images`.
     pub(crate) fn create(images: &Utf8Path, image: &str, stop: &Stop) -> Result<Self, ImageError> {
+        let owned = Owned::begin();
         let dir = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{image}."))
             .tempdir_in(images)
@@ -67,6 +73,7 @@ impl Workdir {
             scratch,
             keep_log: true,
             stop: stop.clone(),
+            _owned: owned,
         })
     }
 
