@@ -271,6 +271,14 @@ mod tests {
         }
     }
 
+    /// Slots in one folder, with files of their own as those of two processes have.
+    fn two(bounds: [Bound; 2]) -> (tempfile::TempDir, [Slots; 2]) {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Utf8Path::from_path(dir.path()).unwrap();
+        let slots = bounds.map(|bound| Slots::open(cache, bound).unwrap());
+        (dir, slots)
+    }
+
     const MIB: u64 = 1 << 20;
 
     #[rstest::rstest]
@@ -321,13 +329,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_is_free_again_when_its_holder_is_gone() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = Utf8Path::from_path(dir.path()).unwrap();
-        // As another process would: with files of its own.
-        let (ours, theirs) = (
-            Slots::open(dir, some(2)).unwrap(),
-            Slots::open(dir, some(2)).unwrap(),
-        );
+        let (_dir, [ours, theirs]) = two([some(2), some(2)]);
         let first = ours.take().await.unwrap();
         let _second = theirs.take().await.unwrap();
         let soon = Duration::from_secs(10);
@@ -338,12 +340,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_comes_before_who_has_just_had_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = Utf8Path::from_path(dir.path()).unwrap();
-        let (busy, patient) = (
-            Slots::open(dir, some(1)).unwrap(),
-            Slots::open(dir, some(1)).unwrap(),
-        );
+        let (_dir, [busy, patient]) = two([some(1), some(1)]);
         let held = busy.take().await.unwrap();
         let waits = tokio::spawn(async move { patient.take().await.unwrap() });
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -357,12 +354,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_is_not_bound_is_counted_nevertheless() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = Utf8Path::from_path(dir.path()).unwrap();
-        let (bound, free) = (
-            Slots::open(dir, some(2)).unwrap(),
-            Slots::open(dir, Bound::None).unwrap(),
-        );
+        let (_dir, [bound, free]) = two([some(2), Bound::None]);
         let mut held = vec![bound.take().await.unwrap()];
         for _ in 0..3 {
             held.push(free.take().await.unwrap());
