@@ -9,7 +9,7 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use rustix::fs::{FlockOperation, MemfdFlags, flock, memfd_create};
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -327,14 +327,9 @@ impl Kept {
             serial: self.platform.root.serial.clone(),
             writes: Writes::Dropped,
         };
-        // Filled from the stream and gone with QEMU: no file of it has to be written to a disk.
-        let memory =
-            memfd_create("spawnlab-memory", MemfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-        let memory = File::from(memory);
-        memory.set_len(u64::from(self.platform.memory_mib) << 20)?;
         let lab = self.lab.clone();
-        let spec = self.platform.machine(Memory::Shared, true, root, lab);
-        let machine = Machine::start(&spec, memory, evidence).await?;
+        let spec = self.platform.machine(Memory::Anonymous, true, root, lab);
+        let machine = Machine::start(&spec, None, evidence).await?;
         let host = Host::new(machine, self.platform.accel, evidence)?;
         host.resume(&self.dir.join(STATE), Stream::WithMemory, &self.key)
             .await?;

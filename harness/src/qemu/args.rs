@@ -80,14 +80,17 @@ pub enum Writes {
     Refused,
 }
 
-/// Where the memory comes from. Descriptor 0 of QEMU is the memory file: given a path, QEMU would
-/// silently create a missing file, as zeroes.
+/// Where the memory comes from. Descriptor 0 of QEMU is the memory file, if there is one: given a path,
+/// QEMU would silently create a missing file, as zeroes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
     /// Mapped shared: what the guest writes is in the file.
     Shared,
     /// Mapped privately: the file stays as it is.
     Private,
+    /// No file: QEMU's own, to be filled from a stream. What is zero in the stream QEMU compares with what is
+    /// there, which costs a file in memory a page for each of its pages, and this nothing.
+    Anonymous,
 }
 
 /// What a VM is made of.
@@ -141,17 +144,14 @@ pub fn command_line(spec: &MachineSpec, sockets: &Utf8Path, console: &Utf8Path) 
     args.pair("-cpu", spec.accel.cpu().to_owned());
     args.pair("-smp", spec.vcpus.to_string());
     args.pair("-m", format!("{}M", spec.memory_mib));
-    let mapping = match spec.memory {
-        Memory::Shared => "share=on",
-        Memory::Private => "share=off,readonly=on,rom=off",
+    let size = format!("id=mem,size={}M", spec.memory_mib);
+    let file = format!("memory-backend-file,{size},mem-path=/proc/self/fd/0");
+    let memory = match spec.memory {
+        Memory::Shared => format!("{file},share=on"),
+        Memory::Private => format!("{file},share=off,readonly=on,rom=off"),
+        Memory::Anonymous => format!("memory-backend-ram,{size}"),
     };
-    args.pair(
-        "-object",
-        format!(
-            "memory-backend-file,id=mem,size={}M,mem-path=/proc/self/fd/0,{mapping}",
-            spec.memory_mib
-        ),
-    );
+    args.pair("-object", memory);
     args.pair("-kernel", spec.kernel.to_string());
     args.pair("-initrd", spec.initrd.to_string());
     args.pair("-append", spec.cmdline.clone());
@@ -288,6 +288,14 @@ mod tests {
             writes: Writes::Refused,
         });
         insta::assert_snapshot!(shown(&clone));
+    }
+
+    #[test]
+    fn memory_without_a_file_names_none() {
+        let memory = Memory::Anonymous;
+        let args = command_line(&MachineSpec { memory, ..spec() }, "/s".into(), "/c".into());
+        let objects: Vec<_> = args.iter().filter(|arg| arg.contains("id=mem")).collect();
+        assert_eq!(objects, ["memory-backend-ram,id=mem,size=2048M"]);
     }
 
     #[rstest]

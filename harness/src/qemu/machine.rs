@@ -27,18 +27,22 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts QEMU on `memory` and connects to its monitor. Console output goes to
+    /// Starts QEMU on `memory`, the file that `spec` asks for if it does, and connects to its monitor. Console output goes to
     /// `evidence/console.log`, QEMU's own words to `evidence/qemu.log`.
     ///
     /// # Errors
     /// When QEMU ends early (its words are in the error) or does not open its sockets in time.
-    pub async fn start(spec: &MachineSpec, memory: File, evidence: &Utf8Path) -> Result<Self> {
+    pub async fn start(
+        spec: &MachineSpec,
+        memory: impl Into<Option<File>>,
+        evidence: &Utf8Path,
+    ) -> Result<Self> {
         let scratch = Scratch::new()?;
         let sockets = Sockets::bind(scratch.path())?;
         let process = Process::start(ProcessSpec {
             program: QEMU.to_owned(),
             args: args::command_line(spec, scratch.path(), &evidence.join("console.log")),
-            stdin: Some(memory),
+            stdin: memory.into(),
             log: evidence.join("qemu.log"),
         })?;
         let connect = async {
