@@ -27,8 +27,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts QEMU on `memory`, the file that `spec` asks for if it does, and connects to its monitor. Console output goes to
-    /// `evidence/console.log`, QEMU's own words to `evidence/qemu.log`.
+    /// Starts QEMU on `memory`, the file that `spec` asks for if it does, and connects to its monitor.
+    /// Console output goes to `evidence/console.log`, QEMU's own words to `evidence/qemu.log`.
     ///
     /// # Errors
     /// When QEMU ends early (its words are in the error) or does not open its sockets in time.

@@ -11,6 +11,7 @@
 mod history;
 mod logs;
 mod page;
+mod problem;
 mod sources;
 #[cfg(test)]
 mod tests;

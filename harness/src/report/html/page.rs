@@ -9,6 +9,7 @@ use super::{
     Part, Sources, history,
     history::History,
     logs::{self, Logs},
+    problem::problem,
     timeline::{self, Scene, Timeline},
     words::clean,
 };
@@ -50,7 +51,7 @@ struct Count {
 }
 
 #[derive(Debug, Serialize)]
-struct Fact {
+pub(super) struct Fact {
     label: String,
     value: String,
 }
@@ -243,7 +244,7 @@ fn started(time: &str) -> String {
     }
 }
 
-fn fact(label: impl Into<String>, value: &str) -> Fact {
+pub(super) fn fact(label: impl Into<String>, value: &str) -> Fact {
     Fact {
         label: label.into(),
         value: clean(value),
@@ -353,69 +354,6 @@ fn scenario(
             .map(|part| trial(part, start, passed, budget))
             .collect(),
     }
-}
-
-/// What a verdict has to say besides its word: facts, lines and a tracker.
-fn problem(verdict: &Verdict) -> (Vec<Fact>, Vec<String>, String) {
-    match verdict {
-        Verdict::Failed(failure) => failed(failure, String::new()),
-        Verdict::ExpectedFailure { failure, tracker } => failed(failure, tracker.clone()),
-        Verdict::UnexpectedPass { tracker } => (
-            vec![fact(
-                "seen",
-                "it passed: if the bug is mended, drop the expectation",
-            )],
-            vec![],
-            tracker.clone(),
-        ),
-        Verdict::TimedOut {
-            phase,
-            waited_ms,
-            last,
-        } => (
-            vec![
-                fact("waited for", phase),
-                fact("waited", &text::millis(*waited_ms)),
-                fact("last seen", last),
-            ],
-            vec![],
-            String::new(),
-        ),
-        Verdict::Infrastructure { error } => (
-            vec![
-                fact("error", error),
-                fact(
-                    "meaning",
-                    "the lab itself failed; this says nothing about the claim",
-                ),
-            ],
-            vec![],
-            String::new(),
-        ),
-        Verdict::Flaky {
-            passed,
-            runs,
-            others,
-        } => (
-            vec![fact("seen", &format!("{passed} of {runs} runs passed"))],
-            others.clone(),
-            String::new(),
-        ),
-        Verdict::Skipped { why } => (vec![fact("why", why)], vec![], String::new()),
-        Verdict::Passed | Verdict::Interrupted => (vec![], vec![], String::new()),
-    }
-}
-
-fn failed(failure: &crate::verdict::Failure, tracker: String) -> (Vec<Fact>, Vec<String>, String) {
-    let mut facts = vec![
-        fact("assertion", &failure.assertion),
-        fact("expected", &failure.expected),
-        fact("seen", &failure.seen),
-    ];
-    if let Some(hop) = failure.hop {
-        facts.push(fact("broken hop", &hop.to_string()));
-    }
-    (facts, failure.lines.clone(), tracker)
 }
 
 fn trial(part: &Part, start: Option<Timestamp>, passed: bool, budget: &mut usize) -> Trial {
