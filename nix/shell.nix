@@ -12,10 +12,11 @@ pkgs.mkShell {
     if pkgs.stdenv.hostPlatform.isLinux then
       [
         pkgs.e2fsprogs
-        pkgs.mmdebstrap
         pkgs.openssh
         pkgs.qemu
       ]
+      # Builds Debian's images. Not every nixpkgs has it; without it, `spawnlab doctor` says what is missing.
+      ++ (if pkgs ? mmdebstrap then [ pkgs.mmdebstrap ] else [ ])
     else
       [ ]
   );

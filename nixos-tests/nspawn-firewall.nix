@@ -45,7 +45,11 @@ let
         };
         filesConfig.BindReadOnly = [ "/nix/store:/nix/store:rootidmap" ];
       };
-      systemd.tmpfiles.rules = [ "d /var/lib/machines/guest 0755 root root -" ];
+      # A root without /usr is refused as no operating system.
+      systemd.tmpfiles.rules = [
+        "d /var/lib/machines/guest 0755 root root -"
+        "d /var/lib/machines/guest/usr 0755 root root -"
+      ];
       systemd.services."systemd-nspawn@guest" = {
         overrideStrategy = "asDropin";
         wantedBy = [ "machines.target" ];

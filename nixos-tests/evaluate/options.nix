@@ -53,6 +53,13 @@ in
     assertions = of (types.listOf types.unspecified) [ ];
     warnings = strings;
 
+    boot.kernel.sysctl = of (types.attrsOf (
+      types.oneOf [
+        types.bool
+        types.int
+        types.str
+      ]
+    )) { };
     boot.kernelParams = strings;
     boot.loader.grub.enable = of types.bool true;
 

@@ -276,6 +276,9 @@ in
   tmpfiles = [
     "d ${profiles}/${name} ${if deployGroup == "root" then "0755" else "0775"} root ${deployGroup} -"
     "d /var/lib/machines/${name} 0755 root root -"
+    # systemd-nspawn takes a root without /usr for no operating system. NixOS had a patch against that until
+    # https://github.com/NixOS/nixpkgs/pull/488508.
+    "d /var/lib/machines/${name}/usr 0755 root root -"
   ];
 
   polkit =

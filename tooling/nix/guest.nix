@@ -2,9 +2,13 @@
 # from outside. Import it into the machine's configuration.
 { lib, options, ... }:
 {
-  # Releases before 26.05 know only isContainer, which stands for NixOS' own containers and sets more.
-  boot =
-    if options.boot ? isNspawnContainer then { isNspawnContainer = true; } else { isContainer = true; };
+  # Releases before 25.11 know only isContainer, which stands for NixOS' own containers and sets more.
+  boot.${if options.boot ? isNspawnContainer then "isNspawnContainer" else "isContainer"} = true;
+
+  # NixOS lets every group of 2^31 ping. A container has 65,536 of them, and the kernel refuses a range with a
+  # group that is not there: systemd-sysctl would fail, and with it every switch. Stronger than NixOS' own default,
+  # weaker than what a machine says itself.
+  boot.kernel.sysctl."net.ipv4.ping_group_range" = lib.mkOverride 900 "0 65535";
 
   # The host owns the store and the profile; both are read-only here.
   nix.enable = lib.mkDefault false;

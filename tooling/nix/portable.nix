@@ -91,8 +91,7 @@ let
       lines = [
         header
       ]
-      # systemd-nspawn takes a root without /usr for no operating system; only NixOS patches that.
-      ++ concatMap (c: c.tmpfiles ++ [ "d /var/lib/machines/${c.name}/usr 0755 root root -" ]) declared;
+      ++ concatMap (c: c.tmpfiles) declared;
     }
     {
       path = "etc/polkit-1/rules.d/60-spawnlab-containers.rules";
