@@ -25,6 +25,7 @@ pub mod known;
 pub mod lab;
 pub mod layer;
 mod layout;
+pub mod memory;
 pub mod pattern;
 pub mod poll;
 pub mod prelude;

@@ -14,6 +14,7 @@ use rustix::{
 
 use crate::{
     error::Result,
+    memory::{self, kib},
     poll::{self, Seen},
 };
 
@@ -145,7 +146,7 @@ impl Slots {
             return Err(format!("all {processors} are taken"));
         }
         let clone = reckoned(measured(&self.dir));
-        let available = available_memory();
+        let available = memory::available().bytes;
         // Looking at other processes is only worth it where memory may be short.
         if fits(clone, available, holders.len(), &[])
             || fits(clone, available, holders.len(), &used(holders))
@@ -248,19 +249,6 @@ fn private(pid: u32) -> Option<u64> {
     Some(field("RssAnon:")? + field("VmSwap:").unwrap_or(0))
 }
 
-/// Bytes that can be had without swapping, as the kernel estimates them; everything if it does not say.
-pub fn available_memory() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    kib(&text, "MemAvailable:").unwrap_or(u64::MAX)
-}
-
-/// The field `name` of a file in `/proc`, which is in KiB, in bytes.
-fn kib(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,10 +306,6 @@ mod tests {
 
     #[test]
     fn what_the_kernel_says_is_read() {
-        let text = "MemTotal:       24000 kB\nMemFree: 1 kB\nMemAvailable:   12000 kB\n";
-        assert_eq!(kib(text, "MemAvailable:"), Some(12_000 << 10));
-        assert_eq!(kib("MemTotal: 1 kB\n", "MemAvailable:"), None);
-        assert!(available_memory() > 0);
         assert_eq!(parent("12 (a) b (c) S 34 12 12"), Some(34));
         let own = std::fs::read_to_string("/proc/self/stat").unwrap();
         assert_eq!(parent(&own), Some(std::os::unix::process::parent_id()));

@@ -182,8 +182,13 @@ fn memory(probes: &Probes) -> Line {
         .unwrap_or(usize::MAX)
         .min(probes.processors);
     let seen = format!(
-        "{} available, {} processors: {} at once",
+        "{} available{}, {} processors: {} at once",
         human::bytes(probes.memory),
+        if probes.memory_limited {
+            " (as much as the control group allows)"
+        } else {
+            ""
+        },
         probes.processors,
         if at_once == 1 {
             "1 VM".into()
@@ -191,7 +196,14 @@ fn memory(probes: &Probes) -> Line {
             format!("{at_once} VMs")
         },
     );
-    let fix = format!("end something; a VM takes {}", human::bytes(CLONE));
+    let fix = if probes.memory_limited {
+        format!(
+            "raise the control group's limit (MemoryMax=); a VM takes {}",
+            human::bytes(CLONE)
+        )
+    } else {
+        format!("end something; a VM takes {}", human::bytes(CLONE))
+    };
     match clones {
         0 => line(Word::Missing, "memory", seen, Some(&fix)),
         1 => line(Word::Warn, "memory", seen, Some(&fix)),

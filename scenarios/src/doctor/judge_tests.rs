@@ -23,6 +23,7 @@ fn good() -> Probes {
         kvm: Kvm::Proved,
         processors: 4,
         memory: 16 << 30,
+        memory_limited: false,
         disk: Some(100 << 30),
         root: false,
         namespaces: Ok(()),
@@ -96,6 +97,16 @@ fn a_machine_that_is_not_up_to_much_but_runs() {
     let lines = lines(&probes);
     insta::assert_snapshot!(table(&lines));
     assert!(can_run(&lines));
+}
+
+/// <https://github.com/coreos/coreos-assembler/issues/3118>
+#[test]
+fn coreos_assembler_3118_a_control_group_that_limits_memory_is_named() {
+    let mut probes = good();
+    (probes.memory, probes.memory_limited) = (700 << 20, true);
+    let text = table(&lines(&probes));
+    let memory = text.lines().skip_while(|line| !line.contains("memory"));
+    insta::assert_snapshot!(memory.take(2).collect::<Vec<_>>().join("\n"));
 }
 
 #[rstest::rstest]

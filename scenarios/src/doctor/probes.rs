@@ -7,12 +7,12 @@ use serde::Serialize;
 use spawnlab::{
     image::Cache,
     layer::list,
+    memory,
     qemu::{
         accel::{self, Choice},
         args::Accel,
         identity,
     },
-    slots,
 };
 use tokio::process::Command;
 
@@ -81,6 +81,8 @@ pub struct Probes {
     pub processors: usize,
     /// Bytes of memory that can be had.
     pub memory: u64,
+    /// Whether a control group allows less memory than the machine has left.
+    pub memory_limited: bool,
     /// Bytes that are free where the cache is, or will be.
     pub disk: Option<u64>,
     /// Whether root runs this.
@@ -118,12 +120,14 @@ pub async fn probe() -> Probes {
         }
     }
     let root = rustix::process::geteuid().is_root();
+    let memory = memory::available();
     Probes {
         architecture: std::env::consts::ARCH.to_owned(),
         qemu: qemu.map(|found| found.line),
         kvm,
         processors: std::thread::available_parallelism().map_or(1, usize::from),
-        memory: slots::available_memory(),
+        memory: memory.bytes,
+        memory_limited: memory.limited_by_group,
         disk: place.as_deref().and_then(free),
         root,
         namespaces: if root { Ok(()) } else { namespaces().await },
