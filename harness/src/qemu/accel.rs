@@ -39,8 +39,15 @@ pub struct Chosen {
 /// What a working KVM needs to show that kernel's first line, with much to spare.
 const PROBE: Duration = Duration::from_secs(8);
 
-/// Chooses by proof: `auto` boots `kernel` for a moment under KVM. The result is kept in `cache`
-/// until the machine boots again, so it is paid for once.
+/// Where a kernel shows its devices and modules.
+const ROOT: &str = "/";
+/// What was proved, in the cache.
+const PROVED: &str = "accel.json";
+/// Kernel modules that KVM is made of.
+const MODULES: [&str; 3] = ["kvm", "kvm_intel", "kvm_amd"];
+
+/// Chooses by proof: `auto` boots `kernel` for a moment under KVM. The result is kept in `cache`, and holds until the
+/// machine boots again, another user asks, or the device `/dev/kvm` or a module of KVM is not the one that it was.
 ///
 /// # Errors
 /// [`Error::Machine`] when KVM was demanded and does not work here; the text says why.
@@ -78,29 +85,71 @@ pub async fn choose(choice: Choice, kernel: &Utf8Path, cache: &Utf8Path) -> Resu
 struct Memory {
     boot_id: String,
     user: u32,
+    /// [`device`] when it was proved.
+    #[serde(default)]
+    device: String,
     proof: std::result::Result<(), String>,
+}
+
+impl Memory {
+    /// Whether `other` was proved for the same user, on the same boot, with the same device.
+    fn is_of_the_same(&self, other: &Self) -> bool {
+        (&self.boot_id, self.user, &self.device) == (&other.boot_id, other.user, &other.device)
+    }
+}
+
+/// Forgets what was proved, so that the next [`choose`] proves it anew.
+///
+/// # Errors
+/// When the file in `cache` is there and can't be removed.
+pub fn forget(cache: &Utf8Path) -> Result<bool> {
+    match fs_err::remove_file(cache.join(PROVED)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Text that differs when KVM may work differently than before: who may use the device, which device it is, and which
+/// modules are loaded. A module that is loaded again has another inode in sysfs.
+fn device(root: &Utf8Path) -> String {
+    let mut text = match rustix::fs::stat(root.join("dev/kvm").as_std_path()) {
+        Ok(stat) => format!(
+            "{}:{}:{:o}:{}:{}",
+            stat.st_uid, stat.st_gid, stat.st_mode, stat.st_rdev, stat.st_ino
+        ),
+        Err(error) => error.to_string(),
+    };
+    for module in MODULES {
+        let dir = root.join("sys/module").join(module);
+        if let Ok(stat) = rustix::fs::stat(dir.as_std_path()) {
+            text.push_str(&format!(" {module}:{}", stat.st_ino));
+        }
+    }
+    text
 }
 
 async fn remembered_probe(
     kernel: &Utf8Path,
     cache: &Utf8Path,
 ) -> Result<std::result::Result<(), String>> {
-    let file = cache.join("accel.json");
+    let file = cache.join(PROVED);
     let boot_id = fs_err::read_to_string("/proc/sys/kernel/random/boot_id")?;
-    let user = rustix::process::geteuid().as_raw();
+    let mut memory = Memory {
+        boot_id,
+        user: rustix::process::geteuid().as_raw(),
+        device: device(ROOT.into()),
+        proof: Ok(()),
+    };
     let known = fs_err::read(&file)
         .ok()
         .and_then(|bytes| serde_json::from_slice::<Memory>(&bytes).ok())
-        .filter(|memory| memory.boot_id == boot_id && memory.user == user);
-    if let Some(memory) = known {
-        return Ok(memory.proof);
+        .filter(|known| memory.is_of_the_same(known));
+    if let Some(known) = known {
+        return Ok(known.proof);
     }
     let proof = probe(QEMU, kernel).await?;
-    let memory = Memory {
-        boot_id,
-        user,
-        proof: proof.clone(),
-    };
+    memory.proof = proof.clone();
     let mut temporary = tempfile::NamedTempFile::new_in(cache)?;
     serde_json::to_writer(&mut temporary, &memory).map_err(std::io::Error::from)?;
     temporary.persist(&file).map_err(|error| error.error)?;
@@ -208,6 +257,55 @@ mod tests {
         let qemu = fake_qemu(&dir, "echo 'failed to set MSR 0x10a' >&2; kill -ABRT $$");
         let why = probe(&qemu, "/vmlinuz".into()).await.unwrap().unwrap_err();
         assert!(why.contains("MSR 0x10a"), "{why}");
+    }
+
+    /// <https://github.com/danobi/vmtest/issues/38>
+    #[test]
+    fn vmtest_38_another_device_or_module_is_proved_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap();
+        let kvm = root.join("dev/kvm");
+        let module = root.join("sys/module/kvm_intel");
+        fs_err::create_dir_all(root.join("dev")).unwrap();
+        let now = || Memory {
+            boot_id: "boot".into(),
+            user: 0,
+            device: device(root),
+            proof: Ok(()),
+        };
+        let absent = now();
+        fs_err::write(&kvm, "").unwrap();
+        let there = now();
+        assert!(there.is_of_the_same(&now()));
+        fs_err::set_permissions(&kvm, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let closed = now();
+        fs_err::create_dir_all(&module).unwrap();
+        let loaded = now();
+        // Another folder of the same name, as after unloading and loading; both exist for a moment, so that the
+        // number is not used again.
+        fs_err::create_dir_all(root.join("new")).unwrap();
+        fs_err::rename(root.join("new"), &module).unwrap();
+        let states = [absent, there, closed, loaded, now()];
+        for (place, one) in states.iter().enumerate() {
+            for other in &states[place + 1..] {
+                assert!(
+                    !one.is_of_the_same(other),
+                    "{} {}",
+                    one.device,
+                    other.device
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_proved_can_be_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Utf8Path::from_path(dir.path()).unwrap();
+        assert!(!forget(cache).unwrap());
+        fs_err::write(cache.join(PROVED), "{}").unwrap();
+        assert!(forget(cache).unwrap());
+        assert!(!cache.join(PROVED).exists());
     }
 
     #[tokio::test]

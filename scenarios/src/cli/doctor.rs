@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
+use spawnlab::{image::Cache, qemu::accel};
 
 use super::{exit::Exit, print, trouble::Trouble};
 use crate::doctor::{
@@ -23,7 +24,7 @@ Exit codes:
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Remove what dead runs left behind: folders of VMs, unfinished images and layers
+    /// Remove what dead runs left behind (folders of VMs, unfinished images and layers), and prove KVM anew
     #[arg(long)]
     pub fix: bool,
     /// Print an object with a line for each thing and what was seen
@@ -33,6 +34,13 @@ pub struct DoctorArgs {
 
 /// Looks, mends if asked to, and tells.
 pub(super) async fn doctor(args: &DoctorArgs) -> Result<Exit, Trouble> {
+    if args.fix {
+        // A cache that can't be used is said below, with the rest of what was seen.
+        if let Ok(cache) = Cache::place() {
+            accel::forget(&cache)
+                .map_err(|why| Trouble::infrastructure("the proof of KVM", why))?;
+        }
+    }
     let mut seen = probes::probe().await;
     let mut removed = vec![];
     if args.fix {
