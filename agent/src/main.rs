@@ -13,6 +13,7 @@ mod random;
 mod ready;
 mod run;
 mod serve;
+mod stream;
 mod wire;
 
 use std::process::ExitCode;

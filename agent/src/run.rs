@@ -2,20 +2,24 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, Write},
+    io::{self, Seek, Write},
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::{Deserialize, Serialize};
 
-/// At most this much of a stream is kept, as with qemu-ga; the rest is read and dropped.
-const LIMIT: usize = 16 << 20;
+use crate::stream::{self, Cut, Stream};
+
+/// A command that has ended is waited for as long as its streams are held open by what it left running, and
+/// something still comes; this long after the last byte it is over.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// What `spawnlab-run` takes; but for the token, names and meanings are those of `guest-exec`.
 #[derive(Debug, Deserialize)]
@@ -43,8 +47,14 @@ pub(crate) struct Told {
     signal: Option<i32>,
     out_data: String,
     err_data: String,
-    out_truncated: bool,
-    err_truncated: bool,
+    /// Where in `out-data` something was cut, and how much; absent if nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out_cut: Option<Cut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    err_cut: Option<Cut>,
+    /// Processes that hold a stream open although the command has ended, as `NAME[PID]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    held_by: Vec<String>,
 }
 
 /// Starts `path` in a process group of its own, so that it can be ended with all that it started.
@@ -91,38 +101,6 @@ fn input(data: &str) -> io::Result<Stdio> {
     Ok(Stdio::from(file))
 }
 
-/// An output stream and what was read of it.
-#[derive(Debug)]
-struct Stream {
-    pipe: Option<File>,
-    kept: Vec<u8>,
-    truncated: bool,
-}
-
-impl Stream {
-    fn new(pipe: Option<OwnedFd>) -> Self {
-        Self {
-            pipe: pipe.map(File::from),
-            kept: Vec::new(),
-            truncated: false,
-        }
-    }
-
-    /// Reads what is there, which must be something or the end.
-    fn read(&mut self, buffer: &mut [u8]) {
-        let Some(pipe) = &mut self.pipe else { return };
-        match pipe.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(0) | Err(_) => self.pipe = None,
-            Ok(count) => {
-                let room = LIMIT - self.kept.len();
-                self.truncated |= count > room;
-                self.kept.extend(&buffer[..count.min(room)]);
-            }
-        }
-    }
-}
-
 /// A command that was started.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -135,6 +113,8 @@ pub(crate) struct Running {
     err: Stream,
     // Readable once the process has ended; gone once that was seen.
     alive: Option<OwnedFd>,
+    // When the process was seen to have ended, or something came after that.
+    last: Option<Instant>,
 }
 
 impl Running {
@@ -148,14 +128,15 @@ impl Running {
             err: Stream::new(child.stderr.take().map(OwnedFd::from)),
             child,
             alive,
+            last: None,
         }
     }
 
     /// What to wait for: output, more output, the end.
     pub(crate) fn events(&self) -> [Option<BorrowedFd<'_>>; 3] {
         [
-            self.out.pipe.as_ref().map(AsFd::as_fd),
-            self.err.pipe.as_ref().map(AsFd::as_fd),
+            self.out.events(),
+            self.err.events(),
             self.alive.as_ref().map(AsFd::as_fd),
         ]
     }
@@ -171,28 +152,45 @@ impl Running {
         if ready[2] {
             self.alive = None;
         }
+        if self.alive.is_none() && (self.last.is_none() || ready.contains(&true)) {
+            self.last = Some(Instant::now());
+        }
     }
 
-    /// Whether it has ended, and nobody holds its streams any more.
+    /// How long it is still to be waited for if nothing comes: zero once it [`Self::is_over`], none as long as its
+    /// process runs.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        if self.events().iter().all(Option::is_none) {
+            return Some(Duration::ZERO);
+        }
+        Some(QUIET.saturating_sub(self.last?.elapsed()))
+    }
+
+    /// Whether it has ended, and its streams have, too, or are held open by something that says nothing.
     pub(crate) fn is_over(&self) -> bool {
-        self.events().iter().all(Option::is_none)
+        self.left() == Some(Duration::ZERO)
     }
 
-    /// What it came to; to be called when it [`Self::is_over`].
+    /// What it came to, and those of its streams that something still writes to; to be called when it
+    /// [`Self::is_over`].
     ///
     /// # Errors
     /// When the kernel does not tell.
-    pub(crate) fn told(&mut self) -> io::Result<Told> {
+    pub(crate) fn told(mut self) -> io::Result<(Told, [Stream; 2])> {
         let status = self.child.wait()?;
-        Ok(Told {
+        let (out, out_cut) = self.out.kept();
+        let (err, err_cut) = self.err.kept();
+        let told = Told {
             exited: true,
             exitcode: status.code(),
             signal: status.signal(),
-            out_data: STANDARD.encode(&self.out.kept),
-            err_data: STANDARD.encode(&self.err.kept),
-            out_truncated: self.out.truncated,
-            err_truncated: self.err.truncated,
-        })
+            out_data: STANDARD.encode(out),
+            err_data: STANDARD.encode(err),
+            out_cut,
+            err_cut,
+            held_by: stream::holders([&self.out, &self.err]),
+        };
+        Ok((told, [self.out, self.err]))
     }
 
     /// Ends it and what it has started.

@@ -3,7 +3,7 @@
 //! | command | arguments | answer |
 //! | --- | --- | --- |
 //! | `guest-sync-delimited` | `id` | that id, behind a byte 0xFF |
-//! | `spawnlab-run` | `path`, `arg`, `env`, `input-data` (base64), `token`, a number | `exitcode` or `signal`, `out-data`, `err-data` (base64), once the command has ended and its streams are closed |
+//! | `spawnlab-run` | `path`, `arg`, `env`, `input-data` (base64), `token`, a number | `exitcode` or `signal`, `out-data`, `err-data` (base64), once the command has ended and its streams are closed, or held open by something that is silent (`held-by`); `out-cut`, `err-cut` where a stream was too long |
 //! | `spawnlab-kill` | the `token` of a `spawnlab-run` | whether it still ran; what it had started ends with it |
 //! | `spawnlab-resumed` | `seconds`, `nanoseconds` of the Unix time; `seed`, base64; `nonce`, a path | random numbers start anew from the seed, the clock is set; the file's content |
 
@@ -25,6 +25,7 @@ use crate::{
     random,
     ready::{Ready, Shell},
     run::{self, Running, Wanted},
+    stream::Stream,
     wire::{self, Refusal, Request, generic},
 };
 
@@ -62,6 +63,9 @@ pub(crate) struct Server {
     line: Vec<u8>,
     buffer: Vec<u8>,
     running: Vec<Running>,
+    // Streams of commands that are over, held open by what these left running. They are read, since who writes to
+    // a pipe that nobody reads is stopped, and to one that is closed is ended.
+    orphans: Vec<Stream>,
     ready: Option<Ready>,
     // What the last command was run by: the next one will be run by the same.
     shell: Option<Shell>,
@@ -77,6 +81,7 @@ impl Server {
             line: Vec::new(),
             buffer: vec![0; 16384],
             running: Vec::new(),
+            orphans: Vec::new(),
             ready: None,
             shell: None,
             alone: false,
@@ -101,10 +106,12 @@ impl Server {
             tv_sec: 0,
             tv_nsec: 0,
         };
+        let left = self.running.iter().filter_map(Running::left).min();
+        let left = left.map(|left| Timespec::try_from(left).unwrap_or(PAUSE));
         let limit = match (&next, self.alone) {
             (Some(_), _) => Some(&now),
             (None, true) => Some(&PAUSE),
-            (None, false) => None,
+            (None, false) => left.as_ref(),
         };
         let happened = self.poll(limit)?;
         let quiet = happened.iter().all(|happened| !happened);
@@ -117,9 +124,14 @@ impl Server {
             self.shell = Some(shell);
         }
         self.alone &= !quiet;
-        for (running, ready) in self.running.iter_mut().zip(happened[1..].chunks(3)) {
+        let (of_running, of_orphans) = happened[1..].split_at(3 * self.running.len());
+        for (running, ready) in self.running.iter_mut().zip(of_running.chunks(3)) {
             running.take([ready[0], ready[1], ready[2]], &mut self.buffer);
         }
+        for (orphan, _) in self.orphans.iter_mut().zip(of_orphans).filter(|it| *it.1) {
+            orphan.drain(&mut self.buffer);
+        }
+        self.orphans.retain(|orphan| orphan.events().is_some());
         self.end_what_is_over();
         if happened[0] {
             self.read()?;
@@ -132,6 +144,7 @@ impl Server {
         let mut wanted: Vec<Option<BorrowedFd<'_>>> =
             vec![(!self.alone).then(|| self.port.as_fd())];
         wanted.extend(self.running.iter().flat_map(Running::events));
+        wanted.extend(self.orphans.iter().map(Stream::events));
         let mut fds: Vec<PollFd<'_>> = wanted
             .iter()
             .flatten()
@@ -153,9 +166,14 @@ impl Server {
         let mut at = 0;
         while at < self.running.len() {
             if self.running[at].is_over() {
-                let mut over = self.running.remove(at);
-                let told = over.told().map_err(generic);
-                self.send(&wire::line(over.id, told));
+                let over = self.running.remove(at);
+                let id = over.id;
+                let told = over.told().map(|(told, streams)| {
+                    let open = streams.into_iter().filter(|it| it.events().is_some());
+                    self.orphans.extend(open);
+                    told
+                });
+                self.send(&wire::line(id, told.map_err(generic)));
             } else {
                 at += 1;
             }

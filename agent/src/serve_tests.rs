@@ -89,16 +89,60 @@ fn streams_status_and_environment_come_back() {
     assert_eq!(text(&told["err-data"]), "there\n");
 }
 
+/// <https://github.com/hugelgupf/vmtest/issues/91>
 #[test]
-fn much_on_both_streams_is_read_and_cut_at_the_limit() {
+fn vmtest_91_the_middle_of_a_hundred_megabytes_is_cut_and_its_end_is_kept() {
     let mut lab = Lab::new();
-    let script = "head -c 17000000 /dev/zero; head -c 200000 /dev/zero >&2";
+    let script = "echo begin; head -c 100000000 /dev/zero; echo end; head -c 200000 /dev/zero >&2";
     lab.ask("spawnlab-run", 1, sh(script));
     let told = lab.hear()["return"].take();
-    assert_eq!(told["out-truncated"], true);
-    assert_eq!(told["err-truncated"], false);
-    assert_eq!(text(&told["out-data"]).len(), 16 << 20);
+    assert_eq!(told["exitcode"], 0);
+    let kept = text(&told["out-data"]);
+    assert_eq!(kept.len(), 16 << 20);
+    assert!(kept.starts_with("begin\n") && kept.ends_with("end\n"));
+    let cut = 6 + 100_000_000 + 4 - (16 << 20);
+    assert_eq!(told["out-cut"], json!({ "at": 12 << 20, "bytes": cut }));
+    assert_eq!(told["err-cut"], Value::Null);
     assert_eq!(text(&told["err-data"]).len(), 200_000);
+}
+
+/// <https://github.com/NixOS/nixpkgs/issues/144875>
+#[test]
+fn nixpkgs_144875_a_process_left_behind_does_not_hold_up_the_answer() {
+    let mut lab = Lab::new();
+    lab.ask("spawnlab-run", 1, sh("sleep 600 & echo up $!"));
+    let told = lab.hear()["return"].take();
+    assert_eq!(told["exitcode"], 0);
+    let said = text(&told["out-data"]);
+    let pid = said.strip_prefix("up ").expect("its number").trim();
+    assert_eq!(told["held-by"], json!([format!("sleep[{pid}]")]));
+    lab.run(&format!("kill {pid}"));
+}
+
+#[test]
+fn what_is_left_behind_can_write_on_and_is_not_ended_for_it() {
+    let mut lab = Lab::new();
+    let dir = tempfile::tempdir().unwrap();
+    let (go, done) = (dir.path().join("go"), dir.path().join("done"));
+    let script = format!(
+        "(until [ -e {go} ]; do sleep 0.1; done; head -c 1000000 /dev/zero && : >{done}) & :",
+        go = go.display(),
+        done = done.display()
+    );
+    lab.ask("spawnlab-run", 1, sh(&script));
+    assert_eq!(lab.hear()["return"]["exitcode"], 0);
+    lab.run(&format!(
+        ": >{}; for try in $(seq 300); do [ -e {} ] && exit 0; sleep 0.1; done; exit 1",
+        go.display(),
+        done.display()
+    ));
+}
+
+#[test]
+fn what_still_writes_is_waited_for() {
+    let mut lab = Lab::new();
+    let said = lab.run("(for line in 1 2 3 4; do sleep 0.4; echo $line; done) & :");
+    assert_eq!(said, "1\n2\n3\n4\n");
 }
 
 #[test]

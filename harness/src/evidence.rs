@@ -71,14 +71,15 @@ const ON_FAILURE: [(&str, &str); 4] = [
     ),
 ];
 
-/// Reads the journals of `host` and its guests since it came to life, and keeps them as [`JOURNAL`].
+/// Reads the journals of `host` and its guests since it came to life, and keeps them as [`JOURNAL`]. Returns the
+/// records, and what is missing in them, a sentence each.
 ///
 /// What was logged in the last moments may not have reached a journal yet; a scenario that is about it
 /// waits for it.
 ///
 /// # Errors
 /// When the host can't be asked, or has no journal to read.
-pub async fn journal(host: &Host) -> Result<Vec<Entry>> {
+pub async fn journal(host: &Host) -> Result<(Vec<Entry>, Vec<String>)> {
     let script = format!(
         "since={} most={} fields={}\n{READ}",
         since(host),
@@ -91,8 +92,10 @@ pub async fn journal(host: &Host) -> Result<Vec<Entry>> {
         return Err(Error::answer("journalctl", said));
     }
     let entries = journal::parse(&output.stdout);
-    fs_err::write(host.evidence().join(JOURNAL), journal::render(&entries))?;
-    Ok(entries)
+    let missing = journal::missing(&entries, &output.notes);
+    let text = journal::render(&entries, &missing);
+    fs_err::write(host.evidence().join(JOURNAL), text)?;
+    Ok((entries, missing))
 }
 
 /// As journalctl takes it. A host that was not resumed from anything is looked at from its beginning.

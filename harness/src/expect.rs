@@ -209,6 +209,7 @@ mod tests {
             status: Status::Exit(3),
             stdout: String::new(),
             stderr: "no such container\n".into(),
+            notes: vec![],
         };
         let Broken::Failed(failure) = expect("deploy").succeeded(output).unwrap_err() else {
             panic!("not a failure");

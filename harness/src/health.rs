@@ -34,7 +34,6 @@ pub const FILE: &str = "health.txt";
 /// [`Kind::assertion`]: crate::finding::Kind::assertion
 pub async fn judged(host: &Host, outcome: Outcome, health: Health) -> Outcome {
     let (findings, trouble) = look(host).await;
-    keep(host, &findings);
     let unexpected = match health {
         Health::Counts(expected) => unexpected(findings, expected),
         Health::Noted => vec![],
@@ -54,27 +53,34 @@ pub async fn judged(host: &Host, outcome: Outcome, health: Health) -> Outcome {
 
 /// Keeps journals and findings of a `host` whose verdict has been given already.
 pub async fn noted(host: &Host) {
-    let (findings, _) = look(host).await;
-    keep(host, &findings);
+    look(host).await;
 }
 
+/// Looks through console and journals, and keeps what was found as [`FILE`].
 async fn look(host: &Host) -> (Vec<Finding>, Option<Error>) {
-    let (journal, trouble) = match evidence::journal(host).await {
-        Ok(journal) => (journal, None),
-        Err(error) => (vec![], Some(error)),
+    let ((journal, missing), trouble) = match evidence::journal(host).await {
+        Ok(read) => (read, None),
+        Err(error) => ((vec![], vec![]), Some(error)),
     };
     let console = host.console_tail(usize::MAX);
-    (scan::scan(&console, &journal), trouble)
+    let findings = scan::scan(&console, &journal);
+    keep(host, &text(&findings, &missing));
+    (findings, trouble)
 }
 
-fn keep(host: &Host, findings: &[Finding]) {
-    if findings.is_empty() {
+/// What is kept: the findings, and what of the journals was not looked through.
+fn text(findings: &[Finding], missing: &[String]) -> String {
+    let findings = findings.iter().map(|finding| format!("{finding}\n"));
+    let missing = missing
+        .iter()
+        .map(|missing| format!("not looked through: {missing}\n"));
+    findings.chain(missing).collect()
+}
+
+fn keep(host: &Host, text: &str) {
+    if text.is_empty() {
         return;
     }
-    let text: String = findings
-        .iter()
-        .map(|finding| format!("{finding}\n"))
-        .collect();
     if let Err(error) = fs_err::write(host.evidence().join(FILE), text) {
         tracing::warn!(%error, "evidence is missing");
     }
@@ -144,6 +150,18 @@ mod tests {
         assert_eq!(failure.seen, "OOM kill on host: tail it is");
         assert_eq!(failure.lines, ["failed unit on host: b.service it is"]);
         assert_eq!(unexpected(findings[1..2].to_vec(), &expected), []);
+    }
+
+    /// <https://github.com/hugelgupf/vmtest/issues/91>
+    #[test]
+    fn vmtest_91_what_was_not_looked_through_is_said() {
+        assert_eq!(text(&[], &[]), "");
+        let missing = ["only the last 5000 records; there were more".to_owned()];
+        assert_eq!(
+            text(&[finding(Kind::OomKill, "tail")], &missing),
+            "OOM kill on host: tail it is\n\
+             not looked through: only the last 5000 records; there were more\n"
+        );
     }
 
     #[test]

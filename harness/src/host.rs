@@ -170,11 +170,16 @@ impl Host {
         let _ = match result {
             Ok(output) => writeln!(
                 log,
-                "{at:.3} $ {script}\n{}{}-- {} after {} ms\n",
+                "{at:.3} $ {script}\n{}{}-- {} after {} ms{}\n",
                 output.stdout,
                 output.stderr,
                 output.status,
-                took.as_millis()
+                took.as_millis(),
+                output
+                    .notes
+                    .iter()
+                    .map(|note| format!("; {note}"))
+                    .collect::<String>()
             ),
             Err(error) => writeln!(log, "{at:.3} $ {script}\n-- {error}\n"),
         };

@@ -153,12 +153,28 @@ pub const PRIORITIES: [&str; 8] = [
 /// from there.
 pub const BOOTED: &str = "# the host booted at ";
 
-/// `entries` as the text that is kept.
+/// What is missing in `entries`, a sentence each, where `notes` say what is odd about the output that they were read
+/// from.
 #[must_use]
-pub fn render(entries: &[Entry]) -> String {
-    let mut text = String::new();
+pub fn missing(entries: &[Entry], notes: &[String]) -> Vec<String> {
+    let mut missing = vec![];
     if entries.len() >= MOST {
-        let _ = writeln!(text, "# only the last {MOST} records; there were more");
+        missing.push(format!("only the last {MOST} records; there were more"));
+    }
+    missing.extend(
+        notes
+            .iter()
+            .map(|note| format!("records are missing between these: of journalctl, {note}")),
+    );
+    missing
+}
+
+/// `entries`, of which `missing` is not there, as the text that is kept.
+#[must_use]
+pub fn render(entries: &[Entry], missing: &[String]) -> String {
+    let mut text = String::new();
+    for missing in missing {
+        let _ = writeln!(text, "# {missing}");
     }
     let booted = entries
         .iter()
@@ -232,7 +248,7 @@ d243f2d6b0f240e1be9c9d11d6bf5e45 web
 {"__REALTIME_TIMESTAMP":"1773050403000000","_MACHINE_ID":"ffffffffffffffffffffffffffffffff","_COMM":"odd name","MESSAGE":[104,105,27,91,49,109,255]}
 {"__REALTIME_TIMESTAMP":"1773050404000000","MESSAGE":null,"SYSLOG_IDENTIFIER":["one","two"]}
 {"__REALTIME_TIMESTAMP":"cut of"#;
-        insta::assert_snapshot!(render(&parse(output)), @r"
+        insta::assert_snapshot!(render(&parse(output), &[]), @r"
         # the host booted at 2026-03-09T09:59:20.000000Z
         2026-03-09T10:00:01.250000Z host info systemd[1]: Started a.service.
         2026-03-09T10:00:01.250001Z web warning systemd[1]: a.service: Failed with result 'exit-code'.
@@ -247,8 +263,12 @@ d243f2d6b0f240e1be9c9d11d6bf5e45 web
     fn what_was_cut_is_said() {
         let line = r#"{"__REALTIME_TIMESTAMP":"1773050401250000","MESSAGE":"again"}"#;
         let entries = parse(&vec![line; MOST].join("\n"));
-        assert!(render(&entries).starts_with("# only the last 5000 records"));
-        assert!(!render(&entries[1..]).contains('#'));
+        let text = |entries: &[Entry], notes: &[String]| render(entries, &missing(entries, notes));
+        assert!(text(&entries, &[]).starts_with("# only the last 5000 records"));
+        assert!(!text(&entries[1..], &[]).contains('#'));
+        // https://github.com/hugelgupf/vmtest/issues/91
+        let notes = ["70 bytes of its output were cut".to_owned()];
+        insta::assert_snapshot!(text(&entries[4999..], &notes).lines().next().unwrap_or_default(), @"# records are missing between these: of journalctl, 70 bytes of its output were cut");
     }
 
     #[test]

@@ -14,11 +14,14 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
 
-use super::channel::{Channel, ChannelError};
+pub use super::output::{Output, Status};
+use super::{
+    channel::{Channel, ChannelError},
+    output::ExecStatus,
+};
 use crate::{
     error::{Error, Result, Timeout},
     poll::{self, Seen},
@@ -44,68 +47,6 @@ pub struct Agent {
     polled: Arc<AtomicBool>,
     // Names the next command, for the case that it has to be killed.
     token: Arc<AtomicU64>,
-}
-
-/// How a command in the VM ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// Exit status, or the signal that ended it.
-    pub status: Status,
-    /// Standard output; bytes that are not UTF-8 are replaced.
-    pub stdout: String,
-    /// Standard error; bytes that are not UTF-8 are replaced.
-    pub stderr: String,
-}
-
-/// The end of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It exited with this code.
-    Exit(i32),
-    /// It was ended by this signal.
-    Signal(i32),
-}
-
-impl Status {
-    /// Whether it is exit status 0.
-    #[must_use]
-    pub fn success(self) -> bool {
-        self == Self::Exit(0)
-    }
-
-    /// The exit status, if it exited.
-    #[must_use]
-    pub fn code(self) -> Option<i32> {
-        match self {
-            Self::Exit(code) => Some(code),
-            Self::Signal(_) => None,
-        }
-    }
-}
-
-impl std::fmt::Display for Status {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Exit(code) => write!(f, "exit status {code}"),
-            Self::Signal(signal) => write!(f, "signal {signal}"),
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct ExecStatus {
-    exited: bool,
-    exitcode: Option<i32>,
-    signal: Option<i32>,
-    #[serde(default)]
-    out_data: String,
-    #[serde(default)]
-    err_data: String,
-    #[serde(default)]
-    out_truncated: bool,
-    #[serde(default)]
-    err_truncated: bool,
 }
 
 fn trouble(error: &ChannelError) -> Error {
@@ -281,7 +222,7 @@ impl Agent {
         let token = self.token.fetch_add(1, Ordering::Relaxed);
         arguments["token"] = token.into();
         match self.channel.request("spawnlab-run", arguments, limit).await {
-            Ok(answer) => output(parsed(answer)?).map(Some),
+            Ok(answer) => parsed(answer)?.output().map(Some),
             Err(error) if unknown(&error) => Ok(None),
             Err(ChannelError::Unanswered { .. }) => {
                 // Nobody waits for it any more; left alone it would disturb what comes next.
@@ -324,7 +265,7 @@ impl Agent {
         })
         .await;
         match ended {
-            Ok(status) => output(status),
+            Ok(status) => status.output(),
             Err(error) => {
                 // As above.
                 let kill = json!({ "path": "/bin/sh", "arg": ["-c", format!("kill -KILL {pid}")] });
@@ -361,28 +302,6 @@ pub fn first_line(script: &str) -> String {
     } else {
         short
     }
-}
-
-fn output(status: ExecStatus) -> Result<Output> {
-    if status.out_truncated || status.err_truncated {
-        let why = "more than 16 MiB of output: filter it in the VM";
-        return Err(Error::answer("qemu-ga", why));
-    }
-    let decode = |data: &str| {
-        let bytes = STANDARD
-            .decode(data)
-            .map_err(|error| Error::answer("qemu-ga", error))?;
-        Ok::<_, Error>(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    Ok(Output {
-        status: match (status.exitcode, status.signal) {
-            (Some(code), _) => Status::Exit(code),
-            (None, Some(signal)) => Status::Signal(signal),
-            (None, None) => return Err(Error::answer("qemu-ga", "neither exit code nor signal")),
-        },
-        stdout: decode(&status.out_data)?,
-        stderr: decode(&status.err_data)?,
-    })
 }
 
 #[cfg(test)]

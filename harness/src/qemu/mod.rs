@@ -7,5 +7,6 @@ pub mod channel;
 pub mod identity;
 pub mod machine;
 pub mod monitor;
+mod output;
 pub mod process;
 pub mod sockets;
