@@ -13,8 +13,11 @@ use serde_json::{Value, json};
 use spawnlab::report::{html, json as run_json};
 
 /// Width, height, and whether it is a phone.
-const WINDOWS: [(&str, u32, u32, bool); 2] =
-    [("phone", 390, 844, true), ("desktop", 1280, 800, false)];
+const WINDOWS: [(&str, u32, u32, bool); 3] = [
+    ("phone", 360, 800, true),
+    ("narrow", 420, 800, false),
+    ("desktop", 1400, 900, false),
+];
 
 /// The sample's page, or none where there is no browser.
 fn browser_and_page() -> Option<(Browser, PathBuf, tempfile::TempDir)> {
