@@ -308,6 +308,6 @@ async fn verbose_shows_the_commands(lab: &Lab) -> Outcome {
         .filter(|line| line.starts_with('+'))
         .collect();
     expect("the deploy").succeeded(output)?;
-    expect("the commands shown").contains(&commands, "eval --raw")?;
+    expect("the commands shown").contains(&commands, "path-info --derivation")?;
     expect("the commands shown").contains(&commands, "copy --derivation")
 }

@@ -52,12 +52,16 @@ pub(crate) fn version() -> CommandLine {
     CommandLine::new("nix").arg("--version")
 }
 
+/// Prints the path of the derivation of `machine`'s system.
+///
+/// `nix eval` would print it, too, but evaluates anew each time. This is answered from Nix' evaluation cache where the
+/// flake is a git work tree that has been evaluated as it is now.
 pub(crate) fn evaluate(machine: &Machine, verbose: bool) -> CommandLine {
     CommandLine::new("nix")
         .args(FEATURES)
-        .args(["eval", "--raw"])
+        .args(["path-info", "--derivation"])
         .arg(format!(
-            ".#nixosConfigurations.\"{machine}\".config.system.build.toplevel.drvPath"
+            ".#nixosConfigurations.\"{machine}\".config.system.build.toplevel"
         ))
         .arg("--show-trace")
         .args(verbosity(verbose).iter().copied())
@@ -94,7 +98,7 @@ pub(crate) fn derivation(printed: &str) -> Result<String, String> {
         Ok(path.to_owned())
     } else {
         Err(format!(
-            "nix eval printed {path:?}, which is no path of a derivation"
+            "nix path-info printed {path:?}, which is no path of a derivation"
         ))
     }
 }
@@ -131,7 +135,7 @@ mod tests {
     fn command_lines() {
         let machine: Machine = "web.example.org".parse().unwrap();
         let target: Target = "root@host".parse().unwrap();
-        insta::assert_snapshot!(evaluate(&machine, false), @r#"GIT_TERMINAL_PROMPT=0 nix --extra-experimental-features 'nix-command flakes' eval --raw '.#nixosConfigurations."web.example.org".config.system.build.toplevel.drvPath' --show-trace"#);
+        insta::assert_snapshot!(evaluate(&machine, false), @r#"GIT_TERMINAL_PROMPT=0 nix --extra-experimental-features 'nix-command flakes' path-info --derivation '.#nixosConfigurations."web.example.org".config.system.build.toplevel' --show-trace"#);
         insta::assert_snapshot!(copy(&target, &["/nix/store/a.drv^*".into(), "/nix/store/b.drv^*".into()], &["-o".into(), "ControlPath=/tmp/x/s".into()]), @"NIX_SSHOPTS='-o ControlPath=/tmp/x/s' nix --extra-experimental-features 'nix-command flakes' copy --derivation --to ssh-ng://root@host '/nix/store/a.drv^*' '/nix/store/b.drv^*'");
     }
 

@@ -21,7 +21,7 @@ fn a_first_deploy_builds_starts_and_asks_the_guest() {
         .collect();
     insta::assert_snapshot!(sorted_start(done), @r#"
     folder 700
-    nix --extra-experimental-features nix-command flakes eval --raw .#nixosConfigurations."web".config.system.build.toplevel.drvPath --show-trace
+    nix --extra-experimental-features nix-command flakes path-info --derivation .#nixosConfigurations."web".config.system.build.toplevel --show-trace
     nix --extra-experimental-features nix-command flakes copy --derivation --to ssh-ng://root@host LAB/nix/store/web-1.drv^*
     host nix --extra-experimental-features nix-command flakes build --profile LAB/nix/var/nix/profiles/per-container/web/system LAB/nix/store/web-1.drv^*
     systemctl reload-or-restart systemd-nspawn@web.service
@@ -133,7 +133,7 @@ fn verbose_shows_commands_and_makes_nix_talk() {
     assert!(
         lab.logged("nix")
             .iter()
-            .any(|line| line.contains(" eval ") && line.ends_with("--verbose -L"))
+            .any(|line| line.contains(" path-info ") && line.ends_with("--verbose -L"))
     );
     assert!(lab.logged("host nix")[0].contains("build --verbose -L --profile"));
 }
@@ -148,7 +148,12 @@ fn several_containers_are_copied_once() {
         assert_eq!(lab.guest(container).unwrap(), closure);
     }
     let nix = lab.logged("nix ");
-    assert_eq!(nix.iter().filter(|line| line.contains(" eval ")).count(), 2);
+    assert_eq!(
+        nix.iter()
+            .filter(|line| line.contains(" path-info "))
+            .count(),
+        2
+    );
     let copies: Vec<_> = nix.iter().filter(|line| line.contains(" copy ")).collect();
     assert_eq!(copies.len(), 1);
     assert!(
