@@ -23,12 +23,13 @@
         );
       isLinux = pkgs: builtins.elem pkgs.stdenv.hostPlatform.system linux;
 
+      # Names that do not depend on `pkgs`: an overlay's can't, since `pkgs` is made of them.
+      programs = pkgs: {
+        nixos-deploy-container = pkgs.callPackage ./nix/deploy-tool.nix { };
+        spawnlab = pkgs.callPackage ./nix/spawnlab.nix { };
+      };
       ours =
-        pkgs:
-        {
-          nixos-deploy-container = pkgs.callPackage ./nix/deploy-tool.nix { };
-        }
-        // (if isLinux pkgs then { spawnlab = pkgs.callPackage ./nix/spawnlab.nix { }; } else { });
+        pkgs: if isLinux pkgs then programs pkgs else removeAttrs (programs pkgs) [ "spawnlab" ];
 
       # Images of hosts are x86_64, whatever they are asked for on: on another machine Nix has to have
       # an x86_64 one to build on.
@@ -56,7 +57,7 @@
         guest = ./tooling/nix/guest.nix;
       };
 
-      overlays.default = final: _: ours final;
+      overlays.default = final: _: programs final;
 
       lib = {
         # A NixOS host for the lab, as a folder with an image.json: `mkHostImage { nixpkgs, modules, ... }`,
