@@ -73,6 +73,9 @@ has "the overlay brings both programs" '{"nixos-deploy-container":"deploy-tool.n
         stdenv.hostPlatform.system = "x86_64-linux";
         callPackage = file: _: baseNameOf file;
     } { }'
+# nixpkgs makes `final` of them: names that depend on it would recurse without an end.
+has "its names do not depend on the packages" '["nixos-deploy-container","spawnlab"]' overlays.default \
+    'overlay: builtins.attrNames (overlay (throw "asked for packages") { })'
 has "a guest imports the guest's module" '/tooling/nix/guest.nix' lib.mkGuest \
     'mkGuest: map toString (mkGuest { }).passedTo.modules'
 has "a guest is for the system it is asked for" '"aarch64-linux"' lib.mkGuest \
