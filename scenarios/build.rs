@@ -8,8 +8,9 @@ use std::{
 };
 
 /// Folder or file in the repository, and its place on the lab disk.
-const SOURCES: [(&str, &str); 3] = [
+const SOURCES: [(&str, &str); 4] = [
     ("scenarios/lab/containers.nix", "containers.nix"),
+    ("scenarios/lab/tools", "tools"),
     ("tooling/nix", "nix"),
     ("vm-images/guests", "guests"),
 ];

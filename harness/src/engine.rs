@@ -8,6 +8,7 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
+    capability,
     chosen::Chosen,
     error::Result,
     event::Environment,
@@ -154,6 +155,9 @@ impl Engine {
     pub fn skip(&self, scenario: &Scenario) -> Option<String> {
         if let Some(why) = self.stage.obstacle() {
             return Some(why.to_owned());
+        }
+        if let Some(why) = capability::unfit(self.stage.manifest(), scenario) {
+            return Some(why);
         }
         if self.course.given.contains(&Surrounding::Firewall)
             && scenario.brings.contains(&Surrounding::Firewall)

@@ -98,6 +98,15 @@ pub enum Surrounding {
     Firewall,
 }
 
+/// What only some hosts have. A scenario that is about it is skipped on all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Feature {
+    /// NixOS' modules have made the host's files, and its image keeps what evaluating them gave.
+    NixosModules,
+    /// systemd-resolved asks systemd-machined for the names of containers.
+    ResolveHook,
+}
+
 /// A named change to the host that must make its scenario fail, at a named assertion.
 #[derive(Debug, Clone, Copy)]
 pub struct Saboteur {
@@ -162,6 +171,8 @@ pub struct Scenario {
     pub base: Base,
     /// What the deploy tool must promise for it to make sense.
     pub needs: &'static [Guarantee],
+    /// What the host must have for it to make sense.
+    pub wants: &'static [Feature],
     /// What it sets up by itself.
     pub brings: &'static [Surrounding],
     /// What would be trouble anywhere else, and is meant to happen here.
@@ -220,8 +231,8 @@ impl Scenario {
 /// ```
 ///
 /// After the base may stand `limit SECONDS` (the deadline on a machine with KVM, 60 by default),
-/// `turn SECONDS` (what each of [`Lab::loops`] turns takes at most there, on top of the limit), `needs [GUARANTEE, ...]` and
-/// `brings [SURROUNDING, ...]`, in this order, and then what of [`Kind`](crate::finding::Kind) the
+/// `turn SECONDS` (what each of [`Lab::loops`] turns takes at most there, on top of the limit), `needs [GUARANTEE, ...]`,
+/// `wants [FEATURE, ...]` and `brings [SURROUNDING, ...]`, in this order, and then what of [`Kind`](crate::finding::Kind) the
 /// scenario makes itself, on the host or in a container, with the reason:
 ///
 /// ```text
@@ -238,7 +249,7 @@ macro_rules! scenarios {
         area $area:literal;
         $(
             $(#[doc = $claim:literal])+
-            $name:ident on $base:ident $(limit $limit:literal)? $(turn $turn:literal)? $(needs [$($needs:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])?
+            $name:ident on $base:ident $(limit $limit:literal)? $(turn $turn:literal)? $(needs [$($needs:ident),+ $(,)?])? $(wants [$($wants:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])?
             $(expects [$($kind:ident($subject:literal) $(in $machine:literal)? because $because:literal;)+])? {
                 $($saboteur:literal fails $fails:literal spares $spares:literal : $script:expr;)+
             }
@@ -252,6 +263,7 @@ macro_rules! scenarios {
                 claim: concat!($($claim, "\n"),+),
                 base: $crate::scenario::Base::$base,
                 needs: &[$($($crate::scenario::Guarantee::$needs),+)?],
+                wants: &[$($($crate::scenario::Feature::$wants),+)?],
                 brings: &[$($($crate::scenario::Surrounding::$brings),+)?],
                 expects: &[$($($crate::finding::Expected {
                     kind: $crate::finding::Kind::$kind,

@@ -41,7 +41,7 @@ use crate::{
         accel::{self, Choice},
         identity,
     },
-    scenario::{Base, Guarantee},
+    scenario::{Base, Guarantee, Surrounding},
     scratch::Scratch,
     subject::Subject,
     verdict::{Broken, Outcome, Verdict},
@@ -68,6 +68,8 @@ pub struct StageOptions {
     pub attempts: NonZeroU32,
     /// The lab's own agent; without it qemu-ga serves.
     pub agent: Option<Utf8PathBuf>,
+    /// What hosts are given on top of what the image makes of them.
+    pub given: Vec<Surrounding>,
     /// What else the user chose, for reports: by its name on the command line.
     pub variables: BTreeMap<String, String>,
 }
@@ -77,6 +79,8 @@ pub struct StageOptions {
 pub struct Stage {
     patience: u32,
     environment: Environment,
+    /// That of the image.
+    manifest: Manifest,
     /// Why these hosts can do nothing of what is tested; then there are no layers.
     obstacle: Option<String>,
     booted: Option<Arc<Layer>>,
@@ -109,10 +113,12 @@ impl Stage {
         let (platform, environment) = platform(&image, &guest, options, cache.root()).await?;
         let patience = platform.accel.patience();
         events.send(Event::EnvironmentKnown(environment.clone()));
-        if let Some(why) = capability::obstacle(image.manifest(), &options.promises) {
+        if let Some(why) = capability::obstacle(image.manifest(), &options.promises, &options.given)
+        {
             return Ok(Self {
                 patience,
                 environment,
+                manifest: image.manifest().clone(),
                 obstacle: Some(why),
                 booted: None,
                 stack: None,
@@ -153,6 +159,7 @@ impl Stage {
         Ok(Self {
             patience,
             environment,
+            manifest: image.manifest().clone(),
             obstacle: None,
             booted: Some(booted),
             stack: Some(stack),
@@ -199,6 +206,12 @@ impl Stage {
     #[must_use]
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// The description of the image that all of its hosts are of.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
     }
 
     /// Why nothing can be run on these hosts, if nothing can.

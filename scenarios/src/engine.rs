@@ -105,11 +105,11 @@ pub async fn open(
             }
         }
     }
+    let given = given(&options);
     let again = options.again;
-    let firewall = options.firewall.map(|_| Surrounding::Firewall);
     let course = Course {
         promises: options.promises,
-        given: firewall.into_iter().collect(),
+        given,
         repeat: options.repeat,
         loops: options.loops,
         known: options.known,
@@ -133,8 +133,15 @@ pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
         host: options.host.clone(),
         attempts: options.attempts,
         agent: programs::agent()?,
+        given: given(options),
         variables: variables(options),
     })
+}
+
+/// What of its surroundings a scenario finds that is not the image's.
+fn given(options: &Options) -> Vec<Surrounding> {
+    let firewall = options.firewall.map(|_| Surrounding::Firewall);
+    firewall.into_iter().collect()
 }
 
 fn image_choice(options: &Options) -> Result<ImageChoice> {

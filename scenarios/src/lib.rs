@@ -8,6 +8,7 @@ pub mod dhcp;
 pub mod doctor;
 mod doors;
 pub mod engine;
+pub mod evaluated;
 pub mod explain;
 pub mod firewall;
 pub mod gate;

@@ -5,7 +5,7 @@ use spawnlab::scenario::Scenario;
 
 use crate::areas::{
     contract, deploy, egress, firewall, health, inside, isolation, journal, names, networking,
-    restart, rpfilter, run, status, uplink,
+    nixos, restart, rpfilter, run, status, uplink,
 };
 
 /// The areas, by file.
@@ -25,6 +25,7 @@ pub const AREAS: &[&[Scenario]] = &[
     rpfilter::SCENARIOS,
     uplink::SCENARIOS,
     egress::SCENARIOS,
+    nixos::SCENARIOS,
 ];
 
 /// All scenarios.

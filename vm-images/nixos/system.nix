@@ -26,6 +26,7 @@ in
 {
   imports = [
     ../../tooling/nix/host.nix
+    ./evaluated.nix
     (modulesPath + "/profiles/minimal.nix")
     (modulesPath + "/profiles/qemu-guest.nix")
   ];

@@ -49,6 +49,7 @@ fn scenario(declared: &'static Declared) -> Scenario {
         claim: &declared.claim,
         base: declared.base,
         needs: &declared.needs,
+        wants: &[],
         brings: &[],
         limit: Duration::from_secs(declared.limit),
         turn: Duration::ZERO,

@@ -129,6 +129,7 @@ async fn engine(
         host: None,
         attempts: NonZeroU32::MIN,
         agent: programs::agent()?,
+        given: vec![],
         variables: Default::default(),
     };
     let mut needed = vec![];

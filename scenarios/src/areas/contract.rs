@@ -20,7 +20,8 @@ spawnlab::scenarios! {
     /// given, and in an error.
     silent_host_ends_the_deploy on Host needs [GivesUpOnSilence] {
         "answers-after-all" fails "the deploy to a silent host" spares "contract::never_deployed_is_no_failed_unit":
-            "printf 'Host silent\\n HostName localhost\\n Port 22\\n HostKeyAlias localhost\\n' > /etc/ssh/ssh_config.d/05-sabotage.conf";
+            "printf '%s\\n' 'Host silent' 'HostName localhost' 'Port 22' 'HostKeyAlias localhost' \
+                 'GlobalKnownHostsFile /etc/ssh/ssh_known_hosts /var/lib/spawnlab/known_hosts' >> /home/deployer/.ssh/config";
     }
 
     /// A switch that executes the guest's service manager anew, as for another systemd, ends, and the
@@ -28,7 +29,7 @@ spawnlab::scenarios! {
     switch_may_exchange_the_service_manager on Deployed limit 90 {
         "reload-never-ends" fails "the deploy" spares "names::name_is_the_leased_address":
             "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nExecReload=sleep infinity\\nTimeoutStartSec=5\\n' \
+             printf '[Service]\\nExecReload=/bin/sh -c \"exec sleep infinity\"\\nTimeoutStartSec=5\\n' \
                  > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
              systemctl daemon-reload";
     }
@@ -48,8 +49,8 @@ async fn never_deployed_is_no_failed_unit(lab: &Lab) -> Outcome {
 }
 
 /// Takes connections for the host `silent`, and says nothing.
-const SILENT: &str = "systemd-run --quiet --unit=silent busybox nc -ll -p 2222 -e sleep 600
-    printf 'Host silent\\n    HostName 127.0.0.1\\n    Port 2222\\n' > /etc/ssh/ssh_config.d/20-silent.conf
+const SILENT: &str = "systemd-run --quiet --unit=silent -E PATH busybox nc -ll -p 2222 -e sleep 600
+    printf 'Host silent\\n    HostName 127.0.0.1\\n    Port 2222\\n' >> /home/deployer/.ssh/config
     for try in $(seq 100); do ss -Hltn 'sport = :2222' | grep -q . && exit 0; sleep 0.1; done; exit 1";
 
 async fn silent_host_ends_the_deploy(lab: &Lab) -> Outcome {

@@ -14,7 +14,10 @@ spawnlab::scenarios! {
     /// starts the container on it.
     first_deploy_starts_the_container on Host limit 90 {
         "copy-refused" fails "the first deploy" spares "deploy::undeclared_container_is_refused_before_copying":
-            "ln -sf /bin/false /usr/bin/nix-daemon";
+            "printf '%s\\n' '#!/bin/sh' 'case $SSH_ORIGINAL_COMMAND in *nix-daemon*) exit 1 ;; esac' \
+                 'exec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\"' > /root/sabotage
+             chmod 755 /root/sabotage
+             sed -i 's,^,command=\"/root/sabotage\" ,' /root/.ssh/authorized_keys";
         "unit-masked" fails "the first deploy" spares "deploy::container_may_be_named_otherwise_than_its_machine":
             "systemctl mask --runtime systemd-nspawn@bare.service";
     }
@@ -25,7 +28,8 @@ spawnlab::scenarios! {
         "unit-masked" fails "the deploy" spares "deploy::first_deploy_starts_the_container":
             "systemctl mask --runtime systemd-nspawn@prod.service";
         "another-host-name" fails "the guest's host name" spares "deploy::first_deploy_starts_the_container":
-            "sed -i '/^Boot=/a Hostname=bare' /etc/systemd/nspawn/prod.nspawn";
+            "/lab/tools/editable /etc/systemd/nspawn/prod.nspawn
+             sed -i '/^Boot=/a Hostname=bare' /etc/systemd/nspawn/prod.nspawn";
     }
 
     /// A second deploy switches the running guest: it is not restarted, a service that did not change
@@ -33,25 +37,24 @@ spawnlab::scenarios! {
     second_deploy_switches_without_restart on Deployed limit 90 {
         "reload-restarts-the-container" fails "the boot id" spares "names::name_is_the_leased_address":
             "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nExecReload=systemctl --no-block restart systemd-nspawn@%%i.service\\n' \
+             printf '[Service]\\nExecReload=/bin/sh -c \"systemctl --no-block restart systemd-nspawn@%%i.service\"\\n' \
                  > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
              systemctl daemon-reload";
         "switch-restarts-more-than-changed" fails "the unchanged service" spares "names::name_is_the_leased_address":
-            "systemd-run -M web --quiet --wait sh -c 'mkdir -p /run/systemd/system/nginx.service.d
-                 printf \"[Service]\\nExecReload=/usr/bin/systemctl restart steady.service\\n\" \
+            "/lab/tools/in-guest web 'mkdir -p /run/systemd/system/nginx.service.d
+                 printf \"[Service]\\nExecReload=%s restart steady.service\\n\" $(command -v systemctl) \
                      > /run/systemd/system/nginx.service.d/sabotage.conf'";
         "reload-takes-the-link-down" fails "the requests without an answer" spares "names::name_is_the_leased_address":
             "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nExecReload=ip link set ve-web down\\nExecReload=/bin/sh -c \"sleep 1; exec ip link set ve-web up\"\\n' \
-                 > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
+             printf '[Service]\\nExecReload=/bin/sh -c \"%s link set ve-web down; sleep 1; exec %s link set ve-web up\"\\n' \
+                 $(command -v ip) $(command -v ip) > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
              systemctl daemon-reload";
     }
 
     /// What is deployed already is not deployed again: no new generation, no reload, no restart.
     same_closure_twice_changes_nothing on Deployed needs [Idempotent] {
         "guest-runs-something-else" fails "the last change of the unit's state" spares "names::name_is_the_leased_address":
-            "systemd-run -M web --quiet --wait sh -c \
-                 'cp -a `readlink -f /run/current-system` /run/other; ln -sfn /run/other /run/current-system'";
+            "/lab/tools/in-guest web 'cp -a `readlink -f /run/current-system` /run/other; ln -sfn /run/other /run/current-system'";
     }
 
     /// A generation whose units fail is not kept: the deploy is an error that names the unit, and the
@@ -61,12 +64,15 @@ spawnlab::scenarios! {
     ] {
         "failures-are-hidden" fails "the deploy of a broken generation" spares "names::name_is_the_leased_address":
             "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             sed -n 's/^ExecReload=/&-/p' /etc/systemd/system/systemd-nspawn@web.service.d/spawnlab.conf |
+             systemctl cat systemd-nspawn@web.service | sed -n 's/^ExecReload=/&-/p' |
                  sed '1i[Service]\\nExecReload=' > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
              systemctl daemon-reload";
         "old-closure-is-damaged" fails "the old page" spares "names::name_is_the_leased_address":
-            "page=$(readlink -f /nix/var/nix/profiles/per-container/web/system)/share/www/index.html
-             echo 'web version 0' > $page";
+            "closure=$(readlink -f /nix/var/nix/profiles/per-container/web/system)
+             /lab/tools/writable-store
+             for page in share/www/index.html etc/www/index.html; do
+                 [ ! -e $closure/$page ] || echo 'web version 0' > $(readlink -f $closure/$page)
+             done";
     }
 
     /// A reload that reports success although the guest was lost on the way, and never switched, is
@@ -75,7 +81,7 @@ spawnlab::scenarios! {
         "reload-works-after-all" fails "the deploy whose switch was lost" spares "names::name_is_the_leased_address":
             "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
              { printf '[Service]\\nExecReload=\\n'
-               grep ^ExecReload= /etc/systemd/system/systemd-nspawn@web.service.d/spawnlab.conf
+               systemctl cat systemd-nspawn@web.service | grep ^ExecReload=
              } > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf";
     }
 
@@ -89,16 +95,16 @@ spawnlab::scenarios! {
     /// A container that the host does not declare is refused, by name, before anything is copied.
     undeclared_container_is_refused_before_copying on Host needs [RefusesUndeclared] {
         "declared-after-all" fails "the deploy into nowhere" spares "deploy::first_deploy_starts_the_container":
-            "sed 's/^{$/{ ghost = { };/' /lab/containers.nix > /etc/lab/containers.nix
-             /lab/nix/apply /etc/lab/containers.nix";
+            "/lab/tools/declare-like bare ghost";
         "copied-before" fails "what was copied" spares "deploy::container_may_be_named_otherwise_than_its_machine":
-            "touch /nix/store/00000000000000000000000000000000-guest-system-bare.drv";
+            "/lab/tools/writable-store
+             touch /nix/store/00000000000000000000000000000000-guest-system-bare.drv";
     }
 
     /// Changed settings of one container restart that one, which then has them, and no other.
     changed_settings_restart_that_container_only on Deployed limit 90 {
         "settings-are-there-already" fails "the boot id of the changed one" spares "names::name_is_the_leased_address":
-            "sed -i '/^Boot=/a Environment=LAB=changed' /etc/systemd/nspawn/web.nspawn";
+            APPLY_CHANGED;
         "the-other-depends-on-it" fails "the boot id of the other" spares "names::name_is_the_leased_address":
             "mkdir -p /run/systemd/system/systemd-nspawn@a-container-with-a-long-name.service.d
              printf '[Unit]\\nPartOf=systemd-nspawn@web.service\\n' \
@@ -109,18 +115,21 @@ spawnlab::scenarios! {
     /// Two flakes deploy to one host, each into its own container, and neither touches the other's.
     two_flakes_deploy_to_one_host on Deployed limit 90 {
         "one-name-for-both" fails "the second flake's page" spares "names::name_is_the_leased_address":
-            "address=$(getent ahostsv4 web | sed -n '1s/ .*//p')
-             echo \"$address a-container-with-a-long-name\" >> /etc/hosts";
+            "/lab/tools/name-in-hosts $(getent ahostsv4 web | sed -n '1s/ .*//p') a-container-with-a-long-name";
     }
 
     /// After a reboot of the host its containers run again, on the generations that they ran before.
     host_reboot_brings_the_same_generation_back on Deployed limit 180 {
         "not-wanted-at-boot" fails "the container after the reboot" spares "names::name_is_the_leased_address":
-            "rm /etc/systemd/system/multi-user.target.wants/systemd-nspawn@web.service";
+            // Every boot of NixOS links its units anew: there the container's condition is what can be broken.
+            "rm /etc/systemd/system/multi-user.target.wants/systemd-nspawn@web.service ||
+                 mv /nix/var/nix/profiles/per-container/web/system /nix/var/nix/profiles/per-container/web/away";
         "another-generation-was-built" fails "the generation after the reboot" spares "names::name_is_the_leased_address":
-            "cp -r /home/deployer/flake /root/flake
-             nix build --profile /nix/var/nix/profiles/per-container/web/system \
-                 '/root/flake#nixosConfigurations.web-v2.config.system.build.toplevel'";
+            "old=$(readlink -f /nix/var/nix/profiles/per-container/web/system) new=/nix/store/00000000000000000000000000000000-another
+             /lab/tools/writable-store
+             cp -a $old $new
+             find $new -type f -exec sed -i s,$old,$new,g {} +
+             ln -sfn $new /nix/var/nix/profiles/per-container/web/system";
     }
 
     /// With `-v` the tool shows the commands that it runs.
@@ -214,7 +223,7 @@ async fn lost_guest_is_noticed(lab: &Lab) -> Outcome {
     // As after https://github.com/NixOS/nixpkgs/issues/499574: nothing happened, and status 0.
     host.succeed(
         "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-         printf '[Service]\\nExecReload=\\nExecReload=true\\n' > /run/systemd/system/systemd-nspawn@web.service.d/zy-lost.conf
+         printf '[Service]\\nExecReload=\\nExecReload=/bin/sh -c true\\n' > /run/systemd/system/systemd-nspawn@web.service.d/zy-lost.conf
          systemctl daemon-reload",
     )
     .await?;
@@ -243,15 +252,18 @@ async fn undeclared_container_is_refused_before_copying(lab: &Lab) -> Outcome {
     expect("what was copied").equal(lab.host().succeed(COPIED).await?, "")
 }
 
+/// Declares the container `web` with another setting.
+const APPLY_CHANGED: &str =
+    "sed 's/web = { };/web.nspawnConfig.execConfig.Environment = \"LAB=changed\";/' \
+        /lab/containers.nix > /etc/lab/containers.nix
+    apply-containers /etc/lab/containers.nix";
+
 async fn changed_settings_restart_that_container_only(lab: &Lab) -> Outcome {
     let host = lab.host();
     let changed = host.container("web");
     let other = host.container("a-container-with-a-long-name");
     let before = (guest(&changed).await?, guest(&other).await?);
-    let apply = "sed 's/web = { };/web.nspawnConfig.execConfig.Environment = \"LAB=changed\";/' \
-             /lab/containers.nix > /etc/lab/containers.nix
-        apply-containers /etc/lab/containers.nix";
-    expect("apply").succeeded(host.execute(apply).await?)?;
+    expect("apply").succeeded(host.execute(APPLY_CHANGED).await?)?;
     let after = (guest(&changed).await?, guest(&other).await?);
     expect("the boot id of the changed one").differ(&after.0.boot_id, &before.0.boot_id)?;
     expect("the boot id of the other").equal(&after.1, &before.1)?;
@@ -263,8 +275,11 @@ async fn two_flakes_deploy_to_one_host(lab: &Lab) -> Outcome {
     const OTHER: &str = "a-container-with-a-long-name";
     let host = lab.host();
     host.succeed(
-        "cp -r --preserve=ownership /home/deployer/flake /home/deployer/other
-         sed -i 's/web version 2/page of another flake/' /home/deployer/other/flake.nix",
+        // Where evaluating takes long, the image has it already.
+        "[ -d /home/deployer/other ] || {
+             cp -r --preserve=ownership /home/deployer/flake /home/deployer/other
+             sed -i 's/web version 2/page of another flake/' /home/deployer/other/flake.nix
+         }",
     )
     .await?;
     let output = lab.deploy(Deploy::of("web-v2").into("web")).await?;

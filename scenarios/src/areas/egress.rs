@@ -3,6 +3,7 @@
 use spawnlab::prelude::*;
 
 use crate::{
+    evaluated,
     firewall::Firewall,
     outside::{Outside, ping},
 };
@@ -48,6 +49,18 @@ spawnlab::scenarios! {
             "printf '#!/bin/sh\\nnft delete table ip io.systemd.nat 2>/dev/null\\nexec /usr/sbin/iptables-restore \"$@\"\\n' > /usr/local/sbin/iptables-restore
              chmod 755 /usr/local/sbin/iptables-restore";
     }
+
+    /// A reload of the rules that NixOS' modules generated for the host leaves the masquerading of guests in place
+    /// (<https://github.com/systemd/systemd/issues/17026>, <https://github.com/firewalld/firewalld/issues/742>).
+    reload_of_own_rules_keeps_guests_connected on Deployed wants [NixosModules] {
+        "all-tables-are-flushed" fails "the masquerading after the reload" spares "networking::lease_comes_from_the_host":
+            "for unit in firewall nftables firewalld; do
+                 mkdir -p /run/systemd/system/$unit.service.d
+                 printf '[Service]\\nExecReload=-%s delete table ip io.systemd.nat\\n' $(command -v nft) \
+                     > /run/systemd/system/$unit.service.d/zz-sabotage.conf
+             done
+             systemctl daemon-reload";
+    }
 }
 
 async fn guest_reaches_what_lies_beyond_the_host(lab: &Lab) -> Outcome {
@@ -92,6 +105,22 @@ async fn reload_keeps_guests_connected(lab: &Lab, rules: &str) -> Outcome {
     for _ in 0..2 {
         Firewall::written(rules).load(host).await?;
     }
+    still_connected(host).await
+}
+
+async fn reload_of_own_rules_keeps_guests_connected(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let unit = evaluated::rules(host).await?.unit();
+    Outside::of(host).await?;
+    for _ in 0..2 {
+        let reload = host.execute(&format!("systemctl reload {unit}")).await?;
+        expect("the reload").succeeded(reload)?;
+    }
+    still_connected(host).await
+}
+
+/// Asserts that the guest of `web` is masqueraded, and reaches those beyond the host.
+async fn still_connected(host: &Host) -> Outcome {
     let masquerading = host.execute("nft list table ip io.systemd.nat").await?;
     expect("the masquerading after the reload").succeeded(masquerading)?;
     let answer = ping(&host.container("web")).await?;

@@ -8,6 +8,7 @@ use spawnlab::prelude::*;
 
 use crate::{
     dhcp::{ask_again, leased, leases, one_lease, renewed},
+    evaluated,
     facts::guest_link,
     firewall::Firewall,
     gate::Gate,
@@ -95,6 +96,31 @@ spawnlab::scenarios! {
     firewalld_lets_requests_for_leases_in on Deployed {
         "dropped-by-another-table" fails "the lease" spares "networking::lease_comes_from_the_host":
             DROP_DHCP_OF_GUESTS;
+    }
+
+    /// NixOS' own rules, as its modules generated them for the host, open no port of DHCP and DNS to guests but
+    /// UDP 67.
+    own_rules_open_one_port_to_guests on Deployed wants [NixosModules] {
+        "names-served-to-guests" fails "what gets in from a guest" spares "firewall::own_rules_refuse_the_uplink":
+            "if nft list table inet nixos-fw >/dev/null 2>&1; then
+                 nft add rule inet nixos-fw input-allow iifname '\"ve-*\"' udp dport 53 accept
+             elif systemctl --quiet is-active firewalld.service; then
+                 firewall-cmd --add-port=53/udp
+             else
+                 iptables -I nixos-fw -i ve-+ -p udp --dport 53 -j nixos-fw-accept
+             fi";
+    }
+
+    /// NixOS' own rules, as its modules generated them for the host, let nothing in from the uplink but SSH.
+    own_rules_refuse_the_uplink on Deployed wants [NixosModules] {
+        "port-opened-to-all" fails "what gets in from the uplink" spares "networking::lease_comes_from_the_host":
+            "if nft list table inet nixos-fw >/dev/null 2>&1; then
+                 nft add rule inet nixos-fw input-allow udp dport 67 accept
+             elif systemctl --quiet is-active firewalld.service; then
+                 firewall-cmd --add-port=67/udp
+             else
+                 iptables -I nixos-fw -p udp --dport 67 -j nixos-fw-accept
+             fi";
     }
 
     /// The host's kernel takes every variant of the rules, and every setting of their switches, but for the
@@ -230,7 +256,7 @@ const ASKED: [(&str, &str); 6] = [
 fn ask(address: &str) -> String {
     format!(
         "bash -c \"for port in 53 67 68; do echo lab >/dev/udp/{address}/\\$port; done\"
-         for port in 22 53 67; do busybox nc -w 1 {address} $port </dev/null & done >/dev/null 2>&1
+         for port in 22 53 67; do timeout 1 bash -c \": </dev/tcp/{address}/$port\" & done >/dev/null 2>&1
          wait; true"
     )
 }
@@ -238,32 +264,52 @@ fn ask(address: &str) -> String {
 async fn refuses_the_uplink(lab: &Lab, rules: &str) -> Outcome {
     let host = lab.host();
     Firewall::written(rules).load(host).await?;
+    let open = open_to_the_uplink(host).await?;
+    expect("what gets in from the uplink").equal(open, ["ssh"])
+}
+
+async fn own_rules_refuse_the_uplink(lab: &Lab) -> Outcome {
+    evaluated::rules(lab.host()).await?;
+    let open = open_to_the_uplink(lab.host()).await?;
+    expect("what gets in from the uplink").equal(open, ["ssh"])
+}
+
+/// What of [`ASKED`] gets in from beyond the uplink.
+async fn open_to_the_uplink(host: &Host) -> Result<Vec<String>, Broken> {
     let outside = Outside::of(host).await?;
     let gate = Gate::put(host, "uplink0", &ASKED).await?;
     // A request as a machine without an address broadcasts it, too.
     let script = format!(
-        "busybox udhcpc -i eth0 -n -q -f -t 1 -T 1 -s /bin/true >/dev/null 2>&1\n{}",
+        "busybox udhcpc -i eth0 -n -q -f -t 1 -T 1 -s true >/dev/null 2>&1\n{}",
         ask(outside::HOST)
     );
-    let open = gate
-        .let_through(|| async { outside.execute(&script).await.map(drop) })
-        .await?;
-    expect("what gets in from the uplink").equal(open, ["ssh"])
+    gate.let_through(|| async { outside.execute(&script).await.map(drop) })
+        .await
 }
 
 async fn opens_one_port(lab: &Lab, rules: &str) -> Outcome {
     let host = lab.host();
-    let web = host.container("web");
     Firewall::written(rules).load(host).await?;
+    let open = open_to_guests(host).await?;
+    expect("what gets in from a guest").equal(open, ["dhcp", "ssh"])
+}
+
+async fn own_rules_open_one_port_to_guests(lab: &Lab) -> Outcome {
+    evaluated::rules(lab.host()).await?;
+    let open = open_to_guests(lab.host()).await?;
+    expect("what gets in from a guest").equal(open, ["dhcp", "ssh"])
+}
+
+/// What of [`ASKED`] gets in from the guest of `web`.
+async fn open_to_guests(host: &Host) -> Result<Vec<String>, Broken> {
+    let web = host.container("web");
     let gate = Gate::put(host, "ve-web", &ASKED).await?;
     let script = format!(
         "host=$(ip -4 route show default dev host0 | cut -d' ' -f3)\n{}",
         ask("$host")
     );
-    let open = gate
-        .let_through(|| async { web.execute(&script).await.map(drop) })
-        .await?;
-    expect("what gets in from a guest").equal(open, ["dhcp", "ssh"])
+    gate.let_through(|| async { web.execute(&script).await.map(drop) })
+        .await
 }
 
 async fn every_variant_is_a_rule_set(lab: &Lab) -> Outcome {

@@ -13,7 +13,7 @@ spawnlab::scenarios! {
         "unit-fails" fails "no failed units" spares "names::name_is_the_leased_address":
             "systemd-run --quiet --unit=sabotage --wait false || true";
         "unit-of-a-guest-fails" fails "no failed units" spares "names::name_is_the_leased_address":
-            "systemd-run -M web --quiet --unit=sabotage --wait false || true";
+            "systemd-run -M web --quiet --unit=sabotage --wait /bin/sh -c 'exit 1' || true";
         "program-crashes" fails "no core dumps" spares "names::name_is_the_leased_address":
             "printf '%s\\n' 'MESSAGE=Process 7 (sabotage) of user 0 dumped core.' COREDUMP_COMM=sabotage \
                  MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1 | logger --journald";
@@ -23,7 +23,7 @@ spawnlab::scenarios! {
             "cd /run/systemd/system
              for pair in 'one two' 'two one'; do
                  set -- $pair
-                 printf '[Unit]\\nAfter=%s.service\\n[Service]\\nExecStart=true\\n' $2 > $1.service
+                 printf '[Unit]\\nAfter=%s.service\\n[Service]\\nExecStart=/bin/sh -c true\\n' $2 > $1.service
              done
              printf '[Unit]\\nWants=one.service two.service\\n' > circle.target
              systemctl daemon-reload; systemctl start circle.target";
@@ -42,7 +42,7 @@ async fn trouble_is_noticed(lab: &Lab) -> Outcome {
     let last = nonce();
     let wait = format!(
         "echo '<5>{last}' > /dev/kmsg; echo {last} | systemd-cat
-         systemd-run -M web --quiet --wait --collect sh -c 'echo {last} | systemd-cat'
+         /lab/tools/in-guest web 'echo {last} | systemd-cat'
          for try in $(seq 100); do
              [ $(journalctl --merge --no-pager -o cat | grep -c '^{last}$') -lt 3 ] || exit 0
              sleep 0.1

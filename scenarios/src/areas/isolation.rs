@@ -10,7 +10,8 @@ spawnlab::scenarios! {
     /// Root in the guest is an unprivileged user on the host.
     root_in_the_guest_is_nobody_on_the_host on Deployed limit 90 {
         "users-shared-with-the-host" fails "the user on the host" spares "names::name_is_the_leased_address":
-            "sed -i '/^NotifyReady=/a PrivateUsers=no' /etc/systemd/nspawn/web.nspawn
+            "/lab/tools/editable /etc/systemd/nspawn/web.nspawn
+             sed -i '/^NotifyReady=/a PrivateUsers=no' /etc/systemd/nspawn/web.nspawn
              systemctl restart systemd-nspawn@web.service
              for try in $(seq 60); do getent ahostsv4 web | grep -qv ^169 && exit 0; sleep 0.5; done; exit 1";
     }
@@ -18,7 +19,9 @@ spawnlab::scenarios! {
     /// Root in the guest can write neither to the Nix store nor to the profiles, nor make them writable.
     store_and_profiles_are_read_only_in_the_guest on Deployed limit 90 {
         "store-is-writable" fails "what the guest could write" spares "isolation::root_in_the_guest_is_nobody_on_the_host":
-            "sed -i 's,^BindReadOnly=/nix/store:,Bind=/nix/store:,' /etc/systemd/nspawn/web.nspawn
+            "/lab/tools/writable-store
+             /lab/tools/editable /etc/systemd/nspawn/web.nspawn
+             sed -i 's,^BindReadOnly=/nix/store:,Bind=/nix/store:,' /etc/systemd/nspawn/web.nspawn
              systemctl restart systemd-nspawn@web.service";
         "profiles-are-writable" fails "what the guest could write" spares "isolation::root_in_the_guest_is_nobody_on_the_host":
             "nsenter -t $(machinectl show -P Leader web) -m mount -t tmpfs none /nix/var/nix/profiles";
@@ -28,9 +31,11 @@ spawnlab::scenarios! {
     /// it, and restarts it.
     group_member_deploys_enters_and_restarts_its_container on Host limit 120 {
         "not-a-user-of-nix" fails "the deploy" spares "isolation::stranger_may_nothing":
-            "gpasswd --delete teamdev nix-users";
+            "/lab/tools/editable /etc/nix/nix.conf
+             echo 'allowed-users = root deployer' >> /etc/nix/nix.conf
+             systemctl try-restart nix-daemon.service";
         "no-rule-for-the-group" fails "the deploy" spares "isolation::stranger_may_nothing":
-            "rm /etc/polkit-1/rules.d/60-spawnlab-containers.rules";
+            "rm $(grep -l deployers /etc/polkit-1/rules.d/*)";
         "restarting-is-denied" fails "the restart" spares "isolation::stranger_may_nothing":
             "echo 'polkit.addRule(function(action, subject) {
                  if (action.lookup(\"verb\") == \"restart\") return polkit.Result.NO; });' \
@@ -50,7 +55,7 @@ spawnlab::scenarios! {
         "profile-is-the-groups" fails "the deploy into a container of others" spares "isolation::stranger_may_nothing":
             "chgrp deployers /nix/var/nix/profiles/per-container/web
              chmod 775 /nix/var/nix/profiles/per-container/web
-             sed 's/\"team\"/\"web\"/g; s/@team\\./@web./' /etc/polkit-1/rules.d/60-spawnlab-containers.rules \
+             sed 's/\"team\"/\"web\"/g; s/@team\\./@web./' $(grep -l deployers /etc/polkit-1/rules.d/*) \
                  > /etc/polkit-1/rules.d/61-sabotage.rules";
     }
 

@@ -12,12 +12,12 @@ spawnlab::scenarios! {
     /// boot's, and nothing of the host (<https://github.com/systemd/systemd/issues/38611>).
     guests_log_is_read_from_the_host on Deployed {
         "guest-keeps-no-log" fails "the logged line" spares "names::http_by_name":
-            "systemd-run -M web --quiet --wait --collect /bin/sh -ec '
+            "/lab/tools/in-guest web '
                  mkdir -p /run/systemd/journald.conf.d
                  printf \"[Journal]\\nStorage=none\\n\" > /run/systemd/journald.conf.d/sabotage.conf
                  systemctl restart systemd-journald'";
         "hosts-log-among-the-guests" fails "the machine that logged" spares "journal::one_unit_is_read_alone":
-            "guest=$(systemd-run -M web --quiet --wait --collect --pipe cat /etc/machine-id)
+            "guest=$(/lab/tools/in-guest web 'cat /etc/machine-id')
              journalctl --sync
              cp /var/log/journal/$(cat /etc/machine-id)/system.journal /var/log/journal/$guest/other.journal";
     }
@@ -25,7 +25,7 @@ spawnlab::scenarios! {
     /// With `-u` only what belongs to that unit of the guest is shown.
     one_unit_is_read_alone on Deployed {
         "unit-writes-elsewhere" fails "the unit's line" spares "journal::guests_log_is_read_from_the_host":
-            "systemd-run -M web --quiet --wait --collect /bin/sh -ec '
+            "/lab/tools/in-guest web '
                  mkdir -p /run/systemd/system/spawnlab-one.service.d
                  printf \"[Service]\\nStandardOutput=null\\n\" > /run/systemd/system/spawnlab-one.service.d/sabotage.conf'";
         "filter-without-effect" fails "nothing of other units" spares "journal::guests_log_is_read_from_the_host":

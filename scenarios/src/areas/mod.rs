@@ -10,6 +10,7 @@ pub mod isolation;
 pub mod journal;
 pub mod names;
 pub mod networking;
+pub mod nixos;
 pub mod restart;
 pub mod rpfilter;
 pub mod run;

@@ -23,7 +23,7 @@ spawnlab::scenarios! {
     /// On the host the container's name resolves to the IPv4 address that it leased, and to no other.
     name_is_the_leased_address on Deployed {
         "stale-entry-in-hosts" fails "the name" spares "networking::lease_comes_from_the_host":
-            "echo '192.0.2.9 web' >> /etc/hosts";
+            "/lab/tools/name-in-hosts 192.0.2.9 web";
     }
 
     /// A web server in the container answers to HTTP by the container's name.
@@ -31,20 +31,21 @@ spawnlab::scenarios! {
         "server-stopped" fails "the page" spares "names::name_is_the_leased_address":
             "systemctl -M web stop nginx.service";
         "name-of-another-container" fails "the address that answered" spares "names::http_through_the_host_proxy":
-            "echo \"$(getent ahostsv4 a-container-with-a-long-name | head -n 1 | cut -d' ' -f1) web\" >> /etc/hosts";
+            "/lab/tools/name-in-hosts $(getent ahostsv4 a-container-with-a-long-name | head -n 1 | cut -d' ' -f1) web";
     }
 
     /// A proxy on the host reaches the container's web server by the container's name.
     http_through_the_host_proxy on Deployed {
         "proxy-to-a-wrong-address" fails "the page through the proxy" spares "names::http_by_name":
-            "sed -i 's|http://web/|http://127.0.0.9:9/|' /etc/lab/proxy.conf
+            "/lab/tools/editable /etc/lab/proxy.conf
+             sed -i 's|http://web/|http://127.0.0.9:9/|' /etc/lab/proxy.conf
              systemctl restart lab-proxy.service";
     }
 
     /// The guest's host name is the name of the container.
     guest_host_name_is_the_containers on Deployed {
         "renamed" fails "the guest's host name" spares "names::name_is_the_leased_address":
-            "systemd-run -M web --quiet --wait --collect busybox hostname somebody-else";
+            "nsenter --target $(machinectl show -P Leader web) --uts busybox hostname somebody-else";
     }
 
     /// A container whose name is longer than an interface name has a link, a lease, a name and a page all the same.
@@ -53,7 +54,7 @@ spawnlab::scenarios! {
             "link=$(ip -j link show ve-a-container-with-a-long-name | jq -r '.[0].ifname')
              ip link property del dev $link altname ve-a-container-with-a-long-name";
         "stale-entry-in-hosts" fails "the long name" spares "names::http_by_name":
-            "echo '192.0.2.9 a-container-with-a-long-name' >> /etc/hosts";
+            "/lab/tools/name-in-hosts 192.0.2.9 a-container-with-a-long-name";
     }
 
     /// Two containers whose names differ only behind what an interface name holds have a link and a lease each
@@ -61,7 +62,7 @@ spawnlab::scenarios! {
     names_alike_have_links_of_their_own on Deployed limit 120 {
         "alternative-name-is-lost" fails "the second link under its whole name" spares "names::long_name_works_the_same":
             "mkdir -p /run/systemd/system/systemd-nspawn@a-container-with-another-name.service.d
-             printf '[Service]\\nExecStartPost=/bin/sh -c \"link=$$(ip -j link show ve-%%i | jq -r .[0].ifname); ip link property del dev $$link altname ve-%%i\"\\n' \
+             printf '[Service]\\nExecStartPost=/bin/sh -c \"PATH=%s; link=$$(ip -j link show ve-%%i | jq -r .[0].ifname); ip link property del dev $$link altname ve-%%i\"\\n' $PATH \
                  > /run/systemd/system/systemd-nspawn@a-container-with-another-name.service.d/zz-sabotage.conf";
     }
 
@@ -69,29 +70,32 @@ spawnlab::scenarios! {
     /// (<https://github.com/systemd/systemd/issues/20724>).
     first_address_is_not_link_local on Deployed {
         "only-files-are-asked" fails "the lookup" spares "networking::lease_comes_from_the_host":
-            "sed -i '/^hosts:/s/.*/hosts: files/' /etc/nsswitch.conf";
+            "/lab/tools/editable /etc/nsswitch.conf
+             sed -i '/^hosts:/s/.*/hosts: files/' /etc/nsswitch.conf
+             if systemctl --quiet is-active nscd.service; then systemctl restart nscd.service; fi";
     }
 
     /// Networks that exist only inside the guest, such as docker's, are not among the addresses of its name
     /// (<https://github.com/systemd/systemd/issues/19253>).
     networks_inside_stay_out_of_the_name on Deployed {
         "stale-entry-in-hosts" fails "the first address" spares "networking::lease_comes_from_the_host":
-            "echo '192.0.2.9 web' >> /etc/hosts";
+            "/lab/tools/name-in-hosts 192.0.2.9 web";
     }
 
     /// A proxy that nobody restarts goes to the address that the container has, also when that changed
     /// (<https://github.com/systemd/systemd/issues/30021>).
     proxy_follows_the_address_by_itself on Deployed {
         "stale-entry-in-hosts" fails "the address that the proxy goes to" spares "networking::lease_comes_from_the_host":
-            "echo '192.0.2.9 web' >> /etc/hosts";
+            "/lab/tools/name-in-hosts 192.0.2.9 web";
     }
 
     /// After a restart that brings another address the name follows it, and so does the proxy.
     name_follows_the_address on Deployed limit 120 {
         "old-address-in-hosts" fails "the name after the restart" spares "names::name_is_the_leased_address":
-            "echo \"$(getent ahostsv4 web | head -n 1 | cut -d' ' -f1) web\" >> /etc/hosts";
+            "/lab/tools/name-in-hosts $(getent ahostsv4 web | head -n 1 | cut -d' ' -f1) web";
         "proxy-not-restarted" fails "the page through the proxy after the restart" spares "names::http_through_the_host_proxy":
-            "sed -i '/BindsTo=/d' /etc/systemd/system/lab-proxy.service
+            "/lab/tools/editable /etc/systemd/system/lab-proxy.service
+             sed -i '/BindsTo=/d' /etc/systemd/system/lab-proxy.service
              rm /etc/systemd/system/systemd-nspawn@web.service.wants/lab-proxy.service
              systemctl daemon-reload";
     }
@@ -139,14 +143,12 @@ async fn long_name_works_the_same(lab: &Lab) -> Outcome {
 }
 
 /// Declares [`ALIKE`] as the other long name is declared, and starts it on the same closure.
-const START_ALIKE: &str = "set -e; old=a-container-with-a-long-name new=a-container-with-another-name
+const START_ALIKE: &str =
+    "set -e; old=a-container-with-a-long-name new=a-container-with-another-name
     profiles=/nix/var/nix/profiles/per-container
-    mkdir -p /var/lib/machines/$new/usr $profiles/$new /etc/systemd/system/systemd-nspawn@$new.service.d
+    /lab/tools/declare-like $old $new
     ln -s $(readlink -f $profiles/$old/system) $profiles/$new/system
-    sed s/$old/$new/ /etc/systemd/nspawn/$old.nspawn > /etc/systemd/nspawn/$new.nspawn
-    sed s/$old/$new/ /etc/systemd/system/systemd-nspawn@$old.service.d/spawnlab.conf \
-        > /etc/systemd/system/systemd-nspawn@$new.service.d/spawnlab.conf
-    systemctl daemon-reload; systemctl start systemd-nspawn@$new.service";
+    systemctl start systemd-nspawn@$new.service";
 
 async fn names_alike_have_links_of_their_own(lab: &Lab) -> Outcome {
     let host = lab.host();
@@ -196,7 +198,7 @@ async fn networks_inside_stay_out_of_the_name(lab: &Lab) -> Outcome {
 }
 
 /// A second proxy, on port 8081, which says where it went; nobody restarts it.
-const PLAIN_PROXY: &str = "mkdir -p /run/plain; printf '%s\\n' 'user www-data; pid /run/plain/pid; error_log stderr; events {}' \
+const PLAIN_PROXY: &str = "mkdir -p /run/plain; printf '%s\\n' 'user nobody nogroup; pid /run/plain/pid; error_log stderr; events {}' \
         'http { access_log off; server { listen 8081; location / { proxy_pass http://web/; proxy_connect_timeout 2s; add_header Went-To $upstream_addr always; } } }' \
         > /run/plain/conf
     systemd-run --quiet --unit=plain-proxy -p Type=forking -p PIDFile=/run/plain/pid nginx -c /run/plain/conf -e stderr";

@@ -19,15 +19,14 @@ spawnlab::scenarios! {
             "mkdir -p /run/systemd/network/80-container-ve.network.d
              printf '[Network]\\nDHCPServer=no\\n' > /run/systemd/network/80-container-ve.network.d/sabotage.conf
              networkctl reload
-             systemd-run -M web --quiet --wait networkctl down host0
-             systemd-run -M web --quiet --wait networkctl up host0";
+             /lab/tools/in-guest web 'networkctl down host0; networkctl up host0'";
     }
 
     /// The link is routable on the host's end and on the guest's.
     link_is_routable_on_both_ends on Deployed {
         "guest-loses-its-address" fails "the guest's end" spares "status::host_has_no_failed_units":
-            "systemd-run -M web --quiet --wait ip address flush dev host0 scope global
-             systemd-run -M web --quiet --wait systemctl stop systemd-networkd.socket systemd-networkd.service";
+            "/lab/tools/in-guest web 'ip address flush dev host0 scope global
+                 systemctl stop systemd-networkd.socket systemd-networkd.service'";
     }
 
     /// After each restart of the container the guest holds the address that it had, and the host counts one
@@ -37,7 +36,7 @@ spawnlab::scenarios! {
             "mkdir -p /run/systemd/network
              printf '%s\\n' '[Match]' Name=ve-web '[Network]' Address=10.80.0.1/28 DHCPServer=yes > /run/systemd/network/70-other.network
              mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nExecStopPost=networkctl reload\\n' > /run/systemd/system/systemd-nspawn@web.service.d/sabotage.conf
+             printf '[Service]\\nExecStopPost=/bin/sh -c \"networkctl reload\"\\n' > /run/systemd/system/systemd-nspawn@web.service.d/sabotage.conf
              systemctl daemon-reload";
         "no-dhcp-after-restart" fails "the lease after the restart" spares "status::host_has_no_failed_units":
             "nft add table inet sabotage
@@ -57,7 +56,7 @@ spawnlab::scenarios! {
     asking_again_takes_no_second_lease on Deployed limit 60 turn 10 {
         "asks-under-another-name" fails "the leases given" spares "status::host_has_no_failed_units":
             "nsenter -t $(machinectl show -p Leader --value web) -n \
-                 busybox udhcpc -i host0 -n -q -f -t 5 -T 2 -C -x 0x3d:02736162 -s /bin/true";
+                 busybox udhcpc -i host0 -n -q -f -t 5 -T 2 -C -x 0x3d:02736162 -s true";
     }
 
     /// What leaves a container for the world is masqueraded as the host.
@@ -180,7 +179,7 @@ async fn two_containers_have_networks_of_their_own(lab: &Lab) -> Outcome {
     let host = lab.host();
     let first = guest_link(&host.container("web")).await?;
     let second = host
-        .execute("systemd-run -M a-container-with-a-long-name --quiet --pipe --wait networkctl --json=short status host0")
+        .execute("/lab/tools/in-guest a-container-with-a-long-name 'networkctl --json=short status host0'")
         .await?;
     let second = expect("the second lease").succeeded(second)?;
     let first_lease = first.leased();

@@ -13,7 +13,7 @@ spawnlab::scenarios! {
     container_comes_back_with_somebody_inside on Deployed limit 60 turn 75 {
         "link-is-left-behind" fails "the restart" spares "networking::lease_comes_from_the_host":
             "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nRestart=no\\nExecStopPost=-ip link add ve-web type dummy\\n' \
+             printf '[Service]\\nRestart=no\\nExecStopPost=-%s link add ve-web type dummy\\n' $(command -v ip) \
                  > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
              systemctl daemon-reload";
     }
@@ -22,8 +22,8 @@ spawnlab::scenarios! {
     /// (<https://github.com/NixOS/nixpkgs/issues/144164>).
     stopped_container_shuts_down_by_itself on Deployed limit 90 {
         "host-loses-patience" fails "how the unit ended" spares "names::name_is_the_leased_address":
-            "systemd-run -M web --quiet --wait sh -c 'mkdir -p /run/systemd/system/nginx.service.d
-                 printf \"[Service]\\nTimeoutStopSec=300\\nExecStop=/bin/sleep 300\\n\" > /run/systemd/system/nginx.service.d/sabotage.conf
+            "/lab/tools/in-guest web 'mkdir -p /run/systemd/system/nginx.service.d
+                 printf \"[Service]\\nTimeoutStopSec=300\\nExecStop=%s 300\\n\" $(command -v sleep) > /run/systemd/system/nginx.service.d/sabotage.conf
                  systemctl daemon-reload'
              mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
              printf '[Service]\\nTimeoutStopSec=1\\n' > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
@@ -41,8 +41,8 @@ spawnlab::scenarios! {
 }
 
 /// A command as a person runs it from the host, and a session that outlives the guest's processes.
-const ENTER: &str = "systemd-run --quiet --collect systemd-run -M web --quiet --wait --pipe sleep 86397
-    systemd-run --quiet --collect nsenter --target $(machinectl show -P Leader web) --mount --uts --ipc --net sleep 86398
+const ENTER: &str = "systemd-run --quiet --collect -E PATH /lab/tools/in-guest web 'exec sleep 86397'
+    systemd-run --quiet --collect -E PATH nsenter --target $(machinectl show -P Leader web) --mount --uts --ipc --net sleep 86398
     for try in $(seq 100); do pgrep -fx 'sleep 86397' && pgrep -fx 'sleep 86398' && exit 0; sleep 0.1; done; exit 1";
 
 async fn container_comes_back_with_somebody_inside(lab: &Lab) -> Outcome {
@@ -80,7 +80,7 @@ async fn reboot_inside_starts_it_anew(lab: &Lab) -> Outcome {
     let web = host.container("web");
     let before = web.boot_id().await?;
     // The command may not live to tell how it ended.
-    host.execute("systemd-run -M web --quiet systemctl reboot")
+    host.execute("systemd-run -M web --quiet -E PATH /bin/sh -c 'systemctl reboot'")
         .await?;
     expect("the boot after the reboot")
         .eventually(

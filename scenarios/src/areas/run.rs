@@ -29,7 +29,7 @@ spawnlab::scenarios! {
         FailedUnit("spawnlab-three.service") in "web" because "a command that exits with 3 is what is asked for";
     ] {
         "three-counts-as-success" fails "exit status 3" spares "run::streams_are_separate":
-            "systemd-run -M web --quiet --wait --collect /bin/sh -ec '
+            "/lab/tools/in-guest web '
                  mkdir -p /run/systemd/system/spawnlab-three.service.d
                  printf \"[Service]\\nSuccessExitStatus=3\\n\" > /run/systemd/system/spawnlab-three.service.d/sabotage.conf'";
     }
@@ -77,7 +77,7 @@ spawnlab::scenarios! {
     /// An interactive shell in the guest has a terminal, takes what is typed, and its exit status comes back.
     shell_has_a_terminal on Deployed {
         "no-terminals-in-the-guest" fails "the shell ends as told" spares "run::streams_are_separate":
-            "systemd-run -M web --quiet --wait --collect mount -t tmpfs none /dev/pts";
+            "/lab/tools/in-guest web 'mount -t tmpfs none /dev/pts'";
         "pipes-instead-of-a-terminal" fails "the terminal" spares "run::streams_are_separate":
             instead_of_systemd_run!("[ \"$2\" != -tP ] || { real \"$@\" | cat; exit 7; }; real \"$@\"");
     }
@@ -85,9 +85,10 @@ spawnlab::scenarios! {
     /// Without `VirtualEthernet` the guest shares the host's network: no link, no address and no name of its own.
     host_network_is_shared on Deployed limit 90 {
         "link-of-its-own-after-all" fails "the guest's network" spares "run::exit_codes_come_back":
-            "sed -i 's/^VirtualEthernet=.*/VirtualEthernet=true/' /etc/systemd/nspawn/hostnet.nspawn";
+            "/lab/tools/editable /etc/systemd/nspawn/hostnet.nspawn
+             sed -i 's/^VirtualEthernet=.*/VirtualEthernet=true/' /etc/systemd/nspawn/hostnet.nspawn";
         "name-in-hosts" fails "no name" spares "run::exit_codes_come_back":
-            "echo '127.0.0.1 hostnet' >> /etc/hosts";
+            "/lab/tools/name-in-hosts 127.0.0.1 hostnet";
     }
 }
 
@@ -175,7 +176,8 @@ async fn shell_has_a_terminal(lab: &Lab) -> Outcome {
     let nonce = nonce();
     let typed = format!("tty\necho $((40 + 2))-{nonce}\nexit 7\n");
     // script(1) is the person's terminal; typed text is echoed there, computed text is the shell's.
-    let shell = "script -qefc 'systemd-run --quiet -tP --wait --collect -M web /bin/sh' /dev/null";
+    let shell =
+        "script -qefc 'systemd-run --quiet -tP --wait --collect -E PATH -M web /bin/sh' /dev/null";
     let script = format!("printf %s {} | timeout 60 {shell}", quote(&typed));
     let output = lab.host().execute(&script).await?;
     let screen = format!("{}{}", output.stdout, output.stderr);

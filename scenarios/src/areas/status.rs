@@ -14,7 +14,7 @@ spawnlab::scenarios! {
     /// No unit of a guest has failed.
     guests_have_no_failed_units on Deployed {
         "a-unit-of-the-guest-fails" fails "the guests' failed units" spares "status::host_has_no_failed_units":
-            "systemd-run -M a-container-with-a-long-name --quiet --unit=sabotage --wait false || true";
+            "systemd-run -M a-container-with-a-long-name --quiet --unit=sabotage --wait /bin/sh -c 'exit 1' || true";
     }
 
     /// `systemctl --recursive status` on the host shows the guest's units below the container's.

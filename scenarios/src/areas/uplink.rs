@@ -34,7 +34,7 @@ async fn dhcp_requests_are_refused(lab: &Lab) -> Outcome {
     // address, and a packet to a port that nobody opens.
     let ask = format!(
         "bash -c 'echo discard >/dev/udp/{0}/9; echo request >/dev/udp/{0}/67'
-         busybox udhcpc -i eth0 -n -q -f -t 1 -T 1 -s /bin/true >/dev/null 2>&1",
+         busybox udhcpc -i eth0 -n -q -f -t 1 -T 1 -s true >/dev/null 2>&1",
         outside::HOST
     );
     let past = gate
