@@ -14,26 +14,28 @@ let
     name = "nixos-host-nftables";
     modules = [ { networking.nftables.enable = true; } ];
   };
-  # For scenarios that load rule sets of their own, which must not find others.
-  open = mkHostImage {
-    name = "nixos-host-open";
-    modules = [ { networking.firewall.enable = false; } ];
-  };
-
   areas = [
     "deploy"
+    "egress"
+    "firewall"
     "isolation"
     "journal"
     "names"
     "networking"
+    "nixos"
+    "rpfilter"
     "run"
     "status"
     "uplink"
   ];
   # What the backend decides; the rest is the same on both.
   filtered = [
+    "egress"
+    "firewall"
     "names"
     "networking"
+    "nixos"
+    "rpfilter"
     "uplink"
   ];
   on =
@@ -51,7 +53,6 @@ let
 in
 on host "nixos" areas
 // on nftables "nixos-nftables" filtered
-// on open "nixos-open" [ "firewall" ]
 // {
   # The same claim with NixOS' own test driver.
   nixos-nspawn-firewall = pkgs.testers.runNixOSTest ./nspawn-firewall.nix;
