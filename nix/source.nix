@@ -7,6 +7,9 @@ lib.fileset.toSource {
     ../Cargo.lock
     ../agent
     ../ci/known.toml
+    ../ci/matrix.toml
+    ../docs/spawnlab-toml.md
+    ../examples/spawnlab.toml
     ../harness
     ../scenarios
     ../tooling
