@@ -79,7 +79,16 @@
       packages = each all (
         pkgs:
         ours pkgs
-        // (if isLinux pkgs then hosts else { })
+        // (
+          if isLinux pkgs then
+            hosts
+            // {
+              # Red until nixpkgs has the change that it is about, so it is no check before.
+              nspawn-firewall-test = (import ./nixos-tests/firewall-test.nix { inherit pkgs; }).test;
+            }
+          else
+            { }
+        )
         // {
           default = (ours pkgs).nixos-deploy-container;
           options-documentation = pkgs.callPackage ./nix/options.nix { };

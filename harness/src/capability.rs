@@ -82,6 +82,13 @@ pub fn unfit(manifest: &Manifest, scenario: &Scenario) -> Option<String> {
     })
 }
 
+/// By how much deadlines of scenarios grow on hosts of the image `manifest`. A NixOS guest is evaluated from all of
+/// nixpkgs, and its switch knows more than Debian's guests have: a deploy takes twice as long, or longer.
+#[must_use]
+pub fn effort(manifest: &Manifest) -> u32 {
+    if is_nixos(manifest) { 2 } else { 1 }
+}
+
 fn is_nixos(manifest: &Manifest) -> bool {
     manifest.os.id == "nixos"
 }

@@ -78,7 +78,7 @@ impl Engine {
     pub fn job(&self, chosen: Chosen) -> Job {
         let name = chosen.full_name();
         let stage = Arc::clone(&self.stage);
-        let patience = stage.patience();
+        let patience = stage.patience() * capability::effort(stage.manifest());
         let how = How {
             failed: self.course.failed,
             loops: self.course.loops,
@@ -121,7 +121,9 @@ impl Engine {
         let loops = self.course.loops;
         Job {
             claim: scenario.claim(),
-            limit: scenario.deadline(loops) * stage.patience(),
+            limit: scenario.deadline(loops)
+                * stage.patience()
+                * capability::effort(stage.manifest()),
             skip: None,
             again: (self.course.again)(&scenario.full_name()),
             body: Box::new(move |dir| {

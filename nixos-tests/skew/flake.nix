@@ -6,6 +6,7 @@
   inputs = {
     stable.url = "github:NixOS/nixpkgs/nixos-25.11";
     unstable.url = "github:NixOS/nixpkgs/nixos-unstable";
+    # Nix 2.26 or newer follows a relative path.
     spawnlab = {
       url = "path:../..";
       inputs.nixpkgs.follows = "unstable";

@@ -44,7 +44,9 @@ fn embedded(text: &str) -> Vec<&str> {
         for (at, _) in text.match_indices(start) {
             let rest = text[at + start.len()..].trim_start();
             let rest = rest.strip_prefix("concat!(").unwrap_or(rest).trim_start();
-            let literal = rest.strip_prefix('"').and_then(|rest| rest.split('"').next());
+            let literal = rest
+                .strip_prefix('"')
+                .and_then(|rest| rest.split('"').next());
             paths.extend(literal.filter(|path| path.contains('.')));
         }
     }
@@ -85,7 +87,11 @@ fn what_programs_embed_is_among_the_sources_of_nix() {
         }
     }
     assert!(seen > 20, "{seen} embedded files were found");
-    assert!(missing.is_empty(), "nix/source.nix lacks:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "nix/source.nix lacks:\n{}",
+        missing.join("\n")
+    );
 }
 
 #[test]

@@ -41,13 +41,22 @@ compare() {
     fi
 }
 
-# Every output, by its path and what it is. A failing one makes the command fail.
-if flake 'flake show' --json "path:$work/source" >"$work/show.json" 2>"$work/errors"; then
-    # One line per output: the names of Nix versions' own descriptions are left out.
-    sed 's/},"/},\n"/g; s/{"/{\n"/g' "$work/show.json" | awk 1 >"$work/flake-show.txt"
+# The function, as a text: an evaluation of a flake reads no other files.
+listed_as() { echo "($(cat "$tests/listing.nix")) \"$1\""; }
+# listing FLAKE KIND...: a line for each output, by its path and what it is. A failing one makes the command fail.
+listing() {
+    listed=$1
+    shift
+    for kind in "$@"; do
+        flake eval --raw "$listed#$kind" --apply "$(listed_as "$kind")" || return
+    done
+}
+kinds='apps checks devShells formatter lib nixosModules overlays packages'
+# shellcheck disable=SC2086 # words
+if listing "path:$work/source" $kinds >"$work/flake-show.txt" 2>"$work/errors"; then
     compare flake-show.txt
 else
-    echo "FAIL nix flake show"
+    echo "FAIL the outputs cannot be listed"
     cat "$work/errors"
     failures=$((failures + 1))
 fi
@@ -115,14 +124,18 @@ for output in packages.x86_64-linux.host-image checks.x86_64-linux.nixos-names; 
 done
 
 # The flake for hosts and guests of two releases, with both of them the stand-in.
-if nix --extra-experimental-features 'nix-command flakes' --option flake-registry "" flake show --json \
-    "path:$work/source/nixos-tests/skew" --override-input stable "path:$tests/stub" \
-    --override-input unstable "path:$tests/stub" --override-input spawnlab "path:$work/source" \
-    --no-write-lock-file >"$work/value" 2>"$work/errors"; then
-    sed 's/},"/},\n"/g; s/{"/{\n"/g' "$work/value" | awk 1 >"$work/skew-show.txt"
+skew() {
+    for kind in checks packages; do
+        nix --extra-experimental-features 'nix-command flakes' --option flake-registry "" eval --raw \
+            "path:$work/source/nixos-tests/skew#$kind" --apply "$(listed_as "$kind")" \
+            --override-input stable "path:$tests/stub" --override-input unstable "path:$tests/stub" \
+            --override-input spawnlab "path:$work/source" --no-write-lock-file || return
+    done
+}
+if skew >"$work/skew-show.txt" 2>"$work/errors"; then
     compare skew-show.txt
 else
-    echo "FAIL nix flake show of nixos-tests/skew"
+    echo "FAIL the outputs of nixos-tests/skew cannot be listed"
     cat "$work/errors"
     failures=$((failures + 1))
 fi
@@ -151,7 +164,7 @@ done
 
 # An output that cannot be evaluated fails the listing: the comparison above is not all there is.
 rm "$work/source/nix/shell.nix"
-if flake 'flake show' --json "path:$work/source" >/dev/null 2>"$work/errors"; then
+if listing "path:$work/source" devShells >/dev/null 2>"$work/errors"; then
     echo "FAIL a flake with a missing file is listed as if it were whole"
     failures=$((failures + 1))
 elif grep -q 'nix/shell.nix' "$work/errors"; then

@@ -89,6 +89,8 @@ let
       buildRustPackage = arguments: package "${arguments.pname}-${arguments.version}" arguments;
       pkgs = tools // {
         inherit lib;
+        # Of nixpkgs' modules only what this folder has of them: no firewall, for one.
+        path = ./.;
         stdenv = {
           hostPlatform = {
             inherit system;
