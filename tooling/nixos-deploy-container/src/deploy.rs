@@ -29,6 +29,9 @@ pub(crate) fn run(request: &Request, session: &mut Session<'_>) -> Result<(), Fa
     if request.dry_run {
         return rehearse(request, session, &derivations);
     }
+    let containers = request.deployments.iter().map(|one| &one.container);
+    let kept: Vec<_> = containers.zip(&derivations).collect();
+    session.keep(&kept)?;
     copy(request, session, &derivations)?;
     let installables: Vec<_> = derivations
         .iter()
@@ -79,13 +82,14 @@ fn copy(
     let target = &request.target;
     output::headline(format_args!("copying to {target}"));
     let options = session.ssh_options();
+    let daemon = session.host().daemon.clone().unwrap_or_default();
     let subject = target.to_string();
     let derivations = unique(derivations);
     let wanted: Vec<_> = derivations
         .iter()
         .map(|path| nix::outputs_of(path))
         .collect();
-    let command = nix::copy(target, &wanted, &options);
+    let command = nix::copy(target, &daemon, &wanted, &options);
     let failure = match session.run_here(Step::Copy, &subject, &command) {
         Ok(_) => return Ok(()),
         Err(failure) => failure,
@@ -101,7 +105,7 @@ fn copy(
         return Err(failure);
     }
     output::line("this Nix is older than 2.13: copying again, without ^*");
-    let command = nix::copy(target, &derivations, &options);
+    let command = nix::copy(target, &daemon, &derivations, &options);
     session.run_here(Step::Copy, &subject, &command).map(drop)
 }
 

@@ -186,6 +186,14 @@ impl Engine {
         }
     }
 
+    /// Sends `text` to a process that was started with an input.
+    pub(crate) fn write(&mut self, process: ProcessId, text: &str) {
+        if let Some(pipe) = &mut self.processes[process.0].input {
+            // As at the start: how a process ended says more than this error.
+            let _ = pipe.write_all(text.as_bytes()).and_then(|()| pipe.flush());
+        }
+    }
+
     /// Tells a process that nothing more will come.
     pub(crate) fn close_input(&mut self, process: ProcessId) {
         self.processes[process.0].input = None;

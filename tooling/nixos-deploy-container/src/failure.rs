@@ -1,6 +1,7 @@
 //! What can end a deploy, in words, and as an exit code.
 
 use crate::engine::Interrupted;
+use crate::quote::quote;
 use crate::step::Step;
 use std::fmt;
 use std::process::ExitStatus;
@@ -147,6 +148,7 @@ impl StepFailure {
                 "next: make `ssh -o BatchMode=yes {} true` work (key in the agent, host key known, host up)",
                 self.subject
             )),
+            (Step::Evaluate, Cause::Status(_)) => self.owner_hint(),
             (_, Cause::TimedOut(_))
                 if !matches!(self.step, Step::Restore | Step::Lock | Step::Rollback) =>
             {
@@ -157,6 +159,25 @@ impl StepFailure {
             }
             _ => None,
         }
+    }
+}
+
+impl StepFailure {
+    /// What helps where git, or Nix in its place, does not trust the owner of the flake's work tree.
+    fn owner_hint(&self) -> Option<String> {
+        const WORDS: [&str; 3] = [
+            "is not owned by current user",
+            "dubious ownership in repository",
+            "unsafe repository",
+        ];
+        let distrusts = |line: &&String| WORDS.iter().any(|words| line.contains(words));
+        let line = self.said.iter().find(distrusts)?;
+        let folder = line.split('\'').nth(1).unwrap_or(".");
+        Some(format!(
+            "next: deploy as the user who owns the flake, or trust that user's files: \
+             git config --global --add safe.directory {}",
+            quote(folder)
+        ))
     }
 }
 

@@ -69,18 +69,36 @@ pub(crate) fn evaluate(machine: &Machine, verbose: bool) -> CommandLine {
         .env("GIT_TERMINAL_PROMPT", "0")
 }
 
-/// `ssh_options` reach the ssh that Nix starts, so that it uses the connection that is there.
+/// `ssh_options` reach the ssh that Nix starts, so that it uses the connection that is there. `daemon` is the path of
+/// the program that it starts on the host; empty where its name is enough.
 pub(crate) fn copy(
     target: &Target,
+    daemon: &str,
     installables: &[String],
     ssh_options: &[String],
 ) -> CommandLine {
     CommandLine::new("nix")
         .args(FEATURES)
         .args(["copy", "--derivation", "--to"])
-        .arg(target.store())
+        .arg(match daemon {
+            "" => target.store(),
+            path => format!("{}?remote-program={}", target.store(), in_query(path)),
+        })
         .args(installables.iter().cloned())
         .env("NIX_SSHOPTS", ssh_options.join(" "))
+}
+
+/// `text` as a value in the query of an address.
+fn in_query(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+        encoded
+    })
 }
 
 /// What a derivation will be when it is built, as far as that is known before.
@@ -136,7 +154,18 @@ mod tests {
         let machine: Machine = "web.example.org".parse().unwrap();
         let target: Target = "root@host".parse().unwrap();
         insta::assert_snapshot!(evaluate(&machine, false), @r#"GIT_TERMINAL_PROMPT=0 nix --extra-experimental-features 'nix-command flakes' path-info --derivation '.#nixosConfigurations."web.example.org".config.system.build.toplevel' --show-trace"#);
-        insta::assert_snapshot!(copy(&target, &["/nix/store/a.drv^*".into(), "/nix/store/b.drv^*".into()], &["-o".into(), "ControlPath=/tmp/x/s".into()]), @"NIX_SSHOPTS='-o ControlPath=/tmp/x/s' nix --extra-experimental-features 'nix-command flakes' copy --derivation --to ssh-ng://root@host '/nix/store/a.drv^*' '/nix/store/b.drv^*'");
+        insta::assert_snapshot!(copy(&target, "", &["/nix/store/a.drv^*".into(), "/nix/store/b.drv^*".into()], &["-o".into(), "ControlPath=/tmp/x/s".into()]), @"NIX_SSHOPTS='-o ControlPath=/tmp/x/s' nix --extra-experimental-features 'nix-command flakes' copy --derivation --to ssh-ng://root@host '/nix/store/a.drv^*' '/nix/store/b.drv^*'");
+    }
+
+    /// <https://github.com/NixOS/nix/issues/7508>
+    #[test]
+    fn a_daemon_that_is_not_found_by_its_name() {
+        let target: Target = "root@host".parse().unwrap();
+        let shown = copy(&target, "/opt/my nix/bin/nix-daemon", &[], &[]).to_string();
+        assert!(
+            shown.contains("ssh-ng://root@host?remote-program=/opt/my%20nix/bin/nix-daemon"),
+            "{shown}"
+        );
     }
 
     #[rstest]

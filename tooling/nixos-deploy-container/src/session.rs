@@ -64,6 +64,30 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Has the host keep these derivations from its garbage collection until the connection ends. It may be asked before
+    /// they are there.
+    pub(crate) fn keep(&mut self, derivations: &[(&Container, &String)]) -> Result<(), Failure> {
+        let Some(master) = self.master else {
+            return Ok(());
+        };
+        for (container, derivation) in derivations {
+            self.engine
+                .write(master, &format!("{container} {derivation}\n"));
+        }
+        let limit = self.request.limits.connect;
+        let deadline = Instant::now() + limit;
+        while self.host.kept < derivations.len() {
+            match self.pump(Step::Connect, deadline)? {
+                None => return Err(self.no_connection(Cause::TimedOut(limit))),
+                Some(Happening::Exited { process, status }) if process == master => {
+                    return Err(self.no_connection(status.into()));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Waits for the state of the host, and judges whether it can take the deploy.
     pub(crate) fn await_host(&mut self) -> Result<(), Failure> {
         while !self.host.complete {
@@ -179,6 +203,8 @@ impl<'a> Session<'a> {
                             limit = self.request.limits.of(step);
                             deadline = Instant::now() + limit + GRACE;
                         }
+                        // What a host says first begins with an empty line.
+                        Meaning::Text if text.is_empty() && record.step.is_none() => {}
                         Meaning::Text => output::line(text),
                         Meaning::Noted if record.complete => self.engine.close_input(session),
                         Meaning::Noted => {}
@@ -213,6 +239,11 @@ impl<'a> Session<'a> {
             Some(Happening::Exited { process, status })
                 if Some(*process) == self.master && !self.host.complete =>
             {
+                if self.ssh.was_too_old(&self.master_said) {
+                    self.master_said.clear();
+                    self.connect()?;
+                    return Ok(happening);
+                }
                 return Err(self.no_connection((*status).into()));
             }
             _ => {}
@@ -222,7 +253,11 @@ impl<'a> Session<'a> {
 
     fn hear_host(&mut self, line: &str) -> Result<(), Failure> {
         let before = self.host.complete;
-        self.host.read(&self.nonce, line);
+        let meant = self.host.read(&self.nonce, line);
+        if !meant && !self.host.complete && !line.trim().is_empty() {
+            // Of an account that may not log in, this is all there is.
+            self.master_said.push(line.to_owned());
+        }
         if self.host.complete && !before {
             // At once: an evaluation for a container that can't be deployed need not end first.
             self.host

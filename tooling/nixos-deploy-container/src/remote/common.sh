@@ -10,7 +10,11 @@ end() {
     exit 0
 }
 
+# What a shell's own files print may lack the end of its line.
+printf '\n'
+
 # A login shell may not set these for a command that is run over ssh.
+login_path=$PATH
 PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin
 
 profiles=/nix/var/nix/profiles/per-container

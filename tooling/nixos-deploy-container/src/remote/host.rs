@@ -10,6 +10,10 @@ pub(crate) struct Host {
     pub(crate) user: String,
     /// There is a Nix.
     pub(crate) nix: bool,
+    /// The program that a connection of Nix starts: its path where its name is not enough, else an empty text.
+    pub(crate) daemon: Option<String>,
+    /// How many derivations it keeps from being collected.
+    pub(crate) kept: usize,
     pub(crate) declared: Vec<String>,
     pub(crate) containers: Vec<State>,
     /// The host has said all.
@@ -32,18 +36,20 @@ pub(crate) struct State {
 }
 
 impl Host {
-    /// Takes one line; what is not meant for the tool is ignored (login banners, for example).
-    pub(crate) fn read(&mut self, nonce: &str, line: &str) {
+    /// Takes one line, and says whether it was meant for the tool (login banners are not, for example).
+    pub(crate) fn read(&mut self, nonce: &str, line: &str) -> bool {
         let Some(rest) = line
             .strip_prefix(nonce)
             .and_then(|rest| rest.strip_prefix(' '))
         else {
-            return;
+            return false;
         };
         let (key, value) = rest.split_once(' ').unwrap_or((rest, ""));
         match (key, self.containers.last_mut()) {
             ("user", _) => value.clone_into(&mut self.user),
             ("nix", _) => self.nix = true,
+            ("daemon", _) => self.daemon = Some(value.trim_end().to_owned()),
+            ("kept", _) => self.kept += 1,
             ("declared", _) => self.declared.push(value.to_owned()),
             ("container", _) => self.containers.push(State {
                 name: value.to_owned(),
@@ -59,6 +65,7 @@ impl Host {
             ("state", Some(container)) => value.clone_into(&mut container.state),
             _ => {}
         }
+        true
     }
 
     /// The state of one container, if the host told it.
@@ -79,6 +86,12 @@ impl Host {
             return refused(
                 format!("{target} has no `nix` on the PATH that a command over ssh gets"),
                 "install Nix there, or set the PATH for non-interactive shells".into(),
+            );
+        }
+        if self.daemon.is_none() {
+            return refused(
+                format!("{target} has `nix`, and no `nix-daemon`, which a copy is received by"),
+                "install the whole of Nix there".into(),
             );
         }
         for name in containers {
@@ -146,12 +159,15 @@ mod tests {
 
     fn host(lines: &str) -> Host {
         let mut host = Host::default();
-        lines.lines().for_each(|line| host.read("N", line.trim()));
+        for line in lines.lines() {
+            host.read("N", line.trim());
+        }
         host
     }
 
     const GOOD: &str = "Welcome to this host
         N nix yes
+        N daemon
         N declared bare
         N declared web
         N container web
@@ -206,6 +222,10 @@ mod tests {
         insta::assert_snapshot!(without("N nix yes"), @r"
         root@host has no `nix` on the PATH that a command over ssh gets
         next: install Nix there, or set the PATH for non-interactive shells
+        ");
+        insta::assert_snapshot!(without("N daemon"), @r"
+        root@host has `nix`, and no `nix-daemon`, which a copy is received by
+        next: install the whole of Nix there
         ");
     }
 

@@ -12,11 +12,15 @@ use tempfile::TempDir;
 /// Longer than any test takes: only a tool that hangs gets there.
 const HANG: Duration = Duration::from_secs(20);
 
-const FAKES: [(&str, &str); 10] = [
+const FAKES: [(&str, &str); 11] = [
     ("bin/ssh", include_str!("fakes/ssh.sh")),
     ("bin/nix", include_str!("fakes/nix.sh")),
     ("bin/nix-store", include_str!("fakes/nix-store.sh")),
     ("host/nix", include_str!("fakes/host-nix.sh")),
+    (
+        "host/nix-daemon",
+        "#!/bin/sh\n# Is found, and not called.\n",
+    ),
     ("host/systemctl", include_str!("fakes/systemctl.sh")),
     ("host/machinectl", include_str!("fakes/guest.sh")),
     ("host/systemd-run", include_str!("fakes/guest.sh")),
@@ -169,6 +173,11 @@ impl Lab {
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, "")
+    }
+
+    /// Starts the tool with `options` in `NIX_SSHOPTS`.
+    pub(crate) fn start_with(&self, arguments: &[&str], options: &str) -> Running {
         let path = format!(
             "{}:{}",
             self.path("bin").display(),
@@ -180,7 +189,7 @@ impl Lab {
             .env("PATH", path)
             .env("TMPDIR", self.path("tmp"))
             .env("LAB_SHELL", &self.shell)
-            .env_remove("NIX_SSHOPTS")
+            .env("NIX_SSHOPTS", options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -216,6 +225,16 @@ impl Lab {
             stdout: plain(finished.stdout),
             stderr: plain(finished.stderr),
         }
+    }
+
+    /// Links that keep derivations of a deploy from being collected.
+    pub(crate) fn kept(&self) -> Vec<PathBuf> {
+        let containers = fs::read_dir(self.path("nix/var/nix/profiles/per-container")).unwrap();
+        let links = containers.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
+        let links = links.map(|link| link.unwrap().path());
+        links
+            .filter(|link| link.to_string_lossy().contains("/.deploying-"))
+            .collect()
     }
 
     /// No folder for a control socket is left.

@@ -6,3 +6,4 @@ mod failing;
 mod interrupting;
 mod lab;
 mod refusing;
+mod surroundings;

@@ -11,6 +11,10 @@ case "$*" in
         sleep 60
     fi
     machine=$(printf '%s\n' "$*" | sed 's/.*nixosConfigurations\."\([^"]*\)".*/\1/')
+    if [ -e "$LAB/flake-of-another" ]; then
+        cat "$LAB/flake-of-another" >&2
+        exit 1
+    fi
     if ! [ -e "$LAB/flake/$machine" ]; then
         echo "error: attribute '$machine' missing" >&2
         exit 1
@@ -22,6 +26,13 @@ case "$*" in
     case "$(cat "$LAB/local-nix-version") $*" in
     *" 2.8."*^*)
         echo "error: path contains illegal character '^'" >&2
+        exit 1
+        ;;
+    esac
+    case "$(ls "$LAB/nix-is-elsewhere" 2>/dev/null) $*" in
+    *"?remote-program=$LAB/host/nix-daemon "*) ;;
+    *nix-is-elsewhere*)
+        echo "sh: line 1: nix-daemon: command not found" >&2
         exit 1
         ;;
     esac
