@@ -19,6 +19,12 @@ const WINDOWS: [(&str, u32, u32, bool); 3] = [
     ("desktop", 1400, 900, false),
 ];
 
+/// The logs in which something sticks out. Rows that are not on the screen have no width unless they are made visible.
+const CUT_OFF: &str = "const logs = [...document.querySelectorAll('#s2 .log')]; \
+     for (const row of document.querySelectorAll('#s2 .log .r')) row.style.contentVisibility = 'visible'; \
+     return logs.filter(log => log.scrollWidth > log.clientWidth) \
+     .map(log => log.scrollWidth + ' pixels in ' + log.clientWidth)";
+
 /// The sample's page, or none where there is no browser.
 fn browser_and_page() -> Option<(Browser, PathBuf, tempfile::TempDir)> {
     if !browser::is_there() {
@@ -83,6 +89,12 @@ fn it_fits_every_window_in_both_schemes() {
             browser.open(&page);
             browser.click("#s2 > summary");
             browser.click("#s2 .logs > summary");
+            // Nor does anything in a box of its own, which would scroll sideways.
+            assert_eq!(
+                browser.run(CUT_OFF),
+                json!([]),
+                "{window}, {scheme}: cut off in a log"
+            );
             browser.run("document.querySelector('#s2').scrollIntoView()");
             keep(
                 &format!("{window}-{scheme}-scenario"),

@@ -272,10 +272,12 @@ fn commands(started: &str) -> String {
     format!(
         "{} $ networkctl --json=short status ve-web\n{{\"Index\":3,\"OperationalState\":\"routable\"}}\n-- exit status 0 after 21 ms\n\n\
          {} $ exec systemd-run -M 'web' --quiet --wait --collect --pipe -- /bin/sh -c '(ip -j -4 address show dev host0\n> )\n> status=$?; echo \"spawnlab-1-0 $status\" >&2; exit $status'\n[]\n-- exit status 0 after 212 ms\n\n\
-         {} $ for try in 1 2 3; do\n>     getent ahostsv4 web && break\n> done\n-- exit status 2 after 96 ms\n\n",
+         {} $ for try in 1 2 3; do\n>     getent ahostsv4 web && break\n> done\n-- exit status 2 after 96 ms\n\n\
+         {} $ sleep 600\n-- waited 2m for `exec systemd-run -M web --quiet --wait --collect --pipe --service-type=exec -- /bin/sh -c '(sleep 600)'` to end, last seen: it still ran, and was killed\n\n",
         time(410),
         time(452),
         time(700),
+        time(800),
     )
 }
 
