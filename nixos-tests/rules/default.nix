@@ -57,10 +57,12 @@ let
     }
   '';
 
+  # Of the lab's variants strict is the one without a word, and so it was in NixOS until
+  # https://github.com/NixOS/nixpkgs/pull/550306.
   rpfilter = [
     {
       name = "";
-      module = { };
+      module.networking.firewall.checkReversePath = "strict";
     }
     {
       name = "+rpfilter=loose";

@@ -13,6 +13,10 @@
   # The host owns the store and the profile; both are read-only here.
   nix.enable = lib.mkDefault false;
 
+  # At each shutdown NixOS fills a folder in memory with what unmounts its disks afterwards. A container has none: its
+  # stop would take longer for nothing.
+  systemd = if options.systemd ? shutdownRamfs then { shutdownRamfs.enable = lib.mkDefault false; } else { };
+
   # systemd-nspawn sets the host name to the container's, which may differ from the machine's: one
   # machine can be deployed to several containers.
   networking.hostName = lib.mkDefault "";

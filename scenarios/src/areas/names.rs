@@ -75,6 +75,13 @@ spawnlab::scenarios! {
              if systemctl --quiet is-active nscd.service; then systemctl restart nscd.service; fi";
     }
 
+    /// systemd-resolved, asked on the host, answers for the container's name with the address that it leased, and so
+    /// programs that speak DNS find containers, too (<https://github.com/systemd/systemd/issues/20725>).
+    resolved_knows_the_name on Deployed wants [ResolveHook] {
+        "nobody-to-ask" fails "what systemd-resolved says" spares "networking::lease_comes_from_the_host":
+            "rm /run/systemd/resolve.hook/*";
+    }
+
     /// Networks that exist only inside the guest, such as docker's, are not among the addresses of its name
     /// (<https://github.com/systemd/systemd/issues/19253>).
     networks_inside_stay_out_of_the_name on Deployed {
@@ -181,6 +188,14 @@ async fn first_address_is_not_link_local(lab: &Lab) -> Outcome {
         "one that is not link-local",
         first,
     )
+}
+
+async fn resolved_knows_the_name(lab: &Lab) -> Outcome {
+    let lease = lease(lab, "web").await?;
+    let query = "resolvectl --no-pager --legend=no --type=A query web";
+    let said = lab.host().execute(query).await?;
+    let said = expect("what systemd-resolved says").succeeded(said)?;
+    expect("the address").contains(&said, &lease.to_string())
 }
 
 async fn networks_inside_stay_out_of_the_name(lab: &Lab) -> Outcome {
