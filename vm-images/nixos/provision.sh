@@ -65,3 +65,6 @@ setpriv --reuid deployer --regid deployer --init-groups --reset-env \
         cd "$0"
         etc=$(nix eval --raw .#nixosConfigurations.web.config.system.build.etc.drvPath)
         nix copy --derivation --to ssh-ng://root@localhost "$etc"' "$flake"
+
+# Or one of the user's own.
+spawnlab-own-flake

@@ -234,6 +234,7 @@ in
 
     environment.systemPackages = [
       (program "spawnlab-provision" ./provision.sh { inherit (cfg) guests; })
+      (program "spawnlab-own-flake" ./own-flake.sh { })
       (program "apply-containers" ./apply-containers.sh { })
       # Its other programs are those of the host already.
       (lib.lowPrio pkgs.busybox)

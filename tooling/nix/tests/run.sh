@@ -167,6 +167,7 @@ esac
 
 # --- the flake
 
+expect "a flake of the user's own takes the place of the lab's" "$images/own-flake.sh"
 expect "nix run .#verify builds two hosts and hands them on" "$repository/nix/tests/verify.sh"
 
 if [ "$accept" = --accept ]; then "$tests/flake.sh" --accept; else
@@ -177,7 +178,7 @@ fi
 
 if command -v shellcheck >/dev/null; then
     expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$tests/flake.sh" "$repository/harness/lab/provision" \
-        "$repository/nix/verify.sh" "$repository/nix/tests/verify.sh" "$images/disk.sh"
+        "$repository/nix/verify.sh" "$repository/nix/tests/verify.sh" "$images/disk.sh" "$images/own-flake.sh"
     expect "shellcheck is content with what scenarios call" shellcheck -s sh "$repository"/scenarios/lab/tools/*
     expect "shellcheck is content with the guests" shellcheck -s sh "$repository"/vm-images/guests/lib/*.sh
     expect "shellcheck is content with what builds and provisions NixOS hosts" shellcheck -s sh "$repository"/vm-images/nixos/*.sh

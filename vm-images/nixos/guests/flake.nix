@@ -15,7 +15,9 @@
       machine = import ./machine.nix nixpkgs;
       web = page: modules: machine "web" ([ (import ./machines/web.nix page) ] ++ modules);
     in
-    {
+    # For flakes that are deployed in the place of this one.
+    import ./as-inputs.nix nixpkgs
+    // {
       nixosConfigurations = {
         bare = machine "bare" [ ];
         web = web "web version 1\n" [ ];
