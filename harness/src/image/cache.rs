@@ -9,12 +9,12 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
-    build::{self, workdir},
+    build::{self, programs::Programs, workdir},
     error::{Doing as _, ImageError},
     event::ImageEvent,
     lock::Lock,
     open::Image,
-    recipe::Recipe,
+    recipe::{Kind, Recipe},
     stop::Stop,
 };
 
@@ -107,6 +107,10 @@ impl Cache {
         refresh: Refresh,
         progress: &(dyn Fn(ImageEvent) + Sync),
     ) -> Result<Image, ImageError> {
+        if recipe.spec().kind == Kind::Nixos && recipe.nixos.is_none() {
+            let image = recipe.spec().name.clone();
+            return Err(ImageError::NoNixpkgs { image });
+        }
         if refresh == Refresh::No {
             if let Some(image) = self.find(recipe)? {
                 return Ok(image);
@@ -136,7 +140,20 @@ impl Cache {
             image: folder.clone(),
         });
         let building = workdir::Workdir::create(&self.images, &folder, &self.stop)?;
-        let finished = build::run(recipe, &building, progress)?;
+        let kept = Programs {
+            folder: self.folder("programs")?,
+            refresh,
+        };
+        let finished = match build::run(recipe, &kept, &building, progress) {
+            Ok(finished) => finished,
+            Err(error) => {
+                // The message has all there is to say, and names no log.
+                if error.is_given() {
+                    building.remove();
+                }
+                return Err(error);
+            }
+        };
         put_in_place(&self.images, &finished, &target)?;
         building.remove();
         progress(ImageEvent::Built {

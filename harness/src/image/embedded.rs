@@ -2,10 +2,18 @@
 
 use camino::Utf8Path;
 
-use super::error::ImageError;
+use super::{error::ImageError, nixos};
 
 /// The names that [`super::Recipe::embedded`] takes; the first is the default.
-pub const EMBEDDED_RECIPES: &[&str] = &["trixie", "bookworm", "sid"];
+pub const EMBEDDED_RECIPES: &[&str] = &[
+    "trixie",
+    "bookworm",
+    "sid",
+    "nixos",
+    "nixos-nftables",
+    "nixos-firewalld",
+    "nixos-trixie",
+];
 
 macro_rules! embed {
     ($($path:literal),* $(,)?) => {
@@ -32,7 +40,8 @@ const FILES: &[(&str, &str)] = embed![
 /// The text of the recipe `name`, or why there is none.
 pub(crate) fn recipe(name: &str) -> Result<&'static str, String> {
     let known = EMBEDDED_RECIPES.contains(&name);
-    let text = known.then(|| text(&format!("{name}.toml"))).flatten();
+    let own = || text(&format!("{name}.toml")).or_else(|| nixos::recipe_file(name));
+    let text = known.then(own).flatten();
     text.ok_or_else(|| {
         format!(
             "there is no such recipe; known are {}, anything else by the path of its .toml file",

@@ -67,6 +67,68 @@ pub enum ImageError {
         why: String,
     },
 
+    /// The nixpkgs that the user named can't be read, or is none.
+    #[error("nixpkgs {given}: {why}")]
+    Nixpkgs {
+        /// As the user wrote it.
+        given: String,
+        /// What is wrong with it.
+        why: String,
+    },
+
+    /// A module of the user's can't be read, or is none.
+    #[error("host module {file}: {why}")]
+    HostModule {
+        /// Its file.
+        file: Utf8PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+
+    /// A recipe of NixOS hosts without a nixpkgs.
+    #[error(
+        "{image}: its hosts are made of the modules of a nixpkgs, and none is named; --nixpkgs PATH (or \
+         SPAWNLAB_NIXPKGS) names one, such as a checkout of NixOS/nixpkgs"
+    )]
+    NoNixpkgs {
+        /// The recipe's name.
+        image: String,
+    },
+
+    /// A nixpkgs, or a module, for hosts that are no NixOS.
+    #[error(
+        "{image}: its hosts are no NixOS and take neither a nixpkgs nor modules; --image nixos does"
+    )]
+    NotNixos {
+        /// The recipe's name.
+        image: String,
+    },
+
+    /// What the user gave is no host: the nixpkgs is too old, the patch does not apply, or the configuration does not
+    /// evaluate.
+    #[error("nixpkgs {label}: {what}:\n{why}")]
+    NixosRefused {
+        /// What the nixpkgs is called in reports.
+        label: String,
+        /// What is wrong, in our words, and what to do.
+        what: &'static str,
+        /// What is wrong, in those of the tree.
+        why: String,
+    },
+
+    /// A part of a NixOS host's system could not be built.
+    #[error(
+        "nixpkgs {label}: the host's system could not be built; the whole log is {log}:\n{why}"
+    )]
+    NixosBuild {
+        /// What the nixpkgs is called in reports.
+        label: String,
+        /// The whole log.
+        log: Utf8PathBuf,
+        /// What failed.
+        why: String,
+    },
+
     /// The guest base of an image could not be taken out of it.
     #[error("the guests' base {path} can't be taken out of the image at {dir}: {why}")]
     GuestBase {
@@ -219,6 +281,21 @@ pub enum ImageError {
         /// Why.
         source: io::Error,
     },
+}
+
+impl ImageError {
+    /// Whether what the user gave is to blame, and not this machine or the lab.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        matches!(
+            self,
+            Self::Nixpkgs { .. }
+                | Self::HostModule { .. }
+                | Self::NoNixpkgs { .. }
+                | Self::NotNixos { .. }
+                | Self::NixosRefused { .. }
+        )
+    }
 }
 
 /// Adds what was being done to which file to an error of the operating system.

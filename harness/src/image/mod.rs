@@ -20,6 +20,7 @@ mod guest_base;
 mod lock;
 mod manifest;
 mod nar;
+mod nixos;
 mod open;
 mod recipe;
 mod recipe_file;
@@ -37,6 +38,7 @@ pub use manifest::{
     Agent, Disk, GuestBaseEntry, MANIFEST_FILE, MANIFEST_VERSION, Manifest, Os, Provenance,
     Release, Versions,
 };
+pub use nixos::{NixosFile, NixosInputs, NixpkgsGiven};
 pub use open::Image;
-pub use recipe::{FileSpec, GuestBaseSpec, Recipe, RecipeSpec, Units};
+pub use recipe::{FileSpec, GuestBaseSpec, Kind, Recipe, RecipeSpec, Units};
 pub use stop::{Stop, StopOnDrop};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     embedded,
     error::{Doing as _, ImageError},
+    nixos::NixosInputs,
     recipe_file::{self, Read},
     recipe_id, validate,
 };
@@ -15,6 +16,9 @@ use super::{
 /// What a recipe says, with what it has of those that it extends. Every key is explained in `vm-images/README.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecipeSpec {
+    /// What its hosts are.
+    #[serde(skip_serializing_if = "Kind::is_debian")]
+    pub kind: Kind,
     /// The image's name: lower-case letters, digits, `-` and `.`.
     pub name: String,
     /// Debian's suite: `trixie`, `bookworm`, `sid`.
@@ -25,7 +29,7 @@ pub struct RecipeSpec {
     pub mirrors: Vec<String>,
     /// Lines of apt configuration for the build.
     pub apt_options: Vec<String>,
-    /// Packages of the host.
+    /// Packages of the host. A NixOS host has those that its programs come from beside them.
     pub packages: Vec<String>,
     /// dpkg path patterns that are never unpacked.
     pub excludes: Vec<String>,
@@ -45,6 +49,26 @@ pub struct RecipeSpec {
     pub files: BTreeMap<Utf8PathBuf, FileSpec>,
     /// Trees in the host's Nix store; the first is the default.
     pub guest_base: Vec<GuestBaseSpec>,
+    /// Modules of a NixOS host, relative to `vm-images/nixos`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nixos_modules: Vec<Utf8PathBuf>,
+}
+
+/// What the hosts of a recipe are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Debian, as its packages make it.
+    #[default]
+    Debian,
+    /// NixOS, as the modules of a nixpkgs make it, on programs of Debian.
+    Nixos,
+}
+
+impl Kind {
+    fn is_debian(&self) -> bool {
+        *self == Self::Debian
+    }
 }
 
 /// Units to enable, disable or mask in the image.
@@ -112,6 +136,7 @@ impl GuestBaseSpec {
 pub struct Recipe {
     pub(crate) spec: RecipeSpec,
     pub(crate) files: BTreeMap<Utf8PathBuf, Content>,
+    pub(crate) nixos: Option<NixosInputs>,
     id: String,
 }
 
@@ -156,8 +181,36 @@ impl Recipe {
             origin: origin.to_owned(),
             why,
         })?;
-        let id = recipe_id::of(&spec, &files);
-        Ok(Self { spec, files, id })
+        let id = recipe_id::of(&spec, &files, None);
+        Ok(Self {
+            spec,
+            files,
+            nixos: None,
+            id,
+        })
+    }
+
+    /// The same with a nixpkgs and all else that a NixOS host is made of.
+    ///
+    /// # Errors
+    /// [`ImageError::NotNixos`] for a recipe whose hosts are no NixOS.
+    pub fn with_nixos(mut self, inputs: NixosInputs) -> Result<Self, ImageError> {
+        if self.spec.kind != Kind::Nixos {
+            return Err(ImageError::NotNixos {
+                image: self.spec.name,
+            });
+        }
+        self.id = recipe_id::of(&self.spec, &self.files, Some(&inputs));
+        self.nixos = Some(inputs);
+        Ok(self)
+    }
+
+    /// The same with one module more of `vm-images/nixos` in its NixOS hosts. Comes before [`Self::with_nixos`].
+    #[must_use]
+    pub fn with_nixos_module(mut self, module: &str) -> Self {
+        self.spec.nixos_modules.push(module.into());
+        self.id = recipe_id::of(&self.spec, &self.files, self.nixos.as_ref());
+        self
     }
 
     /// The recipe, with what it has of those that it extends.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     embedded,
     error::ImageError,
-    recipe::{Content, FileSpec, GuestBaseSpec, RecipeSpec, Units},
+    recipe::{Content, FileSpec, GuestBaseSpec, Kind, RecipeSpec, Units},
     validate,
 };
 
@@ -18,6 +18,9 @@ pub(crate) type Read<'a> = &'a dyn Fn(&Utf8Path) -> Result<Vec<u8>, ImageError>;
 /// More recipes than this in one chain are taken for a circle.
 const DEEPEST: usize = 8;
 
+/// Where a NixOS host has what provisions it.
+const NIXOS_PROVISION: &str = "/run/current-system/sw/bin/spawnlab-provision";
+
 /// What a recipe and those that it extends say together: the spec, and what is in its files.
 pub(crate) type Written = (RecipeSpec, BTreeMap<Utf8PathBuf, Content>);
 
@@ -26,6 +29,7 @@ pub(crate) type Written = (RecipeSpec, BTreeMap<Utf8PathBuf, Content>);
 #[serde(deny_unknown_fields)]
 struct RecipeFile {
     extends: Option<String>,
+    kind: Option<Kind>,
     name: Option<String>,
     suite: Option<String>,
     variant: Option<String>,
@@ -43,6 +47,7 @@ struct RecipeFile {
     #[serde(default)]
     files: BTreeMap<Utf8PathBuf, FileSpec>,
     guest_base: Option<Vec<GuestBaseFile>>,
+    nixos_modules: Option<Vec<Utf8PathBuf>>,
     /// What is in `files`.
     #[serde(skip)]
     contents: BTreeMap<Utf8PathBuf, Content>,
@@ -168,6 +173,7 @@ impl RecipeFile {
         below.contents.extend(self.contents);
         Self {
             extends: None,
+            kind: self.kind.or(below.kind),
             name: self.name.or(below.name),
             suite: self.suite.or(below.suite),
             variant: self.variant.or(below.variant),
@@ -187,12 +193,14 @@ impl RecipeFile {
             },
             files: below.files,
             guest_base: self.guest_base.or(below.guest_base),
+            nixos_modules: self.nixos_modules.or(below.nixos_modules),
             contents: below.contents,
         }
     }
 
     /// The spec, or the key that nobody gave.
     fn resolved(self) -> Result<RecipeSpec, &'static str> {
+        let kind = self.kind.unwrap_or_default();
         let suite = self.suite.ok_or("suite")?;
         let mirrors = self.mirrors.unwrap_or_default();
         let apt_options = self.apt_options.unwrap_or_default();
@@ -201,13 +209,20 @@ impl RecipeFile {
             .map(|base| base.resolved(&suite, &mirrors, &apt_options))
             .collect();
         Ok(RecipeSpec {
+            kind,
             name: self.name.ok_or("name")?,
             variant: self.variant.unwrap_or_else(minbase),
-            packages: self.packages.ok_or("packages")?,
+            packages: match kind {
+                Kind::Debian => self.packages.ok_or("packages")?,
+                Kind::Nixos => self.packages.unwrap_or_default(),
+            },
             excludes: self.excludes.unwrap_or_default(),
             disk_mib: self.disk_mib.ok_or("disk_mib")?,
             memory_mib: self.memory_mib.ok_or("memory_mib")?,
-            provision: self.provision.ok_or("provision")?,
+            provision: match kind {
+                Kind::Debian => self.provision.ok_or("provision")?,
+                Kind::Nixos => self.provision.unwrap_or_else(|| NIXOS_PROVISION.into()),
+            },
             modules: self.modules.unwrap_or_default(),
             cmdline: self.cmdline.unwrap_or_default(),
             units: Units {
@@ -217,6 +232,7 @@ impl RecipeFile {
             },
             files: self.files,
             guest_base,
+            nixos_modules: self.nixos_modules.unwrap_or_default(),
             suite,
             mirrors,
             apt_options,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 
-use super::recipe::{GuestBaseSpec, RecipeSpec};
+use super::recipe::{GuestBaseSpec, Kind, RecipeSpec, Units};
 
 const LOWER: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
 const WORD: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
@@ -15,11 +15,14 @@ const PATTERN: &str = "-./*?+@";
 /// The first thing that is wrong with `spec`.
 pub(crate) fn recipe(spec: &RecipeSpec) -> Result<(), String> {
     word("name", &spec.name, LOWER, "-.")?;
+    kind(spec)?;
+    let packages_are_here = spec.kind == Kind::Debian;
     tree(
         &spec.suite,
         &spec.variant,
         &spec.mirrors,
         &spec.apt_options,
+        packages_are_here,
         &spec.packages,
     )?;
     words("exclude", &spec.excludes, WORD, PATTERN)?;
@@ -76,6 +79,32 @@ pub(crate) fn recipe(spec: &RecipeSpec) -> Result<(), String> {
     Ok(())
 }
 
+/// What belongs to one kind of host and not to the other.
+fn kind(spec: &RecipeSpec) -> Result<(), String> {
+    match spec.kind {
+        Kind::Debian if spec.nixos_modules.is_empty() => Ok(()),
+        Kind::Debian => Err("nixos_modules are for hosts of kind = \"nixos\"".to_owned()),
+        Kind::Nixos => {
+            if !spec.files.is_empty() || spec.units != Units::default() {
+                let why = "files and units of a NixOS host are what its modules make; write a module, for --host-module";
+                return Err(why.to_owned());
+            }
+            if !spec.guest_base.is_empty() {
+                return Err("guests of a NixOS host are NixOS: it has no guest_base".to_owned());
+            }
+            for module in &spec.nixos_modules {
+                word("nixos_modules:", module.as_str(), WORD, "-./")?;
+                if !module.is_relative() || module.components().any(|part| part.as_str() == "..") {
+                    return Err(format!(
+                        "nixos_modules: {module} is not below vm-images/nixos"
+                    ));
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
 /// Permissions in octal, such as `0644`.
 pub(crate) fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
@@ -92,6 +121,7 @@ fn guest_base(base: &GuestBaseSpec) -> Result<(), String> {
         &base.variant,
         &base.mirrors,
         &base.apt_options,
+        true,
         &base.packages,
     )?;
     words("exclude", &base.excludes, WORD, PATTERN)?;
@@ -121,6 +151,7 @@ fn tree(
     variant: &str,
     mirrors: &[String],
     apt_options: &[String],
+    some: bool,
     packages: &[String],
 ) -> Result<(), String> {
     word("suite", suite, LOWER, "-.")?;
@@ -140,7 +171,7 @@ fn tree(
         ));
     }
     words("package", packages, LOWER, "-+.")?;
-    if packages.is_empty() {
+    if some && packages.is_empty() {
         return Err("no packages".to_owned());
     }
     for line in mirrors.iter().chain(apt_options) {

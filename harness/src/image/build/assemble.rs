@@ -2,6 +2,8 @@
 
 use std::{fmt::Write as _, fs::File, os::unix::fs::PermissionsExt as _};
 
+use camino::Utf8PathBuf;
+
 use super::{job::Job, overlay, plan, preflight::Tools, workdir::Workdir};
 use crate::image::{
     embedded::script,
@@ -14,14 +16,7 @@ pub(crate) const DISK: &str = "root.raw";
 
 /// Runs the script; afterwards the work folder holds the disk and `export/`.
 pub(crate) fn run(recipe: &Recipe, tools: &Tools, work: &Workdir) -> Result<(), ImageError> {
-    let disk = work.work().join(DISK);
-    let file = File::create(&disk).doing("create", &disk)?;
-    file.set_len(u64::from(recipe.spec().disk_mib) * 1024 * 1024)
-        .doing("create", &disk)?;
-    // Mapped root is not the owner.
-    file.set_permissions(std::fs::Permissions::from_mode(0o666))
-        .doing("create", &disk)?;
-
+    let disk = Disk::create(recipe.spec(), work)?;
     // Root gets mounts and a PID namespace of its own from the helper, too: nothing to undo after a crash.
     tracing::debug!(mode = tools.mode, "assembling");
     Job::new(
@@ -34,8 +29,40 @@ pub(crate) fn run(recipe: &Recipe, tools: &Tools, work: &Workdir) -> Result<(), 
     .dir(&work.work())
     .stopped_by(work.stop())
     .run()?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-        .doing("create", &disk)
+    disk.finish()
+}
+
+/// The disk's file, which mapped root writes.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    path: Utf8PathBuf,
+    file: File,
+}
+
+impl Disk {
+    /// An empty one in its full size.
+    pub(crate) fn create(spec: &RecipeSpec, work: &Workdir) -> Result<Self, ImageError> {
+        let path = work.work().join(DISK);
+        let file = File::create(&path).doing("create", &path)?;
+        file.set_len(u64::from(spec.disk_mib) * 1024 * 1024)
+            .doing("create", &path)?;
+        let disk = Self { path, file };
+        // Mapped root is not the owner.
+        disk.set_mode(0o666)?;
+        Ok(disk)
+    }
+
+    /// Nobody but the owner writes it from now on.
+    pub(crate) fn finish(self) -> Result<(), ImageError> {
+        self.set_mode(0o644)
+    }
+
+    fn set_mode(&self, mode: u32) -> Result<(), ImageError> {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        self.file
+            .set_permissions(permissions)
+            .doing("create", &self.path)
+    }
 }
 
 /// The parts of `vm-images/debian/build`, with the recipe's values before each.

@@ -19,7 +19,7 @@ pub(crate) fn build(export: &Utf8Path) -> Result<Vec<u8>, ImageError> {
         std::fs::read(&path).doing("read", path)
     };
     let mut cpio = Cpio::default();
-    for folder in ["bin", "dev", "sys", "root", "modules"] {
+    for folder in ["bin", "dev", "proc", "sys", "root", "modules"] {
         cpio.folder(folder);
     }
     cpio.device("dev/console", 0o600, 5, 1);

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{Read as _, Seek as _, SeekFrom},
     os::unix::process::CommandExt as _,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
     time::{Duration, Instant},
 };
@@ -119,7 +119,7 @@ impl Job {
         let _ = waiter.join();
         match ended {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(self.failed(status.to_string())),
+            Ok(Ok(status)) => Err(self.failed(status)),
             Ok(Err(error)) => Err(error).doing("wait for", self.step.as_str()),
             Err(_) if self.stop.is_raised() => Err(ImageError::Stopped { step: self.step }),
             Err(_) => {
@@ -134,11 +134,11 @@ impl Job {
         }
     }
 
-    fn failed(self, how: String) -> ImageError {
+    fn failed(self, status: ExitStatus) -> ImageError {
         let tail = self.tail();
         ImageError::Step {
             step: self.step,
-            how,
+            how: status.to_string(),
             log: self.log,
             tail,
         }

@@ -1,4 +1,5 @@
-//! The build of a Debian image: mmdebstrap for the trees, one script that puts them together, `mke2fs` for the disk.
+//! The build of an image: mmdebstrap for Debian's trees, one script that puts them together (for NixOS hosts: that has
+//! Nix build their system), `mke2fs` for the disk.
 //!
 //! Root is not needed: mmdebstrap's user namespaces give an ordinary user a tree with several owners.
 
@@ -8,11 +9,14 @@ mod finish;
 pub(crate) mod initrd;
 pub(crate) mod job;
 mod mounts;
+pub(crate) mod nixos;
 mod overlay;
 mod packages;
 pub(crate) mod plan;
 mod preflight;
+pub(crate) mod programs;
 pub(crate) mod sync;
+mod system;
 mod trees;
 pub(crate) mod workdir;
 

@@ -5,10 +5,15 @@ use std::os::unix::fs::MetadataExt as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::workdir::Workdir;
-use crate::image::error::{Doing as _, ImageError};
+use crate::image::{
+    error::{Doing as _, ImageError},
+    recipe::Kind,
+};
 
 /// Trees as tar files, the unpacked tree, and the disk, beside the images. Measured: 1,750 MiB at most.
 const WORK_MIB: u64 = 2560;
+/// For a NixOS host also its nixpkgs, twice, and its store. Measured: 4,000 MiB at most.
+const NIXOS_WORK_MIB: u64 = 5120;
 /// mmdebstrap's trees. Measured: 600 MiB.
 const SCRATCH_MIB: u64 = 1024;
 
@@ -28,7 +33,7 @@ pub(crate) struct Tools {
 }
 
 /// Looks for programs, keys, number ranges and room.
-pub(crate) fn check(work: &Workdir) -> Result<Tools, ImageError> {
+pub(crate) fn check(kind: Kind, work: &Workdir) -> Result<Tools, ImageError> {
     if std::env::consts::ARCH != "x86_64" {
         return Err(ImageError::Arch {
             arch: std::env::consts::ARCH,
@@ -59,7 +64,11 @@ pub(crate) fn check(work: &Workdir) -> Result<Tools, ImageError> {
         sub_ids()?;
     }
     let (images, scratch) = work.places();
-    room(images, scratch)?;
+    let needed = match kind {
+        Kind::Debian => WORK_MIB,
+        Kind::Nixos => NIXOS_WORK_MIB,
+    };
+    room(images, scratch, needed)?;
     Ok(Tools {
         mode: if root { "root" } else { "unshare" },
         keyring,
@@ -116,7 +125,7 @@ fn has_range(ranges: &str, user: &str, uid: u32) -> bool {
         .any(|(owner, _)| owner == user || owner.parse() == Ok(uid))
 }
 
-fn room(work: &Utf8Path, scratch: &Utf8Path) -> Result<(), ImageError> {
+fn room(work: &Utf8Path, scratch: &Utf8Path, work_mib: u64) -> Result<(), ImageError> {
     let device = |path: &Utf8Path| {
         std::fs::metadata(path)
             .doing("read", path)
@@ -132,9 +141,9 @@ fn room(work: &Utf8Path, scratch: &Utf8Path) -> Result<(), ImageError> {
         (
             work,
             if together {
-                WORK_MIB + SCRATCH_MIB
+                work_mib + SCRATCH_MIB
             } else {
-                WORK_MIB
+                work_mib
             },
             "SPAWNLAB_CACHE",
         ),

@@ -1,9 +1,12 @@
 //! The Debian trees, as tar files, by mmdebstrap.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{job::Job, plan, preflight::Tools, workdir::Workdir};
-use crate::image::{embedded::script, error::ImageError, recipe::RecipeSpec};
+use super::{job::Job, nixos, plan, preflight::Tools, workdir::Workdir};
+use crate::{
+    digest,
+    image::{embedded::script, error::ImageError, recipe::RecipeSpec},
+};
 
 /// One tree.
 #[derive(Debug)]
@@ -39,6 +42,29 @@ pub(crate) fn plans(spec: &RecipeSpec) -> Vec<TreePlan<'_>> {
         excludes: &base.excludes,
     });
     std::iter::once(host).chain(bases).collect()
+}
+
+/// The tree that a NixOS host's programs come from: `packages`, beside those that the recipe names.
+pub(crate) fn programs<'a>(spec: &'a RecipeSpec, packages: &'a [String]) -> TreePlan<'a> {
+    TreePlan {
+        name: nixos::PROGRAMS.to_owned(),
+        suite: &spec.suite,
+        variant: &spec.variant,
+        mirrors: &spec.mirrors,
+        apt_options: &spec.apt_options,
+        packages,
+        excludes: &spec.excludes,
+    }
+}
+
+/// What tells the tree of `plan` from others, as far as its build was told.
+pub(crate) fn key(plan: &TreePlan<'_>) -> String {
+    let tools = Tools {
+        mode: "",
+        keyring: Utf8PathBuf::new(),
+    };
+    let arguments = arguments(plan, &tools, Utf8Path::new(""));
+    digest::of(arguments.iter().map(String::as_bytes))
 }
 
 /// Makes the tar file of `plan` in the work folder.
