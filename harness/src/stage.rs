@@ -10,6 +10,7 @@ pub mod flake;
 pub mod guest;
 mod made;
 pub mod programs;
+pub mod refused;
 pub mod settle;
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
@@ -22,6 +23,7 @@ use self::{
     deployed::{deployed, tool},
     guest::Guest,
     made::{Made, made},
+    refused::Leases,
 };
 use crate::{
     capability,
@@ -62,6 +64,8 @@ pub struct StageOptions {
     pub tool: Utf8PathBuf,
     /// What it promises.
     pub promises: Vec<Guarantee>,
+    /// Whether deployed containers have to have leases.
+    pub leases: Leases,
     /// Container declarations in place of the lab's own.
     pub host: Option<Declarations>,
     /// How often each layer is tried to be made before its failure is a finding.
@@ -151,7 +155,14 @@ impl Stage {
         };
         if needed.contains(&Base::Deployed) {
             let deployed = made(options.attempts.get(), async || {
-                deployed(&stack, &host, &options.tool, &options.subject).await
+                deployed(
+                    &stack,
+                    &host,
+                    &options.tool,
+                    &options.subject,
+                    options.leases,
+                )
+                .await
             });
             layers.insert(Base::Deployed, vec![deployed.await]);
         }
@@ -296,6 +307,7 @@ async fn platform(
         accelerator: format!("{} ({})", chosen.accel.name(), chosen.why),
         tool: options.tool.to_string(),
         versions: BTreeMap::from([
+            ("os".to_owned(), version(&manifest.os.pretty)),
             ("systemd".to_owned(), version(&manifest.versions.systemd)),
             ("nix".to_owned(), version(&manifest.versions.nix)),
             ("kernel".to_owned(), version(&manifest.versions.kernel)),

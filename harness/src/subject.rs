@@ -13,6 +13,8 @@ use crate::{
 pub const FLAKE: &str = "guests";
 /// Where it looks for the containers that the host declares.
 pub const CONTAINERS: &str = "containers.nix";
+/// Where the subject's own declarations are beside somebody else's.
+pub const OWN_CONTAINERS: &str = "lab-containers.nix";
 /// The folder with the program `apply`, which declares them on a host.
 pub const DECLARATION: &str = "nix";
 
@@ -113,6 +115,16 @@ impl Subject {
             executable: content.starts_with(b"#!"),
             content,
         });
+    }
+
+    /// Declares the containers of `text`, a Nix file, which can import the subject's own as [`OWN_CONTAINERS`].
+    pub fn declare(&mut self, text: &[u8]) {
+        for file in &mut self.files {
+            if file.path == CONTAINERS {
+                file.path = OWN_CONTAINERS.into();
+            }
+        }
+        self.put_file(CONTAINERS, text.to_vec());
     }
 
     /// The names of the containers that hold something.

@@ -26,6 +26,8 @@
 //! | `SPAWNLAB_TOOL` | the deploy tool under test, in place of that of [`Suite::tool`] or the lab's own |
 //! | `SPAWNLAB_PROMISES` | what it promises: names of [`Guarantee`]s with commas between, `all` or `none` |
 //! | `SPAWNLAB_IMAGE` | a recipe's name or file, an image's folder, or a flake reference |
+//! | `SPAWNLAB_NIXPKGS` | the nixpkgs of a NixOS image, with `+FILE.patch` behind it for each patch |
+//! | `SPAWNLAB_HOST_MODULES` | modules for a NixOS image, with colons between |
 //! | `SPAWNLAB_GUEST` | the suite that guests are made of |
 //! | `SPAWNLAB_ACCEL` | `auto`, `kvm` or `tcg` |
 //! | `SPAWNLAB_KEEP` | keep the hosts of what fails |

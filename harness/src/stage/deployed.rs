@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use super::settle;
+use super::{
+    refused::{self, Leases},
+    settle,
+};
 use crate::{
     Error,
     expect::expect,
@@ -27,20 +30,25 @@ pub(super) async fn deployed(
     host: &Arc<Layer>,
     tested: &Utf8Path,
     subject: &Subject,
+    leases: Leases,
 ) -> Result<Arc<Layer>, Broken> {
     let deployed = subject.deployed.clone();
+    let mut made_of: Vec<_> = deployed
+        .iter()
+        .map(|one| (one.container.clone(), one.machine.clone()))
+        .collect();
+    if leases == Leases::MayBeRefused {
+        made_of.push(("settles".to_owned(), "by leases or refusals".to_owned()));
+    }
     let recipe = Recipe {
         name: "deployed".into(),
-        made_of: deployed
-            .iter()
-            .map(|one| (one.container.clone(), one.machine.clone()))
-            .collect(),
+        made_of,
         built_with: tool(tested),
         lab: None,
         work: Arc::new(move |host: Arc<Host>| {
             let deployed = deployed.clone();
             Box::pin(async move {
-                let outcome = deploy_all(&host, &deployed).await;
+                let outcome = deploy_all(&host, &deployed, leases).await;
                 if outcome.is_err() {
                     // The verdict of every scenario that needs this layer should name the hop.
                     return trial::explain(&host, outcome).await;
@@ -52,7 +60,10 @@ pub(super) async fn deployed(
     stack.child(host, recipe).await
 }
 
-async fn deploy_all(host: &Host, deployed: &[Deployed]) -> Outcome {
+async fn deploy_all(host: &Host, deployed: &[Deployed], leases: Leases) -> Outcome {
+    if leases == Leases::MayBeRefused {
+        refused::count(host).await?;
+    }
     for one in deployed {
         let deploy = Deploy::of(&one.machine).into(&one.container);
         let output = match deploy.run(host).await {
@@ -63,6 +74,11 @@ async fn deploy_all(host: &Host, deployed: &[Deployed]) -> Outcome {
             output => output?,
         };
         expect("deploying the layer").succeeded(output)?;
+    }
+    if leases == Leases::MayBeRefused {
+        let containers: Vec<_> = deployed.iter().map(|one| one.container.as_str()).collect();
+        refused::settled(host, &containers).await?;
+        return refused::forget(host).await;
     }
     for one in deployed {
         settle::settled(host, &one.container).await?;

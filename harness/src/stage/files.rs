@@ -3,20 +3,13 @@
 use camino::Utf8Path;
 
 use super::declarations::Declarations;
-use crate::{
-    Error, Result,
-    layer::labdisk::LabFile,
-    subject::{CONTAINERS, Subject},
-};
+use crate::{Error, Result, layer::labdisk::LabFile, subject::Subject};
 
 /// Where provisioning looks for the tool under test.
 const TOOL: &str = "tool/nixos-deploy-container";
 
 /// Where the host starts the lab's own agent from.
 pub(super) const AGENT: &str = "spawnlab-agent";
-
-/// Where the subject's own declarations are beside somebody else's.
-const OWN_DECLARATIONS: &str = "lab-containers.nix";
 
 /// All files of the lab disk: those of `subject`, with the program at `tool` as the tool under test,
 /// that at `agent` as the lab's own agent, and `host` in place of the subject's containers.
@@ -49,12 +42,7 @@ pub(super) fn lab_files(
     };
     let mut subject = subject.clone();
     if let Some(host) = host {
-        for file in &mut subject.files {
-            if file.path == CONTAINERS {
-                file.path = OWN_DECLARATIONS.into();
-            }
-        }
-        subject.put_file(CONTAINERS, host.text.clone().into_bytes());
+        subject.declare(host.text.as_bytes());
     }
     let files = subject.files.into_iter();
     Ok(files.chain([tool]).chain(agent).collect())
@@ -63,6 +51,7 @@ pub(super) fn lab_files(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subject::{CONTAINERS, OWN_CONTAINERS};
 
     fn subject() -> Subject {
         let mut subject = Subject::provisioned();
@@ -102,8 +91,8 @@ mod tests {
         let files = lab_files(&subject(), &tool, None, Some(&host)).unwrap();
         let content = |files: &[LabFile], path| find(files, path).map(|file| file.content.clone());
         assert_eq!(content(&files, CONTAINERS), Some(host.text.into_bytes()));
-        assert_eq!(content(&files, OWN_DECLARATIONS), content(&own, CONTAINERS));
-        assert_eq!(content(&own, OWN_DECLARATIONS), None);
+        assert_eq!(content(&files, OWN_CONTAINERS), content(&own, CONTAINERS));
+        assert_eq!(content(&own, OWN_CONTAINERS), None);
     }
 
     #[test]

@@ -37,6 +37,49 @@ pub fn nix_is_there() -> bool {
     std::env::split_paths(&path).any(|folder| folder.join("nix").is_file())
 }
 
+/// What is said where a nixpkgs is a flake reference and there is no Nix.
+pub(super) const NO_NIX: &str = "a flake reference takes a Nix, and there is no command nix here; name the folder of a nixpkgs, or install Nix";
+
+/// What `nix flake metadata --json` tells.
+#[derive(serde::Deserialize)]
+struct Metadata {
+    path: Utf8PathBuf,
+    revision: Option<String>,
+}
+
+/// The folder of the source that `reference` means, and its commit if it has one. What has to be fetched, Nix fetches;
+/// its progress and errors go to this program's standard error.
+///
+/// # Errors
+/// There is no Nix, or no such source.
+pub(super) fn source(reference: &str) -> Result<(Utf8PathBuf, Option<String>)> {
+    source_with("nix".as_ref(), reference)
+}
+
+fn source_with(nix: &OsStr, reference: &str) -> Result<(Utf8PathBuf, Option<String>)> {
+    let failed = |why: String| Error::Image(format!("nixpkgs {reference}: {why}"));
+    let output = Command::new(nix)
+        .args(["--extra-experimental-features", "nix-command flakes"])
+        .args(["flake", "metadata", "--json", "--no-write-lock-file"])
+        .args(["--", reference])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => failed(NO_NIX.to_owned()),
+            _ => failed(format!("nix could not be started: {error}")),
+        })?;
+    if !output.status.success() {
+        return Err(failed(format!(
+            "nix flake metadata ended with {}; what it said stands above",
+            output.status
+        )));
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout)
+        .map_err(|error| failed(format!("nix flake metadata can't be read: {error}")))?;
+    Ok((metadata.path, metadata.revision))
+}
+
 /// Builds `reference` with Nix, with `nixpkgs` in place of the flake's own if there is one, whose progress and errors go to this program's standard error, and
 /// returns the image's folder. A link below `links` keeps it from Nix' garbage collection: layers
 /// that were saved from an image need it again.

@@ -92,6 +92,32 @@ fn another_nixpkgs_is_another_result() {
 }
 
 #[test]
+fn the_source_of_a_reference_is_where_nix_says() {
+    let (_dir, root) = with_nix(
+        r#"[ "$3 $4 $8" = 'flake metadata github:a/b' ] || exit 9
+        echo '{"path": "/nix/store/0-source", "revision": "7beb50e7ff79", "other": 1}'"#,
+    );
+    let source = source_with(root.join("nix").as_os_str(), "github:a/b").unwrap();
+    let expected = (
+        "/nix/store/0-source".into(),
+        Some("7beb50e7ff79".to_owned()),
+    );
+    assert_eq!(source, expected);
+}
+
+#[test]
+fn a_source_that_nix_does_not_find_is_an_error() {
+    let (_dir, root) = with_nix("exit 1");
+    let nix = root.join("nix");
+    let said = |nix: &Utf8Path| {
+        let error = source_with(nix.as_os_str(), "github:a/b").unwrap_err();
+        error.to_string()
+    };
+    assert!(said(&nix).contains("exit status: 1"));
+    assert!(said(&root.join("no-nix")).contains("there is no command nix here"));
+}
+
+#[test]
 fn a_failed_build_is_passed_on() {
     let (_dir, root) = with_nix("exit 7");
     let error = build_in(&root).unwrap_err().to_string();

@@ -1,11 +1,12 @@
 //! What guests are made of: a tree of a Debian suite in the host's Nix store.
 
-use super::choice::ImageChoice;
+use super::choice::{ImageChoice, ImageOptions};
 use crate::{
     Error, Result,
     event::Events,
     image::{Cache, GuestBaseEntry, Image, Manifest},
     layer::labdisk::LabFile,
+    subject::Subject,
 };
 
 /// Where provisioning looks for the guests' base; without it, it takes the image's default.
@@ -90,7 +91,11 @@ impl Guest {
     }
 
     async fn foreign(host: &Manifest, name: &str, cache: &Cache, events: &Events) -> Result<Self> {
-        let choice = ImageChoice::read(Some(name), None, cache.root())
+        let options = ImageOptions {
+            image: Some(name.to_owned()),
+            ..ImageOptions::default()
+        };
+        let choice = ImageChoice::read(&options, &Subject::default(), cache.root())
             .map_err(|error| Error::Image(format!("guests of {name:?}: {error}")))?;
         let image = choice.image(cache, events).await?;
         let entry = image.manifest().guest_bases.first().cloned();

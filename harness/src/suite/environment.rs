@@ -2,7 +2,14 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::{qemu::accel::Choice, scenario::Guarantee, tool, trial::Failed};
+use crate::{
+    qemu::accel::Choice, scenario::Guarantee, stage::choice::ImageOptions, tool, trial::Failed,
+};
+
+/// Names the nixpkgs of NixOS hosts.
+pub(crate) const NIXPKGS: &str = "SPAWNLAB_NIXPKGS";
+/// Names modules for them, with colons between.
+pub(crate) const HOST_MODULES: &str = "SPAWNLAB_HOST_MODULES";
 
 /// What the environment says; what it leaves out has the suite's defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +17,7 @@ pub(super) struct Environment {
     /// Absolute, an executable file.
     pub(super) tool: Option<Utf8PathBuf>,
     pub(super) promises: Option<Vec<Guarantee>>,
-    pub(super) image: Option<String>,
+    pub(super) image: ImageOptions,
     pub(super) guest: Option<String>,
     pub(super) accel: Choice,
     pub(super) failed: Failed,
@@ -49,7 +56,21 @@ impl Environment {
                 return Err(wrong("SPAWNLAB_ACCEL", why));
             }
         };
-        let (image, guest) = (get("SPAWNLAB_IMAGE"), get("SPAWNLAB_GUEST"));
+        let guest = get("SPAWNLAB_GUEST");
+        let mut image = ImageOptions {
+            image: get("SPAWNLAB_IMAGE"),
+            ..ImageOptions::default()
+        };
+        // On other images they mean nothing.
+        if image.takes_nixpkgs() {
+            image.nixpkgs = get(NIXPKGS);
+            image.host_modules = get(HOST_MODULES)
+                .map(|files| files.split(':').map(Utf8PathBuf::from).collect())
+                .unwrap_or_default();
+        }
+        image
+            .check()
+            .map_err(|why| wrong("SPAWNLAB_IMAGE", why.to_string()))?;
         let failed = match variable("SPAWNLAB_KEEP").as_deref() {
             None | Some("" | "0" | "false" | "no" | "off") => Failed::Dropped,
             Some(_) => Failed::Kept,

@@ -121,11 +121,12 @@ async fn engine(
     let (tool, promises) = tested(suite, environment)?;
     let options = StageOptions {
         subject: suite.subject.clone(),
-        image: ImageChoice::read(environment.image.as_deref(), None, cache.root())?,
+        image: ImageChoice::read(&environment.image, &suite.subject, cache.root())?,
         guest: environment.guest.clone(),
         accel: environment.accel,
         tool,
         promises: promises.clone(),
+        leases: Default::default(),
         host: None,
         attempts: NonZeroU32::MIN,
         agent: programs::agent()?,

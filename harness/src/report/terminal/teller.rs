@@ -189,7 +189,9 @@ impl Teller {
                 self.ungroup();
                 let word = self.paint(RED, &format!("{:<16}", "error"));
                 let error = text::printable(error);
-                self.line(&format!("{word} {step} ({took}): {error}"));
+                // The run ends with all of it.
+                let first = error.lines().next().unwrap_or_default();
+                self.line(&format!("{word} {step} ({took}): {first}"));
                 if matches!(self.how, How::Github) {
                     self.command(&github::error(step, &error));
                 }
