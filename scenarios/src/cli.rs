@@ -13,6 +13,7 @@ pub mod known;
 mod layers;
 mod list;
 pub mod man;
+pub mod nixos_args;
 mod print;
 mod qualify;
 pub mod qualify_args;

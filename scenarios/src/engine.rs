@@ -12,7 +12,13 @@ use spawnlab::{
     qemu::accel::Choice,
     scenario::{Base, Guarantee, Surrounding},
     scratch,
-    stage::{Stage, StageOptions, choice::ImageChoice, declarations::Declarations, programs},
+    stage::{
+        Stage, StageOptions,
+        choice::{ImageChoice, ImageOptions},
+        declarations::Declarations,
+        programs,
+        refused::Leases,
+    },
     subject::Subject,
     trial::Failed,
 };
@@ -28,10 +34,8 @@ pub struct Options {
     pub tool: Option<Utf8PathBuf>,
     /// What the tool promises.
     pub promises: Vec<Guarantee>,
-    /// A recipe's name or file, the folder of a built image, or a flake reference. The default recipe if there is none.
-    pub image: Option<String>,
-    /// What nixpkgs is to be where the image is a flake reference, in place of what its lock file says.
-    pub nixpkgs: Option<String>,
+    /// What hosts are made of.
+    pub image: ImageOptions,
     /// The Debian suite that guests are made of. The image's own if there is none.
     pub guest: Option<String>,
     /// The accelerator.
@@ -130,6 +134,10 @@ pub(crate) fn stage_options(options: &Options) -> Result<StageOptions> {
             None => programs::own_tool()?,
         },
         promises: options.promises.clone(),
+        leases: match options.image.own_firewall {
+            true => Leases::MayBeRefused,
+            false => Leases::Needed,
+        },
         host: options.host.clone(),
         attempts: options.attempts,
         agent: programs::agent()?,
@@ -145,8 +153,12 @@ fn given(options: &Options) -> Vec<Surrounding> {
 }
 
 fn image_choice(options: &Options) -> Result<ImageChoice> {
-    let (image, nixpkgs) = (options.image.as_deref(), options.nixpkgs.as_deref());
-    ImageChoice::read(image, nixpkgs, cache()?.root())
+    // A NixOS host's containers are part of its system.
+    let mut subject = options.subject.clone();
+    if let Some(host) = &options.host {
+        subject.declare(host.text.as_bytes());
+    }
+    ImageChoice::read(&options.image, &subject, cache()?.root())
 }
 
 /// What of `options` the user chose, as the command line has it.

@@ -6,10 +6,10 @@ use spawnlab::{
     error::{Error, Result},
     event::Events,
     image::Refresh,
-    stage::choice,
+    stage::choice::{self, ImageChoice, ImageOptions},
 };
 
-use crate::engine::cache;
+use crate::{assets, engine::cache};
 
 /// An image, as `spawnlab image` shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -24,14 +24,19 @@ pub struct Image {
     pub manifest: serde_json::Value,
 }
 
-/// Builds the image of `recipe` (the default one if there is none), again if `refresh`, and returns it.
+/// Builds the image that `options` mean, again if `refresh`, and returns it.
 ///
 /// # Errors
-/// The recipe can't be read or built.
-pub async fn build_image(recipe: Option<&str>, refresh: bool, events: &Events) -> Result<Image> {
-    let recipe = choice::recipe(recipe)?;
-    let refresh = if refresh { Refresh::Yes } else { Refresh::No };
-    let image = choice::build(&recipe, refresh, &cache()?, events).await?;
+/// It can't be read or built.
+pub async fn build_image(options: &ImageOptions, refresh: bool, events: &Events) -> Result<Image> {
+    let cache = cache()?;
+    let image = match ImageChoice::read(options, &assets::subject(), cache.root())? {
+        ImageChoice::Recipe(recipe) => {
+            let refresh = if refresh { Refresh::Yes } else { Refresh::No };
+            choice::build(&recipe, refresh, &cache, events).await?
+        }
+        folder @ ImageChoice::Folder(_) => folder.image(&cache, events).await?,
+    };
     shown(&image)
 }
 

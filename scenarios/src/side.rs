@@ -1,7 +1,7 @@
 //! One side of a comparison, as the command line gives it: `VAR=VALUE`, once per variable.
 
 use camino::Utf8Path;
-use spawnlab::stage::{declarations::Declarations, flake};
+use spawnlab::stage::{choice::ImageOptions, declarations::Declarations, flake};
 
 use crate::firewall::Firewall;
 
@@ -24,7 +24,9 @@ Variables (those that a side does not name have their defaults):
   image=IMAGE                   a recipe's name or file, an image's folder, or a flake reference
   guest=SUITE                   the Debian suite that guests are made of, such as trixie
   host=FILE.nix                 container declarations in place of the lab's, ./lab-containers.nix
-  nixpkgs=FLAKEREF              what the input nixpkgs of image=FLAKEREF is to be; takes a Nix";
+  nixpkgs=PATH[+FILE.patch]...  of image=nixos: the tree of nixpkgs whose modules make the host, with patches;
+                                such hosts have no firewall rule of the lab's
+  nixpkgs=FLAKEREF              the same, or what the input nixpkgs of image=FLAKEREF is to be; takes a Nix";
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,11 +48,11 @@ pub struct Side {
 }
 
 impl Side {
-    /// Reads `variables`.
+    /// Reads `variables`; `image` is that of sides that name none.
     ///
     /// # Errors
     /// A message for the user: what is wrong with which of them.
-    pub fn read(variables: &[String]) -> Result<Self, String> {
+    pub fn read(variables: &[String], image: Option<&str>) -> Result<Self, String> {
         let mut side = Self {
             variables: variables.to_vec(),
             ..Self::default()
@@ -82,6 +84,7 @@ impl Side {
                 }
             }
         }
+        side.image = side.image.or_else(|| image.map(str::to_owned));
         side.check(flake::nix_is_there())?;
         Ok(side)
     }
@@ -91,15 +94,14 @@ impl Side {
         let Some(nixpkgs) = &self.nixpkgs else {
             return Ok(());
         };
-        let of_a_flake = self.image.as_deref().filter(|image| flake::is_meant(image));
-        if of_a_flake.is_none() {
-            let image = self.image.as_deref();
-            return Err(format!(
-                "nixpkgs={nixpkgs}: the image of this side, {}, is built by no flake; name one, such as image=.#host-image",
-                image.unwrap_or("the default")
-            ));
-        }
-        if !nix_is_there {
+        let image = ImageOptions {
+            image: self.image.clone(),
+            nixpkgs: self.nixpkgs.clone(),
+            ..ImageOptions::default()
+        };
+        image.check().map_err(|why| why.to_string())?;
+        let of_a_flake = self.image.as_deref().is_some_and(flake::is_meant);
+        if of_a_flake && !nix_is_there {
             return Err(format!(
                 "nixpkgs={nixpkgs}: a NixOS image is built with Nix, and there is no command nix here; install Nix"
             ));
@@ -119,7 +121,7 @@ mod tests {
 
     fn read(variables: &[&str]) -> Result<Side, String> {
         let variables: Vec<String> = variables.iter().map(|one| (*one).to_owned()).collect();
-        Side::read(&variables)
+        Side::read(&variables, None)
     }
 
     #[test]
@@ -137,8 +139,9 @@ mod tests {
     #[case(&["tool=a", "tool=b"], "twice")]
     #[case(&["firewall=nope"], "firewall=nope: ")]
     #[case(&["host=/nowhere/host.nix"], "host=/nowhere/host.nix: ")]
-    #[case(&["nixpkgs=github:NixOS/nixpkgs/pull/498177/head"], "the default, is built by no flake")]
-    #[case(&["nixpkgs=/src/nixpkgs", "image=trixie"], "trixie, is built by no flake")]
+    #[case(&["nixpkgs=github:NixOS/nixpkgs/pull/498177/head"], "debian-trixie: its hosts are no NixOS")]
+    #[case(&["nixpkgs=/src/nixpkgs", "image=sid"], "debian-sid: its hosts are no NixOS")]
+    #[case(&["nixpkgs=/nowhere/nixpkgs", "image=nixos"], "there is no such folder")]
     #[case(&["guest=sid", "guest=trixie"], "twice")]
     #[case(&["colour=red"], "there is no variable")]
     fn what_is_wrong_is_said(#[case] variables: &[&str], #[case] part: &str) {

@@ -92,6 +92,13 @@ impl Checker<'_> {
         }
         Ok(Target {
             image: self.text_of(raw.image)?,
+            nixpkgs: self.text_of(raw.nixpkgs)?,
+            host_modules: raw
+                .host_modules
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
             guest: self.text_of(raw.guest)?,
             tool: self.text_of(raw.tool)?.map(into_path),
             promises,

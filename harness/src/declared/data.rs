@@ -30,6 +30,10 @@ pub struct Found<T> {
 pub struct Target {
     /// A recipe's name or file, an image's folder, or a flake reference.
     pub image: Option<Found<String>>,
+    /// The nixpkgs of a NixOS image, relative to the file's folder.
+    pub nixpkgs: Option<Found<String>>,
+    /// Modules for a NixOS image, relative to the file's folder.
+    pub host_modules: Vec<Utf8PathBuf>,
     /// The Debian suite that guests are made of.
     pub guest: Option<Found<String>>,
     /// The deploy tool under test, relative to the file's folder.

@@ -16,6 +16,8 @@ pub(super) struct RawFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawTarget {
     pub(super) image: Option<Spanned<String>>,
+    pub(super) nixpkgs: Option<Spanned<String>>,
+    pub(super) host_modules: Option<Vec<String>>,
     pub(super) guest: Option<Spanned<String>>,
     pub(super) tool: Option<Spanned<String>>,
     pub(super) promises: Option<Vec<Spanned<String>>>,

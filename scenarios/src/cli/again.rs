@@ -20,6 +20,10 @@ impl Again {
         option("--tool", lab.tool.as_ref().map(ToString::to_string));
         option("--promises", lab.promises.as_ref().map(listed));
         option("--image", lab.image.clone());
+        let nixos = lab.nixos.with_environment(lab.image.as_deref());
+        for (name, value) in nixos.words() {
+            option(name, Some(value));
+        }
         option("--guest", lab.guest.clone());
         option(
             "--accel",
@@ -98,6 +102,7 @@ mod tests {
             tool: None,
             promises: None,
             image: None,
+            nixos: Default::default(),
             guest: None,
             accel: Accel::Auto,
             keep: false,

@@ -10,9 +10,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use spawnlab::{lab::LOOPS, qemu::accel::Choice, scenario::Guarantee, trial::Failed};
 
 use super::{
-    again::Again, completions::CompletionsArgs, help, known, man::ManArgs,
-    qualify_args::QualifyArgs, report_args::ReportCommand, source::SourceArgs, tool,
-    trouble::Trouble, verify_args::VerifyArgs,
+    again::Again,
+    completions::CompletionsArgs,
+    help, known,
+    man::ManArgs,
+    nixos_args::{self, NixosArgs},
+    qualify_args::QualifyArgs,
+    report_args::ReportCommand,
+    source::SourceArgs,
+    tool,
+    trouble::Trouble,
+    verify_args::VerifyArgs,
 };
 use crate::{
     assets,
@@ -271,6 +279,9 @@ pub enum ImageCommand {
         refresh: bool,
         /// A recipe's name or file [default: trixie]
         recipe: Option<String>,
+        /// Of what, if they are NixOS.
+        #[command(flatten)]
+        nixos: NixosArgs,
     },
     /// List the images that were built
     #[command(after_help = help::IMAGES)]
@@ -303,6 +314,9 @@ pub struct LabArgs {
     /// A recipe is named, or its file is. What a flake reference means is built with `nix build`.
     #[arg(long, value_name = "IMAGE", env = "SPAWNLAB_IMAGE", hide_env = true)]
     pub image: Option<String>,
+    /// Of what, if they are NixOS.
+    #[command(flatten)]
+    pub nixos: NixosArgs,
     /// The Debian suite of the guests [default: the image's own]
     #[arg(long, value_name = "SUITE", env = "SPAWNLAB_GUEST", hide_env = true)]
     pub guest: Option<String>,
@@ -340,6 +354,9 @@ impl LabArgs {
     /// # Errors
     /// A tool that can't be executed, or known bugs that have expired.
     pub fn options(&self, again: Again) -> Result<Options, Trouble> {
+        let image = self.image.as_deref();
+        let image = self.nixos.with_environment(image).options(image);
+        nixos_args::check(&image)?;
         let tool = self.tool.as_deref().map(tool::checked).transpose()?;
         let promises = match &self.promises {
             Some(Promises(promises)) => promises.clone(),
@@ -350,14 +367,13 @@ impl LabArgs {
             subject: assets::subject(),
             tool,
             promises,
-            image: self.image.clone(),
+            image,
             guest: self.guest.clone(),
             accel: match self.accel {
                 Accel::Auto => Choice::Auto,
                 Accel::Kvm => Choice::Kvm,
                 Accel::Tcg => Choice::Tcg,
             },
-            nixpkgs: None,
             firewall: None,
             host: None,
             starts: NonZeroU32::MIN,

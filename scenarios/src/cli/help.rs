@@ -36,6 +36,7 @@ pub(super) const VERIFY: &str = "\
 Examples:
   spawnlab verify --base firewall=nixos --change firewall=nixpkgs-498177
   spawnlab verify --base tool=./old --change tool=./new deploy::
+  spawnlab verify --image nixos --base nixpkgs=A --change nixpkgs=A+B.patch
 `spawnlab verify --help` lists the variables and the verdicts.";
 
 /// The end of `spawnlab qualify -h`.
@@ -118,7 +119,8 @@ Examples:
 pub(super) const BUILD: &str = "\
 Examples:
   spawnlab image build --refresh             with the packages of today
-  spawnlab image build vm-images/debian/trixie.toml";
+  spawnlab image build vm-images/debian/trixie.toml
+  spawnlab image build nixos --nixpkgs ../nixpkgs";
 
 /// The end of `spawnlab image list -h`.
 pub(super) const IMAGES: &str = "\
@@ -165,9 +167,11 @@ Names are those that `spawnlab list` shows.";
 
 pub(super) const ENVIRONMENT: &str = "\
 Environment:
-  SPAWNLAB_TOOL, SPAWNLAB_PROMISES, SPAWNLAB_IMAGE, SPAWNLAB_GUEST,
-  SPAWNLAB_ACCEL, SPAWNLAB_KEEP
+  SPAWNLAB_TOOL, SPAWNLAB_PROMISES, SPAWNLAB_IMAGE, SPAWNLAB_NIXPKGS,
+  SPAWNLAB_GUEST, SPAWNLAB_ACCEL, SPAWNLAB_KEEP
                      as the options of these names, which win
+  SPAWNLAB_HOST_MODULES
+                     as --host-module, with colons between
   SPAWNLAB_CACHE     where images and layers are kept: ~/.cache/spawnlab
   SPAWNLAB_RUNS      where dated reports go";
 

@@ -7,13 +7,23 @@ use spawnlab::{
     report::{drive::drive, terminal::Terminal},
 };
 
-use super::{args::ImageCommand, exit::Exit, print, trouble::Trouble};
+use super::{
+    args::ImageCommand,
+    exit::Exit,
+    nixos_args::{self, NixosArgs},
+    print,
+    trouble::Trouble,
+};
 use crate::images::{self, Image};
 
 /// Does what `command` asks for.
 pub(super) async fn image(command: ImageCommand) -> Result<Exit, Trouble> {
     let text = match command {
-        ImageCommand::Build { refresh, recipe } => build(refresh, recipe.as_deref()).await?,
+        ImageCommand::Build {
+            refresh,
+            recipe,
+            nixos,
+        } => build(refresh, recipe.as_deref(), &nixos).await?,
         ImageCommand::List => list().await?,
         ImageCommand::Show { image } => show(&image).await?,
     };
@@ -22,15 +32,17 @@ pub(super) async fn image(command: ImageCommand) -> Result<Exit, Trouble> {
 }
 
 /// Progress goes to standard error, the folder to standard output.
-async fn build(refresh: bool, recipe: Option<&str>) -> Result<String, Trouble> {
+async fn build(refresh: bool, recipe: Option<&str>, nixos: &NixosArgs) -> Result<String, Trouble> {
+    let options = nixos.with_environment(recipe).options(recipe);
+    nixos_args::check(&options)?;
     let (events, receiver) = Events::channel();
     let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
     let driver = drive(receiver, move |event| terminal.tell(event), None)
         .map_err(|error| Trouble::infrastructure("reporters", error))?;
-    let built = images::build_image(recipe, refresh, &events).await;
+    let built = images::build_image(&options, refresh, &events).await;
     drop(events);
     let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
-    let image = built.map_err(|error| Trouble::infrastructure("image build", error))?;
+    let image = built.map_err(|error| Trouble::of("image build", error))?;
     Ok(format!("{}\n", image.folder))
 }
 

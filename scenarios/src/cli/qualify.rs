@@ -33,7 +33,7 @@ pub(super) async fn qualify(args: &QualifyArgs, bodies: Handle) -> Result<Exit, 
     if args.list {
         return list(args, &all);
     }
-    qualify_plan::check_tools(&all)?;
+    qualify_plan::check_given(&all)?;
     let known = Arc::new(known::read(args.known.as_deref(), &registry::names())?);
     let shard = args.shard.map(|shard| shard.to_string());
     let mut qualification = Qualification::begun(plan, shard, all.iter().map(|(cell, _)| cell));
@@ -91,7 +91,7 @@ async fn run(
         Some(below.clone()),
     )
     .map_err(|error| Trouble::infrastructure("reporters", error))?;
-    let (summary, records) = session.run(options, chosen, &below, &events).await;
+    let (summary, records, _) = session.run(options, chosen, &below, &events).await;
     events.send(Event::RunFinished(Box::new(summary.clone())));
     drop(events);
     let (told, kept) = tokio::task::spawn_blocking(|| driver.finish())

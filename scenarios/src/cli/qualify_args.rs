@@ -17,8 +17,9 @@ const SOAK: &str = "20";
 const MATRIX: &str = "\
 A matrix is a TOML file:
   image = [\"trixie\", \"sid\"]         a dimension with its values, the default first; there are image,
-                                    guest, firewall and tool, with the values that they have in
-                                    `verify`, and tool = \"ours\" for the one that ships with the lab
+                                    nixpkgs, guest, firewall and tool, with the values that they have in
+                                    `verify`, tool = \"ours\" for the one that ships with the lab, and
+                                    nixpkgs = \"none\" for images that take none
   [[exclude]]                       cases that can't be had:
                                     when = { image = \"sid\", guest = \"trixie\" }, why = \"...\"
   [[suite]]                         what runs in a case, the first whose `when` holds:

@@ -10,6 +10,7 @@ use spawnlab::qualify::{
 use super::{
     again::Again,
     args::{Accel, LabArgs, Promises, Selection},
+    nixos_args::{self, NixosArgs},
     qualify_args::QualifyArgs,
     run::chosen,
     select::select,
@@ -26,7 +27,10 @@ use crate::{
 const BUILT_IN: &str = include_str!("../../../ci/matrix.toml");
 
 /// The dimensions that there can be, in the order in which cases name them.
-const DIMENSIONS: [&str; 4] = ["image", "guest", "firewall", "tool"];
+const DIMENSIONS: [&str; 5] = ["image", "nixpkgs", "guest", "firewall", "tool"];
+
+/// The nixpkgs of images that take none.
+const NONE: &str = "none";
 
 /// The tool that ships with the lab.
 const OURS: &str = "ours";
@@ -159,6 +163,7 @@ pub(super) fn options(args: &QualifyArgs, cell: &Cell) -> Result<Options, Troubl
         tool: tool.map(Utf8PathBuf::from),
         promises: tool.map(|_| args.promises.clone().unwrap_or_else(none)),
         image: cell.value("image").map(str::to_owned),
+        nixos: nixos(cell),
         guest: cell.value("guest").map(str::to_owned),
         accel: args.accel,
         keep: false,
@@ -170,12 +175,25 @@ pub(super) fn options(args: &QualifyArgs, cell: &Cell) -> Result<Options, Troubl
     Ok(options)
 }
 
-/// Looks at every tool before minutes are spent on the first.
+/// The nixpkgs of `cell`, and what modules the environment has its hosts get.
+fn nixos(cell: &Cell) -> NixosArgs {
+    let nixpkgs = cell.value("nixpkgs").filter(|nixpkgs| *nixpkgs != NONE);
+    let args = NixosArgs {
+        nixpkgs: nixpkgs.map(str::to_owned),
+        host_modules: vec![],
+    };
+    args.with_environment(cell.value("image"))
+}
+
+/// Looks at every tool, and at all that images are made of, before minutes are spent on the first.
 ///
 /// # Errors
-/// A tool that can't be executed.
-pub(super) fn check_tools(cases: &[(Cell, Vec<Chosen>)]) -> Result<(), Trouble> {
+/// A tool that can't be executed, an image that takes no nixpkgs, or the lack of one.
+pub(super) fn check_given(cases: &[(Cell, Vec<Chosen>)]) -> Result<(), Trouble> {
     for (cell, _) in cases {
+        nixos_args::check(&nixos(cell).options(cell.value("image"))).map_err(|trouble| {
+            trouble.hint("leave such cases out with [[exclude]] in the matrix")
+        })?;
         if let Some(tool) = cell.value("tool").filter(|tool| *tool != OURS) {
             tool::checked(tool.into())?;
         }

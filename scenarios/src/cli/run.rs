@@ -93,14 +93,18 @@ pub(super) async fn run(args: &RunArgs, what: What, bodies: Handle) -> Result<Ex
         bodies,
         interrupt: &interrupt,
     };
-    let (summary, _) = how.run(options, &chosen, &dir, &events).await;
+    let (summary, _, given) = how.run(options, &chosen, &dir, &events).await;
     events.send(Event::RunFinished(Box::new(summary.clone())));
     drop(events);
 
     let (_, kept) = tokio::task::spawn_blocking(|| driver.finish())
         .await
         .map_err(|error| Trouble::infrastructure("reporters", error))?;
-    match (kept, Exit::from(&summary)) {
+    let exit = match given {
+        true => Exit::Usage,
+        false => Exit::from(&summary),
+    };
+    match (kept, exit) {
         (Err(error), Exit::AsExpected) => Err(Trouble::infrastructure("report", error)
             .hint("the verdicts above are true, but the report's files are not whole")),
         (Err(error), exit) => {
@@ -121,14 +125,14 @@ pub(super) struct Session<'a> {
 
 impl Session<'_> {
     /// Runs `chosen` as `options` say, below `dir`. The records are in the order of `chosen`; there are
-    /// none if nothing could be run.
+    /// none if nothing could be run. The last value is whether that is for something that the user gave.
     pub(super) async fn run(
         &self,
         options: Options,
         chosen: &[Chosen],
         dir: &Dir,
         events: &Events,
-    ) -> (Summary, Vec<Record>) {
+    ) -> (Summary, Vec<Record>, bool) {
         let begin = Instant::now();
         events.send(Event::RunStarted {
             selected: chosen.len(),
@@ -138,11 +142,14 @@ impl Session<'_> {
             biased;
             () = self.interrupt.raised() => {
                 events.send(Event::Interrupted);
-                return (Summary::of(&[], true, begin.elapsed()), vec![]);
+                return (Summary::of(&[], true, begin.elapsed()), vec![], false);
             }
             engine = Box::pin(engine::open(options, chosen, dir.path(), events)) => engine,
         };
-        let broken = |error| (Summary::broken(error, begin.elapsed()), vec![]);
+        let broken = |error: spawnlab::Error| {
+            let given = matches!(error, spawnlab::Error::Given(_));
+            (Summary::broken(error, begin.elapsed()), vec![], given)
+        };
         let engine = match engine {
             Ok(engine) => engine,
             Err(error) => return broken(error),
@@ -155,7 +162,7 @@ impl Session<'_> {
         }
         how.fail_fast = self.fail_fast;
         let finished = runner::run(jobs, &how, self.interrupt, events).await;
-        (finished.summary(begin.elapsed()), finished.records)
+        (finished.summary(begin.elapsed()), finished.records, false)
     }
 }
 

@@ -36,6 +36,6 @@ pub(super) async fn shell(args: &ShellArgs) -> Result<Exit, Trouble> {
     let attached = Box::pin(doors::shell(options, args.layer, container, &events, ready)).await;
     end();
     let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
-    attached.map_err(|error| Trouble::infrastructure("shell", error))?;
+    attached.map_err(|error| Trouble::of("shell", error))?;
     Ok(Exit::AsExpected)
 }

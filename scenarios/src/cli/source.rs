@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use spawnlab::{
     declared::{self, Found, Problem, Target},
+    image::NixpkgsGiven,
     known::Known,
     scenario::Scenario,
     subject::{CONTAINERS, Deployed},
@@ -118,6 +119,14 @@ impl OpenFile {
         if let (Some(image), None) = (&target.image, &lab.image) {
             lab.image = Some(self.image(image));
         }
+        lab.nixos = lab.nixos.with_environment(lab.image.as_deref());
+        if let (Some(nixpkgs), None) = (&target.nixpkgs, &lab.nixos.nixpkgs) {
+            lab.nixos.nixpkgs = Some(self.nixpkgs(&nixpkgs.value));
+        }
+        if lab.nixos.host_modules.is_empty() {
+            let modules = target.host_modules.iter();
+            lab.nixos.host_modules = modules.map(|file| self.beside(file)).collect();
+        }
         if let (Some(guest), None) = (&target.guest, &lab.guest) {
             lab.guest = Some(guest.value.clone());
         }
@@ -168,6 +177,19 @@ impl OpenFile {
         } else {
             image.value.clone()
         }
+    }
+
+    /// A nixpkgs that is a path is one beside the file, and so are patches.
+    fn nixpkgs(&self, text: &str) -> String {
+        let here = NixpkgsGiven::read(text);
+        let folder = self.beside(here.tree.as_ref());
+        let tree = if folder.exists() {
+            folder.into_string()
+        } else {
+            here.tree
+        };
+        let patches = here.patches.iter().map(|patch| self.beside(patch));
+        patches.fold(tree, |all, patch| format!("{all}+{patch}"))
     }
 
     fn wrong<T>(&self, found: &Found<T>, why: impl ToString, hint: &str) -> Trouble {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use spawnlab::Error;
+
 use super::exit::Exit;
 
 /// One message: what, why, and what to do next.
@@ -22,6 +24,14 @@ impl Trouble {
     /// The machine or the lab is not up to it.
     pub(super) fn infrastructure(what: impl fmt::Display, why: impl fmt::Display) -> Self {
         Self::new(Exit::Infrastructure, what, why)
+    }
+
+    /// What the lab failed of: something that the user gave, or the lab itself.
+    pub(super) fn of(what: impl fmt::Display, error: Error) -> Self {
+        match error {
+            Error::Given(why) => Self::usage(what, why),
+            error => Self::infrastructure(what, error),
+        }
     }
 
     /// There is nothing to do.

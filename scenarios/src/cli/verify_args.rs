@@ -10,6 +10,7 @@ use super::{
     again::Again,
     args::{Accel, LabArgs, Promises, Selection, promises},
     help,
+    nixos_args::NixosArgs,
     trouble::Trouble,
 };
 use crate::{
@@ -46,6 +47,12 @@ pub struct VerifyArgs {
     /// Of the side with the change; once for each variable
     #[arg(long, value_name = "VAR=VALUE", required = true)]
     pub change: Vec<String>,
+    /// The image of sides without `image=` [default: trixie]
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// Of what it is, if it is NixOS, on sides that do not say.
+    #[command(flatten)]
+    pub nixos: NixosArgs,
     /// Which.
     #[command(flatten)]
     pub selection: Selection,
@@ -83,7 +90,7 @@ impl VerifyArgs {
     /// A variable that is not there, or not yet.
     pub fn sides(&self) -> Result<[Side; 2], Trouble> {
         let read = |what: &str, variables: &[String]| {
-            Side::read(variables).map_err(|why| {
+            Side::read(variables, self.image.as_deref()).map_err(|why| {
                 Trouble::usage(what, why).hint("`spawnlab verify --help` lists the variables")
             })
         };
@@ -97,10 +104,15 @@ impl VerifyArgs {
     pub fn options(&self, side: &Side) -> Result<Options, Trouble> {
         let none = Promises(Vec::<Guarantee>::new());
         let named = side.tool.is_some();
+        let mut nixos = self.nixos.clone();
+        if side.nixpkgs.is_some() {
+            nixos.nixpkgs.clone_from(&side.nixpkgs);
+        }
         let lab = LabArgs {
             tool: side.tool.as_ref().map(Utf8PathBuf::from),
             promises: named.then(|| self.promises.clone().unwrap_or(none)),
             image: side.image.clone(),
+            nixos,
             guest: side.guest.clone(),
             accel: self.accel,
             keep: false,
@@ -108,7 +120,10 @@ impl VerifyArgs {
         let mut options = lab.options(self.again())?;
         options.firewall = side.firewall.flatten();
         options.host = side.host.clone();
-        options.nixpkgs = side.nixpkgs.clone();
+        // Hosts whose nixpkgs are compared have nothing of the lab's in their firewall, on either side.
+        let compared = |all: &[String]| all.iter().any(|one| one.starts_with("nixpkgs="));
+        options.image.own_firewall =
+            options.image.takes_nixpkgs() && (compared(&self.base) || compared(&self.change));
         options.starts = self.repeat;
         // What failed once may have been the lab's fault, however often scenarios run.
         options.attempts = self.repeat.max(ATTEMPTS);
@@ -127,6 +142,12 @@ impl VerifyArgs {
         }
         for variable in &self.change {
             option("--change", variable.clone());
+        }
+        if let Some(image) = &self.image {
+            option("--image", image.clone());
+        }
+        for (name, value) in self.nixos.words() {
+            option(name, value);
         }
         option("--repeat", self.repeat.to_string());
         if let Some(Promises(promises)) = &self.promises {

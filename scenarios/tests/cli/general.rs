@@ -175,7 +175,7 @@ fn a_reader_that_goes_away_is_no_error() {
 #[rstest::rstest]
 #[case(&["--base", "firewall=nixos"], 2, "--change")]
 #[case(&["--base", "host=sid.nix", "--change", "guest=trixie"], 2, "host=sid.nix: ")]
-#[case(&["--base", "nixpkgs=/src/a", "--change", "nixpkgs=/src/b"], 2, "is built by no flake")]
+#[case(&["--base", "nixpkgs=/src/a", "--change", "nixpkgs=/src/b"], 2, "its hosts are no NixOS")]
 #[case(&["--base", "firewall=nixos", "--change", "firewall=nixpkgs-498177-nft"], 2, "nftables:nixpkgs-498177-nft")]
 #[case(&["--base", "tool=/nowhere", "--change", "tool=/nowhere"], 2, "--tool takes")]
 #[case(&["--base", "firewall=off", "--change", "firewall=nixos", "--json", "/nowhere/x"], 2, "/nowhere/x")]

@@ -2,4 +2,5 @@
 
 mod command;
 mod general;
+mod nixos;
 mod qualify;
