@@ -81,7 +81,7 @@ fn copy(
 ) -> Result<(), Failure> {
     let target = &request.target;
     output::headline(format_args!("copying to {target}"));
-    let options = session.ssh_options();
+    let mut options = session.ssh_options();
     let daemon = session.host().daemon.clone().unwrap_or_default();
     let subject = target.to_string();
     let derivations = unique(derivations);
@@ -90,10 +90,19 @@ fn copy(
         .map(|path| nix::outputs_of(path))
         .collect();
     let command = nix::copy(target, &daemon, &wanted, &options);
-    let failure = match session.run_here(Step::Copy, &subject, &command) {
+    let mut failure = match session.run_here(Step::Copy, &subject, &command) {
         Ok(_) => return Ok(()),
         Err(failure) => failure,
     };
+    if failure.said("Session open refused by peer") {
+        output::line("this host allows one session for a connection: copying over one of its own");
+        options = session.ssh_options_alone();
+        let command = nix::copy(target, &daemon, &wanted, &options);
+        failure = match session.run_here(Step::Copy, &subject, &command) {
+            Ok(_) => return Ok(()),
+            Err(failure) => failure,
+        };
+    }
     // Asked now only: starting Nix for its version costs time in every other deploy.
     let older = matches!(&failure, Failure::Step(step) if matches!(step.cause, Cause::Status(_)))
         && session

@@ -84,6 +84,11 @@ impl Failure {
         }
     }
 
+    /// Whether a step failed, and had said this.
+    pub(crate) fn said(&self, words: &str) -> bool {
+        matches!(self, Self::Step(failure) if failure.said.iter().any(|line| line.contains(words)))
+    }
+
     /// A failure of a step that changed no profile and no container.
     pub(crate) fn early(
         step: Step,

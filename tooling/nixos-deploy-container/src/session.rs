@@ -111,6 +111,11 @@ impl<'a> Session<'a> {
         self.ssh.options()
     }
 
+    /// Options with which another ssh has a connection of its own.
+    pub(crate) fn ssh_options_alone(&self) -> Vec<String> {
+        self.ssh.options_alone()
+    }
+
     /// Runs a command here, within the limit of `step`.
     pub(crate) fn run_here(
         &mut self,

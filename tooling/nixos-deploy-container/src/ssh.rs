@@ -70,6 +70,18 @@ impl Ssh {
         self.options_with("ControlMaster=no", &[])
     }
 
+    /// The same for one that is to have a connection of its own.
+    pub(crate) fn options_alone(&self) -> Vec<String> {
+        let shared = format!("ControlPath={}", self.socket.display());
+        let mut options = self.options();
+        for option in &mut options {
+            if *option == shared {
+                "ControlPath=none".clone_into(option);
+            }
+        }
+        options
+    }
+
     /// Whether ssh gave up over an option that older releases do not know; without those it may be asked again.
     pub(crate) fn was_too_old(&mut self, said: &[String]) -> bool {
         let unknown = |line: &String| line.contains("Bad configuration option:");
@@ -201,6 +213,14 @@ mod tests {
         insta::assert_snapshot!(ssh().master(), @"ssh -o ControlMaster=yes -o ControlPath=/tmp/folder/ssh -o ControlPersist=no -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4 -o RequestTTY=no -o RemoteCommand=none -o ClearAllForwardings=yes -o ForwardAgent=no -o ForwardX11=no -o Tunnel=no -o LogLevel=INFO -o PermitLocalCommand=no -o SessionType=default -o StdinNull=no -o ForkAfterAuthentication=no -p 2222 -T -o Compression=yes root@host sh");
         insta::assert_snapshot!(ssh().shell(), @"ssh -o ControlMaster=no -o ControlPath=/tmp/folder/ssh -o ControlPersist=no -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4 -o RequestTTY=no -o RemoteCommand=none -o ClearAllForwardings=yes -o ForwardAgent=no -o ForwardX11=no -o Tunnel=no -o LogLevel=INFO -o PermitLocalCommand=no -o SessionType=default -o StdinNull=no -o ForkAfterAuthentication=no -p 2222 -T root@host sh");
         insta::assert_snapshot!(ssh().options().join(" "), @"-o ControlMaster=no -o ControlPath=/tmp/folder/ssh -o ControlPersist=no -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4 -o RequestTTY=no -o RemoteCommand=none -o ClearAllForwardings=yes -o ForwardAgent=no -o ForwardX11=no -o Tunnel=no -o LogLevel=INFO -o SessionType=default -o StdinNull=no -o ForkAfterAuthentication=no -p 2222 -T");
+    }
+
+    #[test]
+    fn a_connection_of_its_own_shares_nothing_else() {
+        let (shared, alone) = (ssh().options(), ssh().options_alone());
+        let differing: Vec<_> = shared.iter().zip(&alone).filter(|(a, b)| a != b).collect();
+        assert_eq!(differing.len(), 1);
+        assert_eq!(differing[0].1, "ControlPath=none");
     }
 
     #[test]

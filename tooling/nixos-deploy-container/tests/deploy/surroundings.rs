@@ -144,6 +144,24 @@ fn an_ssh_that_does_not_know_newer_options_is_asked_without() {
     assert_eq!(with(lab.logged("NIX_SSHOPTS")), 0);
 }
 
+/// `MaxSessions 1` in the host's sshd: Nix takes the shared connection for open, and misreads one that is opened for it.
+#[test]
+fn a_host_that_allows_one_session_for_a_connection_gets_another() {
+    let lab = Lab::new();
+    lab.set("one-session");
+    let finished = lab.succeed(&["web", "root@host"]);
+    assert!(
+        finished
+            .stderr
+            .contains("this host allows one session for a connection"),
+        "{}",
+        finished.stderr
+    );
+    let options = lab.logged("NIX_SSHOPTS");
+    assert_eq!(options.len(), 2, "{options:?}");
+    assert!(options[1].contains("ControlPath=none"), "{options:?}");
+}
+
 /// A shell's own files may print something, and may not end the line.
 #[test]
 fn a_host_that_greets_everybody_is_understood() {

@@ -36,6 +36,14 @@ case "$*" in
         exit 1
         ;;
     esac
+    case "$(ls "$LAB/one-session" 2>/dev/null) $NIX_SSHOPTS" in
+    *ControlPath=none*) ;;
+    *one-session*)
+        echo "mux_client_request_session: session request failed: Session open refused by peer" >&2
+        echo "error: cannot open connection to remote store 'ssh-ng://': error: protocol mismatch, got 'started" >&2
+        exit 1
+        ;;
+    esac
     if [ -e "$LAB/copy-fails" ]; then
         echo "error: cannot add path: lacks a signature" >&2
         exit 1
