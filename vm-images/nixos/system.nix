@@ -55,6 +55,13 @@ in
       device = "/dev/disk/by-id/virtio-root";
       fsType = "ext4";
     };
+    # Neither a screen nor a keyboard, and nobody at a terminal.
+    console.enable = false;
+    fonts.fontconfig.enable = false;
+    programs.bash.completion.enable = false;
+    programs.ssh.setXAuthLocation = false;
+    # The lab sets the clock of every machine that it resumes, and there is no network to ask.
+    services.timesyncd.enable = false;
     services.qemuGuest.enable = true;
     # It logs every command that it is sent; polling would fill the journal that scenarios read.
     systemd.services.qemu-guest-agent.serviceConfig.LogFilterPatterns = "~guest-[a-z-]+ called";

@@ -19,6 +19,10 @@
     pkgs.iputils
   ];
 
+  # Nobody looks at a guest, or types in it.
+  fonts.fontconfig.enable = false;
+  programs.bash.completion.enable = false;
+
   # A page of documentation names the files that options were declared in, and so the folder of this flake.
   documentation.enable = false;
   system.stateVersion = lib.trivial.release;
