@@ -50,9 +50,13 @@ ln -sfn /lab/tool/nixos-deploy-container /usr/local/bin/nixos-deploy-container
 
 # --- the flake of the deploying side, which has a Nix store of its own
 
+# An image of Debian's programs has both, with every machine evaluated.
+guests=@guests@
+[ -n "$guests" ] || exit 0
+
 flake=/home/deployer/flake
 rm -rf "$flake"
-cp -rL @guests@ "$flake"
+cp -rL "$guests" "$flake"
 chmod -R u+w "$flake"
 chown -R deployer:deployer "$flake"
 

@@ -33,10 +33,11 @@ in
 
   options.spawnlab.lab = {
     guests = lib.mkOption {
-      type = lib.types.path;
+      type = lib.types.nullOr lib.types.path;
+      default = null;
       description = ''
         Folder with the flake that is deployed: its `flake.nix` names the machines of the lab, and whatever
-        it refers to is in the host's store.
+        it refers to is in the host's store. `null` where the image has it in the deploying side's home.
       '';
     };
   };
@@ -240,7 +241,7 @@ in
     # --- what the lab and its scenarios call
 
     environment.systemPackages = [
-      (program "spawnlab-provision" ./provision.sh { inherit (cfg) guests; })
+      (program "spawnlab-provision" ./provision.sh { guests = if cfg.guests == null then "" else cfg.guests; })
       (program "spawnlab-own-flake" ./own-flake.sh { })
       (program "apply-containers" ./apply-containers.sh { })
       # Its other programs are those of the host already.

@@ -52,6 +52,8 @@ run("rm -f $out/usr/bin/apt* $out/usr/bin/dpkg* $out/usr/sbin/dpkg* $out/usr/sbi
 make_path("$out/usr/share/dbus-1");
 link_to("/etc/dbus-1/$_.conf", "$out/usr/share/dbus-1/$_.conf") for qw(system session);
 link_to('/run/current-system/sw/share/polkit-1', "$out/usr/share/polkit-1");
+# What the lab puts into it, in place of the machine's own.
+link_to('/var/local', "$out/usr/local");
 
 # Links by way of /etc/alternatives, of which a NixOS system has none.
 my %alternatives;

@@ -10,8 +10,11 @@
   };
 
   outputs =
-    { nixpkgs, ... }:
+    inputs:
     let
+      # On the programs of Debian there is no such input, and the flake names a path of the store: Nix would copy the
+      # input into the store, all of it, before each evaluation.
+      nixpkgs = inputs.nixpkgs or (import ./nixpkgs.nix);
       machine = import ./machine.nix nixpkgs;
       web = page: modules: machine "web" ([ (import ./machines/web.nix page) ] ++ modules);
     in

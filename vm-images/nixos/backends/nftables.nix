@@ -1,0 +1,2 @@
+# The host with NixOS' firewall on nftables.
+{ networking.nftables.enable = true; }

@@ -1,0 +1,46 @@
+# Evaluates and builds the host. Expects HOST_MODULES, NIXOS_MODULES and NIXPKGS_LABEL.
+modules=
+for module in $NIXOS_MODULES; do modules="$modules /build/lab/vm-images/nixos/$module"; done
+for module in $HOST_MODULES; do modules="$modules /build/modules/$module"; done
+
+# The tree's own words, without the lines that only say by which way Nix came there.
+explain() { sed -E '/^warning: |^ +… |^ +\(stack trace/d; /^$/N; /^\n$/D' "$1" | tail -n 55; }
+# The user's files are known by another path.
+words() { sed -E 's,/build/modules/[0-9]+/,,g; s,/build/lab/,,g; s,/nix/store/[a-z0-9]{32}-source/,nixpkgs/,g'; }
+
+cat >"$work/host.nix" <<END
+import $table/evaluate.nix {
+  nixpkgs = $nixpkgs;
+  modules = [ $modules ];
+}
+END
+host=$(inside nix-instantiate /build/host.nix -A toplevel --add-root /build/host.drv 2>"$work/host.err") || {
+    { echo "the host does not evaluate:"; explain "$work/host.err"; } | words | give_up 22
+}
+host=$(readlink -f "$debian/build/host.drv" || true)
+host=$(inside readlink -f /build/host.drv)
+
+# What would have to be fetched, and what Debian's tree has not: all of it by name, before anything is built.
+refuse_missing() {
+    inside nix-store --query --requisites "$1" >"$work/needed"
+    missing=$(sed -n 's,^/nix/store/[a-z0-9]*-missing-program-\(.*\)\.drv$,  \1,p' "$work/needed" | sort -u)
+    [ -z "$missing" ] || give_up 22 <<END
+$2 uses programs that are not among the programs of Debian that this image has:
+$missing
+Add them to vm-images/nixos/debian/programs.toml, if Debian has them, or leave out what uses them.
+END
+}
+refuse_missing "$host" "the host"
+
+inside nix-store --realise "$host" --add-root /nix/var/nix/profiles/system-1-link >"$work/host.out" 2>"$work/host.log" || {
+    { echo "the host was evaluated, and a part of it cannot be built:"; grep -v '^building ' "$work/host.log" | explain /dev/stdin; } |
+        words | give_up 23
+}
+system=$(inside readlink -f /nix/var/nix/profiles/system-1-link)
+ln -sfn system-1-link "$debian/nix/var/nix/profiles/system"
+
+inside nix-instantiate /build/host.nix --eval --strict --json -A description 2>/dev/null >"$work/description.json"
+inside jq --arg toplevel "$system" --arg label "$NIXPKGS_LABEL" --arg suite "$SUITE" '
+    { toplevel: $toplevel } + .
+    | .os.pretty = "NixOS " + .os.version + " (nixpkgs " + $label + "), programs of Debian " + $suite
+' /build/description.json >export/system.json

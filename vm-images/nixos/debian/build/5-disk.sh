@@ -1,0 +1,40 @@
+# The store of the machine that built is the image's. Expects DISK, which exists in full size, INITRD_MODULES and $kernel.
+image=/mnt/image
+mkdir -p "$image/etc" "$image/root" "$image/home" "$image/lab" "$image/var/local/bin" "$image/var/log/journal"
+mkdir -m 1777 "$image/tmp"
+chmod 700 "$image/root"
+
+# Nothing of it is ever collected: deploys need more than the system.
+mkdir -p "$debian/nix/var/nix/gcroots/image"
+for path in "$debian"/nix/store/*; do
+    case $path in */.links) ;; *) ln -s "${path#"$debian"}" "$debian/nix/var/nix/gcroots/image/${path##*/}" ;; esac
+done
+
+mkdir export/modules
+: >export/modules/order
+printf '%s\n' "$kernel" >export/kernel
+cp "$debian$linux/bzImage" export/vmlinuz
+cp "$debian$tree/usr/bin/busybox" export/busybox
+for module in $INITRD_MODULES; do
+    # Built into this kernel, a module of another one.
+    if grep -q "/$module\.ko" "$debian$linux/lib/modules/$kernel/modules.builtin"; then continue; fi
+    file=$(find "$debian$linux/lib/modules/$kernel/kernel" -name "$module.ko*")
+    case $file in
+    *.ko.xz) export/busybox xzcat "$file" >"export/modules/$module.ko" ;;
+    *.ko) cp "$file" "export/modules/$module.ko" ;;
+    *)
+        echo "kernel $kernel has no module $module in a form that the initrd can load: '$file'" >&2
+        exit 1
+        ;;
+    esac
+    echo "$module" >>export/modules/order
+done
+
+umount "$debian/dev/pts"
+for device in null zero full random urandom; do umount "$debian/dev/$device"; done
+umount "$debian/proc"
+mv "$debian/nix" "$image/nix"
+mv "$debian/home/deployer" "$image/home/deployer"
+rm -f "$image/nix/var/nix/gcroots/auto"/*
+mke2fs -q -F -t ext4 -L root -m 0 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard -d "$image" "$DISK"
+rm -rf "$image" "$debian"
