@@ -52,23 +52,23 @@ ln -sfn /lab/tool/nixos-deploy-container /usr/local/bin/nixos-deploy-container
 
 # An image of Debian's programs has both, with every machine evaluated.
 guests=@guests@
-[ -n "$guests" ] || exit 0
-
 flake=/home/deployer/flake
-rm -rf "$flake"
-cp -rL "$guests" "$flake"
-chmod -R u+w "$flake"
-chown -R deployer:deployer "$flake"
+if [ -n "$guests" ]; then
+    rm -rf "$flake"
+    cp -rL "$guests" "$flake"
+    chmod -R u+w "$flake"
+    chown -R deployer:deployer "$flake"
 
-# Everything but the last step of every deploy, once: the nixpkgs of the flake is read into the deploying side's
-# store, a machine is evaluated, and the host learns how its parts are made. What a deploy brings is
-# its system's derivation and whatever differs.
-# shellcheck disable=SC2016 # the inner shell's
-setpriv --reuid deployer --regid deployer --init-groups --reset-env \
-    env PATH="$PATH" NIX_REMOTE='local?root=/home/deployer/store' sh -euc '
-        cd "$0"
-        etc=$(nix eval --raw .#nixosConfigurations.web.config.system.build.etc.drvPath)
-        nix copy --derivation --to ssh-ng://root@localhost "$etc"' "$flake"
+    # Everything but the last step of every deploy, once: the nixpkgs of the flake is read into the deploying side's
+    # store, a machine is evaluated, and the host learns how its parts are made. What a deploy brings is
+    # its system's derivation and whatever differs.
+    # shellcheck disable=SC2016 # the inner shell's
+    setpriv --reuid deployer --regid deployer --init-groups --reset-env \
+        env PATH="$PATH" NIX_REMOTE='local?root=/home/deployer/store' sh -euc '
+            cd "$0"
+            etc=$(nix eval --raw .#nixosConfigurations.web.config.system.build.etc.drvPath)
+            nix copy --derivation --to ssh-ng://root@localhost "$etc"' "$flake"
+fi
 
 # Or one of the user's own.
 spawnlab-own-flake

@@ -10,6 +10,10 @@
   # Programs of nixpkgs' own that install and rebuild systems.
   system.disableInstallerTools = true;
 
+  # Nix reads flakes in repositories with it; and the tree's /usr has a place of this machine's own.
+  environment.systemPackages = [ pkgs.git ];
+  systemd.tmpfiles.rules = [ "d /var/local/bin 0755 root root -" ];
+
   # Builders are the tree's programs, which look below /usr.
   nix.settings.extra-sandbox-paths = [
     "/usr=${pkgs.debianTree}/usr"
