@@ -17,6 +17,6 @@
   # Builders are the tree's programs, which look below /usr.
   nix.settings.extra-sandbox-paths = [
     "/usr=${pkgs.debianTree}/usr"
-    "/lib64=${pkgs.debianTree}/usr/lib64"
+    "/lib64/ld-linux-x86-64.so.2=${pkgs.debianTree}/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
   ];
 }

@@ -22,6 +22,9 @@ in
     [ -n "\$container" ] || {
         ${busybox} mount -o remount,bind,ro /usr
         [ -e /dev/fd ] || ${busybox} ln -s /proc/self/fd /dev/fd
+        # Debian's kmod looks here for what nixpkgs' one finds in the system that was booted.
+        ${busybox} mkdir -p /lib
+        ${busybox} ln -sfn /run/booted-system/kernel-modules/lib/modules /lib/modules
     }
     ${busybox} ln -sfn ${tree}/usr/lib64/ld-linux-x86-64.so.2 /lib64/ld-linux-x86-64.so.2
     exec $out/init-of-nixos "\$@"
@@ -50,6 +53,9 @@ in
   boot.kexec.enable = false;
   # Its tool is a compiled program of nixpkgs' own.
   systemd.shutdownRamfs.enable = false;
+
+  # Where Debian's sshd leaves its rights, by a constant of its own.
+  systemd.tmpfiles.rules = lib.mkIf config.services.openssh.enable [ "d /run/sshd 0755 root root -" ];
 
   # Of Debian's locales there is C.UTF-8, which is part of its C library.
   i18n.defaultLocale = "C.UTF-8";

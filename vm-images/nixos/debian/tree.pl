@@ -7,7 +7,7 @@
 #
 # One of PROGRAMS is NAME=FOLDER=PACKAGE,...=LINK:PROGRAM,...=PLACE:FILE,...: the attribute, the folder beside bin/ in which nixpkgs' package of that
 # name has its units ("lib" or "example"), Debian's packages, links in bin/, and
-# copies of files that belong to no package.
+# copies of files that belong to no package: of Debian's tree, or of those beside this program.
 use strict;
 use warnings;
 use File::Basename qw(dirname basename);
@@ -126,7 +126,7 @@ for my $program (@programs) {
     for (split /,/, $copies // '') {
         my ($place, $file) = split /:/;
         folder(dirname("$folder/$place"));
-        run('cp', $file, "$folder/$place");
+        run('cp', '--remove-destination', $file =~ m{^/} ? $file : dirname(abs_path($0)) . "/$file", "$folder/$place");
     }
 }
 

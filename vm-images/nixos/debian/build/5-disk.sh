@@ -1,6 +1,7 @@
 # The store of the machine that built is the image's. Expects DISK, which exists in full size, INITRD_MODULES and $kernel.
 image=/mnt/image
-mkdir -p "$image/etc" "$image/root" "$image/home" "$image/lab" "$image/var/local/bin" "$image/var/log/journal"
+mkdir -p "$image/dev" "$image/proc" "$image/sys" "$image/run" "$image/etc" "$image/root" "$image/home" "$image/lab" \
+    "$image/var/local/bin" "$image/var/log/journal"
 mkdir -m 1777 "$image/tmp"
 chmod 700 "$image/root"
 
