@@ -12,7 +12,11 @@
 
   # Nix reads flakes in repositories with it; and the tree's /usr has a place of this machine's own.
   environment.systemPackages = [ pkgs.git ];
-  systemd.tmpfiles.rules = [ "d /var/local/bin 0755 root root -" ];
+  systemd.tmpfiles.rules = [
+    "d /var/local/bin 0755 root root -"
+    # of the proxy in front of the container web
+    "d /var/lib/nginx 0755 root root -"
+  ];
 
   # Builders are the tree's programs, which look below /usr.
   nix.settings.extra-sandbox-paths = [

@@ -54,6 +54,17 @@ in
   # Its tool is a compiled program of nixpkgs' own.
   systemd.shutdownRamfs.enable = false;
 
+  # nixpkgs compiles these into its nginx; Debian's would write to a folder that the service must not.
+  services.nginx.commonHttpConfig = lib.mkIf config.services.nginx.enable (
+    lib.concatMapStrings (kind: "${kind}_temp_path /tmp/nginx_${kind};\n") [
+      "client_body"
+      "proxy"
+      "fastcgi"
+      "uwsgi"
+      "scgi"
+    ]
+  );
+
   # Where Debian's sshd leaves its rights, by a constant of its own.
   systemd.tmpfiles.rules = lib.mkIf config.services.openssh.enable [ "d /run/sshd 0755 root root -" ];
 
