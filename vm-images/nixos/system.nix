@@ -11,7 +11,7 @@ let
   cfg = config.spawnlab.lab;
 
   # What apply-containers.sh can make of a running host: the declaration as it is, and with a change.
-  declared = import ../../scenarios/lab/containers.nix;
+  declared = cfg.containers;
   change.web.nspawnConfig.execConfig.Environment = "LAB=changed";
 
   # A program from a file beside this one, with store paths in the place of @NAME@.
@@ -32,6 +32,11 @@ in
   ];
 
   options.spawnlab.lab = {
+    containers = lib.mkOption {
+      type = lib.types.attrs;
+      default = import ../../scenarios/lab/containers.nix;
+      description = "Containers of the host, as `spawnlab.containers` takes them.";
+    };
     guests = lib.mkOption {
       type = lib.types.nullOr lib.types.path;
       default = null;

@@ -1,8 +1,11 @@
-# The host of an image, as the builder of images asks for it (build/3-host.sh).
+# The host of an image, as the builder of images asks for it (build/3-host.sh), and the host itself for one with other
+# containers (../apply-containers.sh).
 {
   nixpkgs,
   # of this repository, and of the user
   modules,
+  # a file with the containers, where they are not those of the image
+  containers ? null,
 }:
 let
   system = import (nixpkgs + "/nixos/lib/eval-config.nix") {
@@ -12,6 +15,7 @@ let
       ./host.nix
       ../system.nix
     ]
+    ++ (if containers == null then [ ] else [ { spawnlab.lab.containers = import containers; } ])
     ++ modules;
   };
   inherit (system) config;

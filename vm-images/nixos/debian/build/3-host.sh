@@ -1,23 +1,30 @@
 # Evaluates and builds the host. Expects HOST_MODULES, NIXOS_MODULES and NIXPKGS_LABEL.
+# In the image, too: its host makes itself one with other containers.
+mkdir -p "$debian/var/lib/spawnlab/host"
+mv "$work/lab" "$work/modules" "$debian/var/lib/spawnlab/host/"
+host_files=/var/lib/spawnlab/host
 modules=
-for module in $NIXOS_MODULES; do modules="$modules /build/lab/vm-images/nixos/$module"; done
-for module in $HOST_MODULES; do modules="$modules /build/modules/$module"; done
+for module in $NIXOS_MODULES; do modules="$modules $host_files/lab/vm-images/nixos/$module"; done
+for module in $HOST_MODULES; do modules="$modules $host_files/modules/$module"; done
 
 # The tree's own words, without the lines that only say by which way Nix came there.
 explain() { sed -E '/^warning: |^ +… |^ +\(stack trace/d; /^$/N; /^\n$/D' "$1" | tail -n 55; }
 # The user's files are known by another path.
-words() { sed -E 's,/build/modules/[0-9]+/,,g; s,/build/lab/,,g; s,/nix/store/[a-z0-9]{32}-source/,nixpkgs/,g'; }
+words() { sed -E 's,/var/lib/spawnlab/host/modules/[0-9]+/,,g; s,/var/lib/spawnlab/host/lab/,,g; s,/nix/store/[a-z0-9]{32}-source/,nixpkgs/,g'; }
 
-cat >"$work/host.nix" <<END
-import $table/evaluate.nix {
+cat >"$debian$host_files/host.nix" <<END
+{
+  containers ? null,
+}:
+import $host_files/lab/vm-images/nixos/debian/evaluate.nix {
   nixpkgs = $nixpkgs;
   modules = [ $modules ];
+  inherit containers;
 }
 END
-host=$(inside nix-instantiate /build/host.nix -A toplevel --add-root /build/host.drv 2>"$work/host.err") || {
+host=$(inside nix-instantiate $host_files/host.nix -A toplevel --add-root /build/host.drv 2>"$work/host.err") || {
     { echo "the host does not evaluate:"; explain "$work/host.err"; } | words | give_up 22
 }
-host=$(readlink -f "$debian/build/host.drv" || true)
 host=$(inside readlink -f /build/host.drv)
 
 # What would have to be fetched, and what Debian's tree has not: all of it by name, before anything is built.
@@ -39,7 +46,7 @@ inside nix-store --realise "$host" --add-root /nix/var/nix/profiles/system-1-lin
 system=$(inside readlink -f /nix/var/nix/profiles/system-1-link)
 ln -sfn system-1-link "$debian/nix/var/nix/profiles/system"
 
-inside nix-instantiate /build/host.nix --eval --strict --json -A description 2>/dev/null >"$work/description.json"
+inside nix-instantiate $host_files/host.nix --eval --strict --json -A description 2>/dev/null >"$work/description.json"
 inside jq --arg toplevel "$system" --arg label "$NIXPKGS_LABEL" --arg suite "$SUITE" '
     { toplevel: $toplevel } + .
     | .os.pretty = "NixOS " + .os.version + " (nixpkgs " + $label + "), programs of Debian " + $suite

@@ -18,9 +18,9 @@ deployer 'nix-store --load-db' <"$work/nixpkgs.db"
 nixpkgs_hash=$(query "$nixpkgs")
 # flake NAME: a repository in the deploying side's home, locked.
 flake() {
-    cp -r "$work/lab/vm-images/nixos/guests" "$debian$home/$1"
-    cp "$work/lab/tooling/nix/guest.nix" "$debian$home/$1/guest.nix"
-    cp -r "$work/lab/vm-images/nixos/debian" "$debian$home/$1/debian"
+    cp -r "$debian$host_files/lab/vm-images/nixos/guests" "$debian$home/$1"
+    cp "$debian$host_files/lab/tooling/nix/guest.nix" "$debian$home/$1/guest.nix"
+    cp -r "$debian$host_files/lab/vm-images/nixos/debian" "$debian$home/$1/debian"
     rm -rf "$debian$home/$1/debian/build"
     sed -i '/^  inputs\.nixpkgs = {$/,/^  };$/d' "$debian$home/$1/flake.nix"
     cat >"$debian$home/$1/nixpkgs.nix" <<END

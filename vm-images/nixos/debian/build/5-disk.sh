@@ -36,6 +36,8 @@ for device in null zero full random urandom; do umount "$debian/dev/$device"; do
 umount "$debian/proc"
 mv "$debian/nix" "$image/nix"
 mv "$debian/home/deployer" "$image/home/deployer"
+mkdir -p "$image/var/lib/spawnlab"
+mv "$debian$host_files" "$image$host_files"
 rm -f "$image/nix/var/nix/gcroots/auto"/*
 mke2fs -q -F -t ext4 -L root -m 0 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard -d "$image" "$DISK"
 rm -rf "$image" "$debian"
