@@ -68,6 +68,8 @@ done
 # Builders write to a terminal of their own.
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$debian/dev/pts"
 ln -sfn pts/ptmx "$debian/dev/ptmx"
+# bash names a process substitution by it.
+ln -sfn /proc/self/fd "$debian/dev/fd"
 mkdir -p "$debian/etc/nix" "$debian/run"
 cat >"$debian/etc/nix/nix.conf" <<END
 experimental-features = nix-command flakes
