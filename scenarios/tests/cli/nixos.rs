@@ -3,8 +3,11 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::stderr;
 
@@ -25,6 +28,10 @@ ls >"$here/given"
 printf '%s\n' "$4" | sed -n "s/^NIXPKGS_LABEL='\(.*\)'$/\1/p; s/^PATCH='\(.*\)'$/patch: \1/p" >"$here/variables"
 mkdir -p export/modules
 code=$(cat "$here/code")
+if [ "$code" = hang ]; then
+    echo hangs >>"$here/calls"
+    sleep 1000
+fi
 printf '%s\n' "$4" | head -n 1 | grep -q '^trap .*export/code' && echo "$code" >export/code
 if [ "$code" != 0 ]; then
     cat "$here/why" >export/why
@@ -91,17 +98,22 @@ impl Lab {
 
     /// What `spawnlab WORDS` comes to; `@` stands for the folder.
     fn run(&self, words: &str) -> Output {
+        self.command(words).output().expect("it can be started")
+    }
+
+    fn command(&self, words: &str) -> Command {
         let words = words.replace('@', self.dir.path().to_str().expect("UTF-8"));
         let path = std::env::var("PATH").unwrap_or_default();
-        Command::new(env!("CARGO_BIN_EXE_spawnlab"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spawnlab"));
+        command
             .args(words.split(' '))
             .env("PATH", format!("{}:{path}", self.path("bin").display()))
             .env("SPAWNLAB_CACHE", self.path("cache"))
             .env("TMPDIR", self.path("tmp"))
             .env_remove("SPAWNLAB_NIXPKGS")
             .env_remove("SPAWNLAB_HOST_MODULES")
-            .output()
-            .expect("it can be started")
+            .env("SPAWNLAB_RUNS", self.path("runs"));
+        command
     }
 
     /// The exit code, and what it says, without what differs from run to run.
@@ -116,6 +128,13 @@ impl Lab {
             .collect();
         let code = output.status.code().expect("a code");
         format!("spawnlab {words}\n{code}: {}\n", lines.join("\n"))
+    }
+
+    /// Whether a process has its current folder below that of the cache.
+    fn somebody_works_there(&self) -> bool {
+        let entries = std::fs::read_dir("/proc").expect("readable").flatten();
+        let mut folders = entries.filter_map(|entry| entry.path().join("cwd").read_link().ok());
+        folders.any(|folder| folder.starts_with(self.path("cache")))
     }
 
     fn left(&self, folder: &str) -> Vec<String> {
@@ -232,4 +251,46 @@ fn an_image_is_built_once_for_each_tree_and_the_programs_for_all() {
         lab.text("bin/calls"),
         "tree\nscript\nscript\ntree\nscript\n"
     );
+}
+
+#[test]
+fn an_interrupted_build_leaves_nothing() {
+    let lab = Lab::new();
+    lab.put("bin/code", "hang");
+    let mut child = lab
+        .command("run --image nixos --nixpkgs @/nixpkgs --tool /bin/true")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it can be started");
+    let hangs = || {
+        let calls = std::fs::read_to_string(lab.path("bin/calls"));
+        calls.is_ok_and(|calls| calls.ends_with("hangs\n"))
+    };
+    while !hangs() {
+        assert_eq!(
+            child.try_wait().expect("a child"),
+            None,
+            "it goes on until it hangs"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::INT).expect("it is there");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(lab.left("cache/images"), [""; 0]);
+    let temporary = lab.left("tmp");
+    assert!(
+        !temporary
+            .iter()
+            .any(|name| name.starts_with("spawnlab-build-")),
+        "{temporary:?}"
+    );
+    // The kernel ends what the script started a moment later.
+    let begin = Instant::now();
+    while lab.somebody_works_there() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it lives on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
