@@ -27,7 +27,8 @@ pub struct ImageOptions {
     pub nixpkgs: Option<String>,
     /// Modules for the hosts of a NixOS recipe.
     pub host_modules: Vec<Utf8PathBuf>,
-    /// Whether the firewall of a NixOS recipe's hosts is to be that of its nixpkgs, without rules of the lab's.
+    /// Whether the hosts' own firewall is judged: those of a NixOS recipe get no rules of the lab's, and containers that it
+    /// refuses a lease are settled all the same.
     pub own_firewall: bool,
 }
 

@@ -228,6 +228,10 @@ impl Session<'_> {
             let line = "each repeat has a start of the containers under the firewall of its own, and with it their first lease";
             lines.push(line.into());
         }
+        if self.sides.iter().any(|side| side.nixpkgs.is_some()) {
+            let line = "that deploy came to rest when each container had its lease, or its requests had been refused";
+            lines.push(line.into());
+        }
         lines
     }
 

@@ -122,8 +122,7 @@ impl VerifyArgs {
         options.host = side.host.clone();
         // Hosts whose nixpkgs are compared have nothing of the lab's in their firewall, on either side.
         let compared = |all: &[String]| all.iter().any(|one| one.starts_with("nixpkgs="));
-        options.image.own_firewall =
-            options.image.takes_nixpkgs() && (compared(&self.base) || compared(&self.change));
+        options.image.own_firewall = compared(&self.base) || compared(&self.change);
         options.starts = self.repeat;
         // What failed once may have been the lab's fault, however often scenarios run.
         options.attempts = self.repeat.max(ATTEMPTS);
