@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Result},
     layer::key::Key,
     poll::{self, Seen},
+    qemu::agent::PATH,
 };
 
 /// A file in memory that a resumed host has and a rebooted one has not.
@@ -52,9 +53,9 @@ impl Host {
         let serve = format!(
             "systemctl -q stop {OTHERS}; echo mask >{EVENT}; {program} {port}; echo unmask >{EVENT}; systemctl -q start {OTHERS}"
         );
-        // The answer to this command may be lost on the way.
+        // The answer to this command may be lost on the way. A unit of NixOS' has a PATH without systemctl.
         let start = format!(
-            "systemd-run --quiet --no-block --collect --unit=lab-agent -p OOMScoreAdjust=-900 -- /bin/sh -c {}",
+            "systemd-run --quiet --no-block --collect --unit=lab-agent -p OOMScoreAdjust=-900 --setenv={PATH} -- /bin/sh -c {}",
             quote(&serve)
         );
         let _ = self.execute(&start).await;

@@ -15,10 +15,12 @@ pub fn render(comparison: &Comparison) -> String {
         if let Some(environment) = &side.environment {
             let versions = &environment.versions;
             let version = |program| versions.get(program).map_or("?", String::as_str);
+            let os = text::os(side).map(|os| format!(", {}", escaped(os)));
             let _ = write!(
                 out,
-                " on {}, systemd {}, {}",
+                " on {}{}, systemd {}, {}",
                 environment.image,
+                os.unwrap_or_default(),
                 version("systemd"),
                 environment
                     .accelerator

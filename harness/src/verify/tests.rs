@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    event::Environment,
     verdict::{Failure, Verdict},
     walk::{Condition, Step},
 };
@@ -144,6 +145,26 @@ fn the_hops_that_changed_are_named_from_the_side_that_is_red() {
 fn a_comparison_on_a_terminal() {
     let pairs = [("fff", "ppp"), ("ppp", "ppp"), ("sss", "sss")];
     insta::assert_snapshot!(text::render(&comparison(&pairs)));
+}
+
+#[test]
+fn what_the_hosts_of_a_side_are_is_said() {
+    let mut comparison = comparison(&[("fff", "ppp")]);
+    let os = "NixOS 26.11 (nixpkgs 0123456789ab), programs of Debian sid";
+    comparison.base.environment = Some(Environment {
+        image: "nixos 0123456789abcdef".into(),
+        accelerator: "tcg".into(),
+        tool: "/tool".into(),
+        versions: [("os".to_owned(), os.to_owned())].into(),
+        variables: Default::default(),
+    });
+    let text = text::render(&comparison);
+    assert!(
+        text.contains(&format!("firewall=nixos\n        on {os}\nchange")),
+        "{text}"
+    );
+    let below = markdown::render(&comparison);
+    assert!(below.contains(&format!("cdef, {os}, systemd")), "{below}");
 }
 
 #[test]

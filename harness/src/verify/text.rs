@@ -21,8 +21,13 @@ const LINES: usize = 3;
 #[must_use]
 pub fn render(comparison: &Comparison) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "base    {}", variables(&comparison.base));
-    let _ = writeln!(text, "change  {}\n", variables(&comparison.change));
+    for (name, side) in [("base", &comparison.base), ("change", &comparison.change)] {
+        let _ = writeln!(text, "{name:<7} {}", variables(side));
+        if let Some(os) = os(side) {
+            let _ = writeln!(text, "        on {}", printable(os));
+        }
+    }
+    text.push('\n');
     for compared in &comparison.scenarios {
         let rate = rates(compared, comparison.repeat);
         let _ = writeln!(
@@ -62,6 +67,12 @@ pub fn variables(side: &Side) -> String {
     } else {
         side.variables.join(" ")
     }
+}
+
+/// What the hosts of `side` call themselves, if that is known.
+pub(super) fn os(side: &Side) -> Option<&str> {
+    let versions = &side.environment.as_ref()?.versions;
+    versions.get("os").map(String::as_str)
 }
 
 /// How many scenarios of each effect.

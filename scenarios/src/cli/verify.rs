@@ -293,8 +293,12 @@ fn tell(event: &Event) {
         }
         Event::StepProgress { step, message } => format!("{:<16} {step}: {message}", ""),
         Event::EnvironmentKnown(environment) => format!(
-            "{:<16} {}, {}, {}",
-            "environment", environment.image, environment.accelerator, environment.tool
+            "{:<16} {}, {}, {}, {}",
+            "environment",
+            environment.image,
+            environment.versions.get("os").map_or("", String::as_str),
+            environment.accelerator,
+            environment.tool
         ),
         Event::ScenarioFinished(record) if !matches!(record.verdict, Verdict::Skipped { .. }) => {
             format!(
