@@ -298,7 +298,7 @@ async fn platform(
     let chosen = accel::choose(options.accel, &image.kernel(), cache).await?;
     let manifest = image.manifest();
     let version = |version: &str| version.to_owned();
-    let environment = Environment {
+    let mut environment = Environment {
         image: format!(
             "{} {}",
             manifest.name,
@@ -318,6 +318,10 @@ async fn platform(
         ]),
         variables: options.variables.clone(),
     };
+    if let Some(switch) = guest::switch(image) {
+        let name = "switch-to-configuration".to_owned();
+        environment.versions.insert(name, switch);
+    }
     let platform = Platform::of(image, chosen.accel, qemu)?;
     Ok((platform, environment))
 }

@@ -170,6 +170,17 @@ fn version<'a>(packages: &'a str, tree: &str) -> Option<&'a str> {
     })
 }
 
+/// What switches the NixOS systems of `image`, where its builder says so.
+pub(super) fn switch(image: &Image) -> Option<String> {
+    let file = image.file(&image.manifest().provenance.packages);
+    switch_in(&fs_err::read_to_string(file).ok()?).map(str::to_owned)
+}
+
+fn switch_in(packages: &str) -> Option<&str> {
+    let mut lines = packages.lines();
+    lines.find_map(|line| line.strip_prefix("nixos\tswitch-to-configuration\t"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +229,14 @@ mod tests {
         let packages = "host\tsystemd\t257.13-1\nguest-base-sid\tsystemd-sysv\t1\nguest-base-sid\tsystemd\t262.1-1\n";
         assert_eq!(version(packages, "guest-base-sid"), Some("262.1-1"));
         assert_eq!(version(packages, "guest-base-bookworm"), None);
+    }
+
+    #[test]
+    fn what_switches_nixos_is_told_by_its_builder_alone() {
+        let packages =
+            "programs\tsystemd\t262.1-1\nnixos\tswitch-to-configuration\tthe lab's own\n";
+        assert_eq!(switch_in(packages), Some("the lab's own"));
+        assert_eq!(switch_in("host\tsystemd\t257.13-1\n"), None);
     }
 
     #[test]

@@ -220,6 +220,11 @@ fn an_image_is_built_once_for_each_tree_and_the_programs_for_all() {
     );
     assert_eq!(json["guest_bases"], serde_json::json!([]));
     assert_eq!(json["provision"], "/bin/provision");
+    let packages = std::fs::read_to_string(image.join("packages.tsv")).expect("read");
+    assert_eq!(
+        packages,
+        "programs\tsystemd\t262\nnixos\tswitch-to-configuration\tthe lab's own\n"
+    );
     assert_eq!(lab.text("bin/calls"), "tree\nscript\n");
     assert_eq!(
         lab.text("bin/given"),

@@ -29,7 +29,10 @@ pub(crate) fn run(recipe: &Recipe, work: &Workdir) -> Result<Utf8PathBuf, ImageE
             .collect(),
         Kind::Nixos => vec![nixos::PROGRAMS.to_owned()],
     };
-    let records = Records::read(&export, trees.iter().map(String::as_str))?;
+    let mut records = Records::read(&export, trees.iter().map(String::as_str))?;
+    if recipe.spec().kind == Kind::Nixos {
+        records.packages.push_str(nixos::SWITCH);
+    }
     write(PACKAGES, records.packages.as_bytes())?;
     write(
         KERNEL,

@@ -24,6 +24,10 @@ pub(crate) const PROGRAMS: &str = "programs";
 /// mmdebstrap makes another exit code of the script's.
 const KEEP_CODE: &str = "trap 'code=$?; mkdir -p export; echo $code >export/code' EXIT\n";
 
+/// What switches hosts and guests between systems, for the table of packages: nixpkgs' own is a program that would have
+/// to be compiled.
+pub(crate) const SWITCH: &str = "nixos\tswitch-to-configuration\tthe lab's own\n";
+
 /// How much of what the script wrote for the user is shown.
 const LINES: usize = 60;
 

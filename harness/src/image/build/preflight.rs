@@ -12,7 +12,7 @@ use crate::image::{
 
 /// Trees as tar files, the unpacked tree, and the disk, beside the images. Measured: 1,750 MiB at most.
 const WORK_MIB: u64 = 2560;
-/// For a NixOS host also its nixpkgs, twice, and its store. Measured: 4,000 MiB at most.
+/// For a NixOS host also its nixpkgs, twice, and its store. Measured: 2,800 MiB.
 const NIXOS_WORK_MIB: u64 = 5120;
 /// mmdebstrap's trees. Measured: 600 MiB.
 const SCRATCH_MIB: u64 = 1024;
