@@ -51,7 +51,7 @@ images=$repository/vm-images/nixos/tests
 for file in "$nix"/*.nix "$tests"/*.nix "$tests"/firewalls/*/services/networking/*.nix "$repository"/scenarios/lab/*.nix \
     "$repository"/examples/suite/*.nix "$repository"/examples/suite/guests/*.nix \
     "$repository"/vm-images/guests/*.nix "$repository"/vm-images/guests/*/*.nix \
-    "$repository"/*.nix "$repository"/nix/*.nix "$repository"/vm-images/nixos/*.nix "$images"/*.nix "$tests"/stub/*.nix \
+    "$repository"/*.nix "$repository"/nix/*.nix "$repository"/vm-images/nixos/*.nix "$repository"/vm-images/nixos/*/*.nix "$tests"/stub/*.nix \
     "$repository"/vm-images/nixos/guests/*.nix "$repository"/vm-images/nixos/guests/*/*.nix "$tests"/stub/nixos/lib/*.nix \
     "$repository"/nixos-tests/*.nix "$repository"/nixos-tests/*/*.nix; do
     expect "${file#"$repository"/} parses" nix-instantiate --parse "$file"
@@ -67,6 +67,11 @@ for attribute in declaration module refused; do
     grep -v "$warnings" "$work/errors" >&2
     same "$attribute.json"
 done
+
+# Programs of Debian in the place of nixpkgs', and what is refused by name.
+nix-instantiate --eval --strict --json "$images/programs.nix" 2>"$work/errors" | jq . >"$work/programs.json"
+grep -v "$warnings" "$work/errors" >&2
+same programs.json
 
 evaluate() {
     nix --extra-experimental-features nix-command eval --raw --file "$nix/portable.nix" \

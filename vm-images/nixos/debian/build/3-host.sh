@@ -7,8 +7,12 @@ modules=
 for module in $NIXOS_MODULES; do modules="$modules $host_files/lab/vm-images/nixos/$module"; done
 for module in $HOST_MODULES; do modules="$modules $host_files/modules/$module"; done
 
-# The tree's own words, without the lines that only say by which way Nix came there.
-explain() { sed -E '/^warning: |^ +… |^ +\(stack trace/d; /^$/N; /^\n$/D' "$1" | tail -n 55; }
+# The tree's own words: what comes after the last "error:", and not by which way Nix came there.
+explain() {
+    awk '{ lines[NR] = $0 } /^ *error:/ { last = NR }
+        END { for (line = last ? last : 1; line <= NR; line++) { sub(/^       /, "", lines[line]); print lines[line] } }' "$1" |
+        sed '/^warning: /d' | tail -n 55
+}
 # The user's files are known by another path.
 words() { sed -E 's,/var/lib/spawnlab/host/modules/[0-9]+/,,g; s,/var/lib/spawnlab/host/lab/,,g; s,/nix/store/[a-z0-9]{32}-source/,nixpkgs/,g'; }
 
@@ -40,7 +44,7 @@ END
 refuse_missing "$host" "the host"
 
 inside nix-store --realise "$host" --add-root /nix/var/nix/profiles/system-1-link >"$work/host.out" 2>"$work/host.log" || {
-    { echo "the host was evaluated, and a part of it cannot be built:"; grep -v '^building ' "$work/host.log" | explain /dev/stdin; } |
+    { echo "the host was evaluated, and a part of it cannot be built:"; grep -v '^building ' "$work/host.log" | tail -n 40; } |
         words | give_up 23
 }
 system=$(inside readlink -f /nix/var/nix/profiles/system-1-link)

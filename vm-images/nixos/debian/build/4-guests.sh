@@ -82,6 +82,6 @@ Add them to vm-images/nixos/debian/programs.toml, if Debian has them, or leave o
 END
 done
 inside xargs nix-store --realise <"$work/inputs" >"$work/guests.out" 2>"$work/guests.log" || {
-    { echo "the guests were evaluated, and a part of them cannot be built:"; grep -v '^building ' "$work/guests.log" | explain /dev/stdin; } |
+    { echo "the guests were evaluated, and a part of them cannot be built:"; grep -v '^building ' "$work/guests.log" | tail -n 40; } |
         words | give_up 23
 }
