@@ -69,7 +69,8 @@ for attribute in declaration module refused; do
 done
 
 # Programs of Debian in the place of nixpkgs', and what is refused by name.
-nix-instantiate --eval --strict --json "$images/programs.nix" 2>"$work/errors" | jq . >"$work/programs.json"
+nix-instantiate --eval --strict --json "$images/programs.nix" 2>"$work/errors" |
+    sed 's/,"/,\n"/g; s/{"/{\n"/g' | awk 1 >"$work/programs.json"
 grep -v "$warnings" "$work/errors" >&2
 same programs.json
 
