@@ -47,11 +47,18 @@ impl Host {
     /// # Errors
     /// When neither agent answers afterwards.
     pub async fn take_agent(&self, program: &str, port: &str) -> Result<()> {
-        const OTHERS: &str = "spawnlab-agent.service qemu-guest-agent.service";
+        // One by one: systemctl of systemd 262 stops none of several if one of them does not exist.
+        let others = |verb: &str| {
+            ["spawnlab-agent.service", "qemu-guest-agent.service"]
+                .map(|unit| format!("systemctl -q {verb} {unit}"))
+                .join("; ")
+        };
         // The number is QEMU's (`hw/acpi/vmgenid.c`); a host without the file reseeds twice.
         const EVENT: &str = "/sys/firmware/acpi/interrupts/gpe05";
         let serve = format!(
-            "systemctl -q stop {OTHERS}; echo mask >{EVENT}; {program} {port}; echo unmask >{EVENT}; systemctl -q start {OTHERS}"
+            "{}; echo mask >{EVENT}; {program} {port}; echo unmask >{EVENT}; {}",
+            others("stop"),
+            others("start")
         );
         // The answer to this command may be lost on the way. A unit of NixOS' has a PATH without systemctl.
         let start = format!(
