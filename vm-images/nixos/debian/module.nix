@@ -71,4 +71,11 @@ in
   # Of Debian's locales there is C.UTF-8, which is part of its C library.
   i18n.defaultLocale = "C.UTF-8";
   i18n.glibcLocales = null;
+
+  # Debian's polkit runs as a user of another name than nixpkgs' does: its unit and its policy for the bus say so.
+  users.users.polkitd = lib.mkIf config.security.polkit.enable {
+    isSystemUser = true;
+    group = "polkitd";
+  };
+  users.groups.polkitd = lib.mkIf config.security.polkit.enable { };
 }
