@@ -4,15 +4,14 @@
 //! Ignored unless asked for: it takes `SPAWNLAB_NIXPKGS`, the folder of a nixpkgs, and Nix 2.18 or newer. `ci/test`
 //! runs it where that is set.
 
-use std::{
-    collections::BTreeMap,
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+mod namespace;
+
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 use scenarios::firewall::Firewall;
 use serde::Deserialize;
+
+use namespace::in_a_namespace;
 
 /// What `nixos-tests/rules` says of one firewall.
 #[derive(Debug, Deserialize)]
@@ -32,39 +31,6 @@ const OURS: &str = "set -e; rules=$(sed /^@extra$/d)
 const LIST: &str = "for tool in iptables ip6tables; do
         for table in filter mangle; do echo \"$tool $table\"; $tool -t $table -S; done
     done";
-
-/// What `script` prints in a new network namespace, or what it says when it fails.
-fn in_a_namespace(script: &str, input: &str) -> Result<String, String> {
-    let root = rustix::process::geteuid().is_root();
-    let rights: &[&str] = if root {
-        &["--net"]
-    } else {
-        &["--net", "--user", "--map-root-user"]
-    };
-    let mut child = Command::new("unshare")
-        .args(rights)
-        .args(["bash", "-c", script])
-        .env(
-            "PATH",
-            "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin",
-        )
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("unshare starts");
-    let mut stdin = child.stdin.take().expect("piped");
-    let written = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    let output = child.wait_with_output().expect("it ends");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(written.is_ok(), "{script} read nothing: {said}");
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(said)
-    }
-}
 
 /// The lines without the counters, which are the lab's own.
 fn without_counters(listed: &str) -> String {
@@ -122,15 +88,15 @@ fn the_rule_sets_are_those_that_nixpkgs_generates() {
         let (theirs, ours) = if theirs.backend == "nftables" {
             let rules = firewall.rules().replace("@extra", "");
             (
-                in_a_namespace(NFTABLES, &theirs.text),
-                in_a_namespace(NFTABLES, &rules),
+                in_a_namespace("bash", NFTABLES, &theirs.text),
+                in_a_namespace("bash", NFTABLES, &rules),
             )
         } else {
             // Its first line names an interpreter of the store.
             let script = format!("{}\n{LIST}", theirs.text);
             (
-                in_a_namespace(&script, ""),
-                in_a_namespace(&format!("{OURS}\n{LIST}"), &firewall.rules()),
+                in_a_namespace("bash", &script, ""),
+                in_a_namespace("bash", &format!("{OURS}\n{LIST}"), &firewall.rules()),
             )
         };
         match (theirs, ours) {
