@@ -5,7 +5,6 @@ lib.fileset.toSource {
   fileset = lib.fileset.unions [
     ../Cargo.toml
     ../Cargo.lock
-    ../agent
     ../ci/known.toml
     ../ci/matrix.toml
     ../docs/spawnlab-toml.md

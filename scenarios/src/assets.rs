@@ -1,6 +1,6 @@
 //! What the shipped scenarios are about: guests, their declaration, and what a host is provisioned with.
 
-use spawnlab::subject::{Deployed, Subject};
+use spawnlab::scenario::subject::{Deployed, Subject};
 
 /// Files of the repository by their place on the lab disk; see `build.rs`.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/lab_files.rs"));

@@ -2,16 +2,15 @@
 
 use camino::Utf8Path;
 use spawnlab::{
-    attach,
-    container::quote,
-    error::{Error, Result},
-    event::Events,
-    host::Host,
     layer::kept::Kept,
+    run::stage::Stage,
     scenario::Base,
-    scratch::{self, Scratch},
-    stage::Stage,
-    verdict::Verdict,
+    util::{
+        error::{Error, Result},
+        scratch::{self, Scratch},
+    },
+    verdict::{Verdict, event::Events},
+    vm::{container::quote, host::Host, terminal},
 };
 
 use crate::engine::{self, Layer, Options};
@@ -76,7 +75,7 @@ async fn attached(host: Host, container: Option<&str>) -> Result<()> {
         Some(name) => format!("machinectl --quiet shell {}", quote(name)),
         None => "bash -l || sh -l".to_owned(),
     };
-    let attached = attach::attach(&host, &command).await;
+    let attached = terminal::attach(&host, &command).await;
     host.shut_down().await?;
     attached
 }

@@ -4,23 +4,26 @@ use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    engine::{Course, Engine},
-    error::{Error, Result},
-    event::Events,
     image::Cache,
-    known::Known,
-    qemu::accel::Choice,
-    scenario::{Base, Guarantee, Surrounding},
-    scratch,
-    stage::{
-        Stage, StageOptions,
-        choice::{ImageChoice, ImageOptions},
-        declarations::Declarations,
-        programs,
-        refused::Leases,
+    run::{
+        engine::{Course, Engine},
+        known::Known,
+        stage::{
+            Stage, StageOptions,
+            choice::{ImageChoice, ImageOptions},
+            declarations::Declarations,
+            programs,
+            refused::Leases,
+        },
+        trial::Failed,
     },
-    subject::Subject,
-    trial::Failed,
+    scenario::{Base, Guarantee, Surrounding, subject::Subject},
+    util::{
+        error::{Error, Result},
+        scratch,
+    },
+    verdict::event::Events,
+    vm::qemu::accel::Choice,
 };
 
 use crate::{cli::again::Again, firewall::Firewall, registry::Chosen, under::under};
@@ -72,7 +75,7 @@ pub enum Layer {
 }
 
 /// Finds (or builds) the image, proves the accelerator, sends
-/// [`spawnlab::event::Event::EnvironmentKnown`], and makes the layers that `chosen` start from.
+/// [`spawnlab::verdict::event::Event::EnvironmentKnown`], and makes the layers that `chosen` start from.
 /// Evidence of the layers goes below `report_dir`.
 ///
 /// # Errors

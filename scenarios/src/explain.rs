@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    error::{Error, Result},
-    event::Events,
-    host::Host,
+    diagnose::{self, Diagnosis, Endpoint},
     layer::{kept::Kept, saved::Layer as Saved},
+    run::stage::Stage,
     scenario::Base,
-    scratch::{self, Scratch},
-    stage::Stage,
-    verdict::Verdict,
-    walk::{self, Walk, Way},
+    util::{
+        error::{Error, Result},
+        scratch::{self, Scratch},
+    },
+    verdict::{Verdict, event::Events},
+    vm::host::Host,
 };
 
 use crate::engine::{self, Layer, Options};
@@ -30,12 +31,17 @@ pub enum Place {
 ///
 /// # Errors
 /// The layer can't be made, or the host can't be resumed.
-pub async fn walk(options: Options, place: Place, way: &Way, events: &Events) -> Result<Walk> {
+pub async fn walk(
+    options: Options,
+    place: Place,
+    way: &Endpoint,
+    events: &Events,
+) -> Result<Diagnosis> {
     scratch::sweep()?;
     // Swept by a later run if this one is killed.
     let evidence = Scratch::new()?;
     let host = host(options, place, evidence.path(), events).await?;
-    let walk = walk::walk(&host, way).await?;
+    let walk = diagnose::diagnose(&host, way).await?;
     host.shut_down().await?;
     Ok(walk)
 }

@@ -3,10 +3,10 @@
 use camino::Utf8PathBuf;
 use serde::Serialize;
 use spawnlab::{
-    error::{Error, Result},
-    event::Events,
     image::Refresh,
-    stage::choice::{self, ImageChoice, ImageOptions},
+    run::stage::choice::{self, ImageChoice, ImageOptions},
+    util::error::{Error, Result},
+    verdict::event::Events,
 };
 
 use crate::{assets, engine::cache};

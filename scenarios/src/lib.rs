@@ -23,4 +23,4 @@ mod settle;
 pub mod side;
 mod under;
 
-pub use spawnlab::facts;
+pub use spawnlab::scenario::facts;

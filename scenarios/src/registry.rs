@@ -1,6 +1,6 @@
 //! Every scenario there is, in the order in which they are listed and run.
 
-pub use spawnlab::chosen::{Chosen, each, each_sabotaged};
+pub use spawnlab::run::chosen::{Chosen, each, each_sabotaged};
 use spawnlab::scenario::Scenario;
 
 use crate::areas::{

@@ -1,7 +1,7 @@
 //! One side of a comparison, as the command line gives it: `VAR=VALUE`, once per variable.
 
 use camino::Utf8Path;
-use spawnlab::stage::{choice::ImageOptions, declarations::Declarations, flake};
+use spawnlab::run::stage::{choice::ImageOptions, declarations::Declarations, flake};
 
 use crate::firewall::Firewall;
 

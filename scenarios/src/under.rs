@@ -4,13 +4,13 @@
 use std::{sync::Arc, time::Duration};
 
 use spawnlab::{
-    Error, digest,
-    host::Host,
+    Error,
     layer::{recipe::Recipe, saved::Layer, stack::Stack},
     prelude::{Broken, Outcome},
-    scenario::Base,
-    subject::Subject,
-    trial,
+    run::trial,
+    scenario::{Base, subject::Subject},
+    util::digest,
+    vm::host::Host,
 };
 
 use crate::{firewall::Firewall, settle};

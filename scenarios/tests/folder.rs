@@ -9,10 +9,10 @@ use std::{process::Command, time::Duration};
 use camino::{Utf8Path, Utf8PathBuf};
 use common::default_image;
 use spawnlab::{
-    event::Events,
     image::{Image, Manifest},
     layer::{platform::Platform, stack::Stack},
-    qemu::{
+    verdict::event::Events,
+    vm::qemu::{
         accel::{self, Choice},
         identity,
     },

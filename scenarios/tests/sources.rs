@@ -70,7 +70,7 @@ fn plain(path: &Path) -> PathBuf {
 fn what_programs_embed_is_among_the_sources_of_nix() {
     let listed = listed();
     let mut files = vec![];
-    for member in ["agent", "harness", "scenarios", "tooling"] {
+    for member in ["harness", "scenarios", "tooling"] {
         rust_files(&repository().join(member), &mut files);
     }
     let (mut seen, mut missing) = (0, vec![]);

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use scenarios::{assets, cli::known, registry::AREAS};
-use spawnlab::suite::Suite;
+use spawnlab::run::suite::Suite;
 
 fn main() -> ExitCode {
     match known::built_in() {

@@ -7,7 +7,7 @@ use spawnlab::{
     Error, Result,
     layer::{cold::Cold, saved::Layer},
     prelude::Deploy,
-    scratch::Scratch,
+    util::scratch::Scratch,
 };
 
 use super::stats::Samples;

@@ -5,10 +5,12 @@ use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Duration, tim
 use serde_json::{Value, json};
 use spawnlab::{
     Error, Result,
-    event::Events,
     layer::saved::Layer,
-    poll::{self, Seen},
-    scratch::{self, Scratch},
+    util::{
+        poll::{self, Seen},
+        scratch::{self, Scratch},
+    },
+    verdict::event::Events,
 };
 use tokio::task::JoinSet;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use camino::Utf8Path;
 use spawnlab::{
     Error, Result,
-    qemu::process::{Process, ProcessSpec},
+    vm::qemu::process::{Process, ProcessSpec},
 };
 
 /// Far more than any machine needs: a suite that hangs ends the benchmark.

@@ -7,7 +7,11 @@ use std::{
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use spawnlab::{lab::LOOPS, qemu::accel::Choice, scenario::Guarantee, trial::Failed};
+use spawnlab::{
+    run::trial::Failed,
+    scenario::{Guarantee, lab::LOOPS},
+    vm::qemu::accel::Choice,
+};
 
 use super::{
     again::Again,

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use spawnlab::{
     Error, Result,
-    event::Events,
     layer::saved::Layer,
     report::{drive::drive, terminal::Terminal},
+    run::stage::Stage,
     scenario::Base,
-    scratch::{self, Scratch},
-    stage::Stage,
+    util::scratch::{self, Scratch},
+    verdict::event::Events,
 };
 
 use super::{

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde_json::json;
-use spawnlab::{image::Cache, qemu::accel};
+use spawnlab::{image::Cache, vm::qemu::accel};
 
 use super::{exit::Exit, print, trouble::Trouble};
 use crate::doctor::{

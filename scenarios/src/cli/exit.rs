@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 use spawnlab::{
-    event::Summary,
-    qualify::Came,
-    verify::{Overall, Word},
+    campaign::{
+        qualify::Came,
+        verify::{Overall, Word},
+    },
+    verdict::event::Summary,
 };
 
 /// How the command ends.
@@ -75,10 +77,7 @@ impl From<Came> for Exit {
 mod tests {
     use std::time::Duration;
 
-    use spawnlab::{
-        event::Record,
-        verdict::{Failure, Verdict},
-    };
+    use spawnlab::verdict::{Failure, Verdict, event::Record};
 
     use super::*;
 

@@ -4,9 +4,9 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use serde_json::json;
 use spawnlab::{
-    event::Events,
+    diagnose::{self, Diagnosis, Endpoint},
     report::{drive::drive, terminal::Terminal},
-    walk::{self, Walk, Way},
+    verdict::event::Events,
 };
 
 use super::{again::Again, args::LabArgs, exit::Exit, print, trouble::Trouble};
@@ -71,7 +71,7 @@ pub(super) async fn explain(args: &ExplainArgs) -> Result<Exit, Trouble> {
     })
 }
 
-fn way(args: &ExplainArgs) -> Result<Way, Trouble> {
+fn way(args: &ExplainArgs) -> Result<Endpoint, Trouble> {
     let name = &args.container;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     // As systemd has it for machines.
@@ -81,7 +81,7 @@ fn way(args: &ExplainArgs) -> Result<Way, Trouble> {
         return Err(Trouble::usage("container", why)
             .hint("names have at most 64 letters, digits, and -_. between them"));
     }
-    let mut way = Way::to(name);
+    let mut way = Endpoint::to(name);
     way.demanded = args.port.is_some() || args.service.is_some();
     if let Some(port) = args.port {
         way.port = port;
@@ -95,14 +95,14 @@ fn way(args: &ExplainArgs) -> Result<Way, Trouble> {
     Ok(way)
 }
 
-async fn walked(args: &ExplainArgs, way: &Way) -> Result<Walk, Trouble> {
+async fn walked(args: &ExplainArgs, way: &Endpoint) -> Result<Diagnosis, Trouble> {
     let trouble = |error| Trouble::infrastructure("explain", error);
     if args.here {
         if !rustix::process::geteuid().is_root() {
             let why = "the namespaces of a container are seen by root alone";
             return Err(Trouble::usage("--here", why).hint("run it with sudo"));
         }
-        return walk::walk_here(way).await.map_err(trouble);
+        return diagnose::diagnose_here(way).await.map_err(trouble);
     }
     let options = args
         .lab
@@ -121,9 +121,9 @@ async fn walked(args: &ExplainArgs, way: &Way) -> Result<Walk, Trouble> {
     walk.map_err(trouble)
 }
 
-fn object(walk: &Walk) -> serde_json::Value {
+fn object(walk: &Diagnosis) -> serde_json::Value {
     json!({
-        "container": walk.facts.way.container,
+        "container": walk.facts.endpoint.container,
         "sound": walk.broken().is_none(),
         "broken": walk.broken().map(|step| step.hop),
         "steps": walk.steps,
@@ -143,14 +143,14 @@ mod tests {
         args: ExplainArgs,
     }
 
-    fn read(words: &[&str]) -> Result<Way, Trouble> {
+    fn read(words: &[&str]) -> Result<Endpoint, Trouble> {
         let words = [&["explain"], words].concat();
         way(&Line::try_parse_from(words).expect("a command line").args)
     }
 
     #[test]
     fn a_service_is_demanded_only_if_it_is_named() {
-        assert_eq!(read(&["web"]), Ok(Way::to("web")));
+        assert_eq!(read(&["web"]), Ok(Endpoint::to("web")));
         let way = read(&["web", "--service", "caddy", "--port", "8080"]).expect("a way");
         assert_eq!((way.service.as_str(), way.port), ("caddy.service", 8080));
         assert!(way.demanded);

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use spawnlab::{
-    event::Events,
     report::{drive::drive, terminal::Terminal},
+    verdict::event::Events,
 };
 
 use super::{

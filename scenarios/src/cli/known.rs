@@ -1,7 +1,7 @@
 //! The list of known bugs: the user's, or the one that the command carries along.
 
 use camino::Utf8Path;
-use spawnlab::known::Known;
+use spawnlab::run::known::Known;
 
 use super::trouble::Trouble;
 use crate::registry;

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use spawnlab::stage::choice::ImageOptions;
+use spawnlab::run::stage::choice::ImageOptions;
 
 use super::trouble::Trouble;
 

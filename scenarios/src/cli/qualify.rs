@@ -3,11 +3,10 @@
 use std::{fmt::Write as _, sync::Arc, time::Instant};
 
 use spawnlab::{
-    event::{Event, Events},
-    known::Known,
-    qualify::{self, Case, Missing, Qualification, text},
+    campaign::qualify::{self, Case, Missing, Qualification, text},
     report::{dir::Dir, drive::drive, terminal::Terminal},
-    runner::Interrupt,
+    run::{known::Known, runner::Interrupt},
+    verdict::event::{Event, Events},
 };
 use tokio::runtime::Handle;
 

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use spawnlab::{lab::LOOPS, qualify::shard::Shard};
+use spawnlab::{campaign::qualify::shard::Shard, scenario::lab::LOOPS};
 
 use super::{
     args::{Accel, Promises, promises},

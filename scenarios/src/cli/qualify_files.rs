@@ -4,7 +4,7 @@ use std::io;
 
 use camino::Utf8Path;
 use spawnlab::{
-    qualify::{self, Qualification, junit, markdown},
+    campaign::qualify::{self, Qualification, junit, markdown},
     report::dir::{Dir, DirError},
 };
 

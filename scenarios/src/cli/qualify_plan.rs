@@ -1,7 +1,7 @@
 //! From a matrix and a command line to the cases that are to run.
 
 use camino::Utf8PathBuf;
-use spawnlab::qualify::{
+use spawnlab::campaign::qualify::{
     Plan, Planned,
     cover::{self, Cover},
     matrix::{Cell, Matrix},

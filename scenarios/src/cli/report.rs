@@ -4,7 +4,7 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    qualify::{self, Qualification, merge, text},
+    campaign::qualify::{self, Qualification, merge, text},
     report::dir::remake_html,
 };
 

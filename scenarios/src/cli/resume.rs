@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
     layer::kept::{self, Found},
-    runner::{STARTED, Started},
+    run::runner::{STARTED, Started},
 };
 
 use super::{args::ResumeArgs, exit::Exit, print, report_dir, trouble::Trouble};

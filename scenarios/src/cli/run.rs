@@ -3,15 +3,15 @@
 use std::{num::NonZeroUsize, sync::Arc, time::Instant};
 
 use spawnlab::{
-    event::{Event, Events, Record, Summary},
-    lab::LOOPS,
     report::{
         dir::Dir,
         drive::drive,
         terminal::{Terminal, Volume},
         usual::{self, Usual},
     },
-    runner::{self, Interrupt},
+    run::runner::{self, Interrupt},
+    scenario::lab::LOOPS,
+    verdict::event::{Event, Events, Record, Summary},
 };
 use tokio::runtime::Handle;
 
@@ -154,14 +154,14 @@ impl Session<'_> {
             Ok(engine) => engine,
             Err(error) => return broken(error),
         };
-        let jobs = chosen.iter().map(|chosen| engine.job(*chosen)).collect();
+        let tasks = chosen.iter().map(|chosen| engine.task(*chosen)).collect();
         let mut how = runner::Options::new(dir.path());
         how.bodies = Some(self.bodies.clone());
         if let Err(error) = how.admit(self.jobs, engine.slots(self.jobs)) {
             return broken(error);
         }
         how.fail_fast = self.fail_fast;
-        let finished = runner::run(jobs, &how, self.interrupt, events).await;
+        let finished = runner::run(tasks, &how, self.interrupt, events).await;
         (finished.summary(begin.elapsed()), finished.records, false)
     }
 }

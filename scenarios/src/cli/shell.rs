@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 
 use spawnlab::{
-    event::{Event, Events, Summary},
     report::{drive::drive, terminal::Terminal},
+    verdict::event::{Event, Events, Summary},
 };
 
 use super::{again::Again, args::ShellArgs, exit::Exit, trouble::Trouble};

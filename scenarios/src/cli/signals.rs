@@ -4,8 +4,8 @@
 use std::{io, thread};
 
 use spawnlab::{
-    runner::{Interrupt, interrupt},
-    scratch,
+    run::runner::{Interrupt, interrupt},
+    util::scratch,
 };
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use spawnlab::{
-    declared::{self, Found, Problem, Target},
     image::NixpkgsGiven,
-    known::Known,
-    scenario::Scenario,
-    subject::{CONTAINERS, Deployed},
+    run::known::Known,
+    scenario::{
+        Scenario,
+        declared::{self, Found, Problem, Target},
+        subject::{CONTAINERS, Deployed},
+    },
 };
 
 use super::{again::Again, args::LabArgs, args::Promises, tool, trouble::Trouble};

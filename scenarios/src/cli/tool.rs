@@ -1,7 +1,7 @@
 //! The deploy tool that the user names.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use spawnlab::tool;
+use spawnlab::scenario::tool;
 
 use super::trouble::Trouble;
 

@@ -3,15 +3,19 @@
 use camino::Utf8PathBuf;
 use spawnlab::{
     Error,
-    engine::Engine,
-    event::{Event, Events, Summary},
-    job::Job,
+    campaign::verify::{self, Compared, Comparison, Runs, text},
     report::{dir::Dir, drive::drive, text::millis},
-    runner::{self, Finished, Interrupt},
+    run::{
+        engine::Engine,
+        runner::{self, Finished, Interrupt},
+        task::Task,
+        trial::Look,
+    },
     scenario::{Base, Scenario, Surrounding},
-    trial::Look,
-    verdict::Verdict,
-    verify::{self, Compared, Comparison, Runs, text},
+    verdict::{
+        Verdict,
+        event::{Event, Events, Summary},
+    },
 };
 use tokio::runtime::Handle;
 
@@ -144,7 +148,7 @@ impl Session<'_> {
     }
 
     /// For each scenario its runs, base and change by turns: what changes with time hits both alike.
-    fn jobs(&self, engines: &[Engine]) -> Vec<Job> {
+    fn jobs(&self, engines: &[Engine]) -> Vec<Task> {
         let mut jobs = vec![];
         for chosen in self.chosen {
             let scenario = chosen.scenario;
@@ -159,20 +163,20 @@ impl Session<'_> {
                         script: LOOK,
                     };
                     let run = usize::try_from(number - 1).unwrap_or(0);
-                    let mut job = engine.compared(scenario, name, run, look);
-                    job.skip = skip.clone().or_else(|| engine.skip(scenario));
+                    let mut task = engine.compared(scenario, name, run, look);
+                    task.skip = skip.clone().or_else(|| engine.skip(scenario));
                     if let Some(verdict) = &undecided {
                         let verdict = verdict.clone();
-                        job.body = Box::new(|_| Box::pin(async { verdict }));
+                        task.body = Box::new(|_| Box::pin(async { verdict }));
                     }
-                    jobs.push(job);
+                    jobs.push(task);
                 }
             }
             // What one side skips says nothing about the change, and is not worth the other's time.
             let from = jobs.len() - 2 * usize::try_from(self.args.repeat.get()).unwrap_or(0);
-            let why = jobs[from..].iter().find_map(|job| job.skip.clone());
-            for job in &mut jobs[from..] {
-                job.skip.clone_from(&why);
+            let why = jobs[from..].iter().find_map(|task| task.skip.clone());
+            for task in &mut jobs[from..] {
+                task.skip.clone_from(&why);
             }
         }
         jobs
@@ -311,5 +315,5 @@ fn tell(event: &Event) {
         Event::Interrupted => "interrupted: stopping what runs (once more: stop at once)".into(),
         _ => return,
     };
-    print::stderr(&format!("{}\n", spawnlab::report::text::printable(&line)));
+    print::stderr(&format!("{}\n", spawnlab::util::text::printable(&line)));
 }

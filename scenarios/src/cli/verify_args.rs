@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use spawnlab::{scenario::Guarantee, trial::Failed};
+use spawnlab::{run::trial::Failed, scenario::Guarantee};
 
 use super::{
     again::Again,

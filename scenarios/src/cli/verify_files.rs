@@ -4,8 +4,8 @@ use std::io;
 
 use camino::Utf8Path;
 use spawnlab::{
+    campaign::verify::{Comparison, junit, markdown},
     report::dir::Dir,
-    verify::{Comparison, junit, markdown},
 };
 
 use super::{trouble::Trouble, verify_args::VerifyArgs};

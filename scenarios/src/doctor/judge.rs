@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use serde::Serialize;
-use spawnlab::slots::CLONE;
+use spawnlab::vm::slots::CLONE;
 
 use super::probes::{Kvm, Probes};
 use crate::human;

@@ -8,7 +8,7 @@ use spawnlab::{
         clean::{Which, clean},
         list,
     },
-    scratch,
+    util::scratch,
 };
 
 /// By kind, each with its folder.

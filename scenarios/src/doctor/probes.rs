@@ -7,11 +7,13 @@ use serde::Serialize;
 use spawnlab::{
     image::Cache,
     layer::list,
-    memory,
-    qemu::{
-        accel::{self, Choice},
-        args::Accel,
-        identity,
+    vm::{
+        memory,
+        qemu::{
+            accel::{self, Choice},
+            args::Accel,
+            identity,
+        },
     },
 };
 use tokio::process::Command;

@@ -2,9 +2,10 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    event::Record,
-    qualify::{self, Case, Missing, Plan, Planned, Qualification, cover::Cover, shard::Shard},
-    verdict::Verdict,
+    campaign::qualify::{
+        self, Case, Missing, Plan, Planned, Qualification, cover::Cover, shard::Shard,
+    },
+    verdict::{Verdict, event::Record},
 };
 
 use crate::command::{spawnlab, stderr, stdout};

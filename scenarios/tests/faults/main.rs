@@ -22,18 +22,19 @@ use scenarios::{
     explain,
 };
 use spawnlab::{
-    event::Events,
-    hop::Hop,
-    host::Host,
+    diagnose::{self, Endpoint},
     image::Cache,
     layer::saved::Layer,
     report::{
         drive::{Driver, drive},
         terminal::Terminal,
     },
-    scratch::{self, Scratch},
-    slots::{Bound, Slots},
-    walk::{self, Way},
+    util::scratch::{self, Scratch},
+    verdict::{event::Events, hop::Hop},
+    vm::{
+        host::Host,
+        slots::{Bound, Slots},
+    },
 };
 use table::{Fault, HELP, LISTED, OTHERS};
 use tokio::{runtime::Runtime, sync::OnceCell};
@@ -181,7 +182,9 @@ impl Session {
         for fault in faults {
             inject(&host, fault).await?;
         }
-        let walk = walk::walk(&host, &Way::to("web")).await.map_err(text_of)?;
+        let walk = diagnose::diagnose(&host, &Endpoint::to("web"))
+            .await
+            .map_err(text_of)?;
         let named = walk.broken().map(|step| step.hop);
         if let Some(dir) = record {
             let names: Vec<_> = faults.iter().map(|fault| fault.name).collect();

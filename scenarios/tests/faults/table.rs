@@ -1,6 +1,6 @@
 //! What is broken, and the hop that has to be named.
 
-use spawnlab::hop::Hop;
+use spawnlab::verdict::hop::Hop;
 
 /// A way to break a host.
 #[derive(Debug, Clone, Copy)]

@@ -183,7 +183,7 @@ fi
 # --- the shell programs
 
 if command -v shellcheck >/dev/null; then
-    expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$tests/flake.sh" "$repository/harness/lab/provision" \
+    expect "shellcheck is content" shellcheck "$nix/apply" "$tests/run.sh" "$tests/flake.sh" "$repository/harness/engine/lab/provision" \
         "$repository/nix/verify.sh" "$repository/nix/tests/verify.sh" "$images/disk.sh" "$images/own-flake.sh"
     expect "shellcheck is content with what scenarios call" shellcheck -s sh "$repository"/scenarios/lab/tools/*
     expect "shellcheck is content with the guests" shellcheck -s sh "$repository"/vm-images/guests/lib/*.sh

@@ -5,7 +5,7 @@ mod page;
 
 use std::process::ExitCode;
 
-use spawnlab::suite::Suite;
+use spawnlab::run::suite::Suite;
 
 fn main() -> ExitCode {
     Suite::of(&[page::SCENARIOS, limits::SCENARIOS])

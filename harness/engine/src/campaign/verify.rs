@@ -1,0 +1,173 @@
+//! Base against change: what a change does, judged from the same scenarios on clones of both sides.
+//!
+//! Everything here is computed from records and from what the trials left in their evidence folders;
+//! no VM is touched.
+
+mod judge;
+pub mod junit;
+pub mod markdown;
+mod seen;
+#[cfg(test)]
+mod tests;
+pub mod text;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use judge::{compare, overall};
+pub use seen::{Looked, look};
+
+use crate::verdict::{
+    event::{Environment, Record},
+    hop::Hop,
+};
+
+/// The layout of [`Comparison`] as it is written to `verify.json`.
+pub const VERSION: u32 = 1;
+
+/// A whole comparison: what `verify.json` holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The layout: [`VERSION`].
+    pub version: u32,
+    /// The side that the change is measured against.
+    pub base: Side,
+    /// The side with the change.
+    pub change: Side,
+    /// How often each scenario ran on each side.
+    pub repeat: u32,
+    /// What the runs of one side share and what they do not, a sentence each: what is shared was seen
+    /// once, however often scenarios ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<String>,
+    /// The scenarios, in the order in which they were selected.
+    pub scenarios: Vec<Compared>,
+    /// What it comes to.
+    pub overall: Overall,
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Side {
+    /// Its variables as they were given, such as `firewall=nixos`.
+    pub variables: Vec<String>,
+    /// What it ran on; absent if it came to nothing.
+    pub environment: Option<Environment>,
+}
+
+/// What a change does to one scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "effect")]
+pub enum Effect {
+    /// It failed on the base each time and passes with the change each time.
+    Fixed,
+    /// It passed on the base each time and fails with the change each time.
+    Broken,
+    /// It passed each time on both sides.
+    StillWorks,
+    /// It failed each time on both sides.
+    StillFails,
+    /// A side did not come out the same each time.
+    Flaky,
+    /// It was not run, or not on both sides.
+    Skipped {
+        /// Why.
+        why: String,
+    },
+    /// The lab failed, or the run was cut short: nothing can be said.
+    Undecided {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Effect {
+    /// The words that reports print.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Broken => "broken",
+            Self::StillWorks => "still works",
+            Self::StillFails => "still fails",
+            Self::Flaky => "flaky",
+            Self::Skipped { .. } => "skipped",
+            Self::Undecided { .. } => "undecided",
+        }
+    }
+
+    /// Whether a reader has to be told why.
+    #[must_use]
+    pub fn is_telling(&self) -> bool {
+        matches!(
+            self,
+            Self::Fixed | Self::Broken | Self::Flaky | Self::Undecided { .. }
+        )
+    }
+}
+
+/// One scenario on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// `area::name`.
+    pub name: String,
+    /// The sentence that it proves.
+    pub claim: String,
+    /// What the change does to it.
+    #[serde(flatten)]
+    pub effect: Effect,
+    /// The hops that are broken on one side and whole on the other, first to last.
+    pub hops: Vec<Hop>,
+    /// What came of it on the base.
+    pub base: Runs,
+    /// What came of it with the change.
+    pub change: Runs,
+    /// The command that compares just this again.
+    pub again: String,
+}
+
+/// What came of one scenario on one side.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runs {
+    /// How many runs passed.
+    pub passed: u32,
+    /// Every run.
+    pub records: Vec<Record>,
+    /// What was seen on the host of one run: the first that did not pass, else the first.
+    pub looked: Looked,
+}
+
+/// What a comparison comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overall {
+    /// The one word.
+    pub word: Word,
+    /// The one line.
+    pub sentence: String,
+    /// How many scenarios of each effect, by [`Effect::word`].
+    pub counts: BTreeMap<String, usize>,
+    /// What kept the scenarios from being run at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What a comparison comes to, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// Something is fixed, and nothing is broken or flaky.
+    DoesWhatItClaims,
+    /// Nothing is fixed, and nothing is broken or flaky.
+    NoEffect,
+    /// Something is broken.
+    Breaks,
+    /// Nothing is broken for sure, but something is flaky.
+    Flaky,
+    /// The lab failed for some scenario, and nothing is broken or flaky.
+    Undecided,
+    /// No scenario ran on both sides.
+    NothingCompared,
+    /// The user cut it short.
+    Interrupted,
+}

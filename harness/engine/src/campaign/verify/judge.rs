@@ -1,0 +1,161 @@
+//! From runs to effects, and from effects to the one line.
+
+use std::collections::BTreeMap;
+
+use super::{Compared, Effect, Overall, Runs, Word};
+use crate::{
+    diagnose::{Condition, Step},
+    report::text,
+    verdict::{Verdict, event::Record, hop::Hop},
+};
+
+/// What the change does to the scenario `name`, from its records on both sides.
+#[must_use]
+pub fn compare(name: &str, claim: &str, again: String, base: Runs, change: Runs) -> Compared {
+    let effect = effect(&base.records, &change.records);
+    let hops = match effect {
+        Effect::Fixed => mended(&base.looked.walk, &change.looked.walk),
+        Effect::Broken => mended(&change.looked.walk, &base.looked.walk),
+        _ => vec![],
+    };
+    Compared {
+        name: name.to_owned(),
+        claim: claim.to_owned(),
+        effect,
+        hops,
+        base,
+        change,
+        again,
+    }
+}
+
+/// How one side of a scenario came out.
+enum Came {
+    Out(bool),
+    Mixed,
+    Skipped(String),
+    Nowhere(String),
+}
+
+fn came(side: &str, records: &[Record]) -> Came {
+    let mut skipped = None;
+    let (mut passed, mut failed) = (0_usize, 0_usize);
+    for record in records {
+        match &record.verdict {
+            Verdict::Passed | Verdict::UnexpectedPass { .. } => passed += 1,
+            Verdict::Failed(_) | Verdict::ExpectedFailure { .. } | Verdict::TimedOut { .. } => {
+                failed += 1;
+            }
+            Verdict::Flaky { .. } => return Came::Mixed,
+            Verdict::Skipped { why } => skipped = Some(why),
+            Verdict::Infrastructure { .. } | Verdict::Interrupted => {
+                let essence = text::essence(&record.verdict);
+                return Came::Nowhere(format!("{side}: {essence}"));
+            }
+        }
+    }
+    match (passed, failed, skipped) {
+        (0, 0, Some(why)) => Came::Skipped(why.clone()),
+        (0, 0, None) => Came::Nowhere(format!("{side}: it was not run")),
+        (_, 0, None) => Came::Out(true),
+        (0, _, None) => Came::Out(false),
+        _ => Came::Mixed,
+    }
+}
+
+fn effect(base: &[Record], change: &[Record]) -> Effect {
+    match (came("base", base), came("change", change)) {
+        (Came::Nowhere(why), _) | (_, Came::Nowhere(why)) => Effect::Undecided { why },
+        (Came::Skipped(one), Came::Skipped(other)) if one == other => Effect::Skipped { why: one },
+        (Came::Skipped(why), _) => Effect::Skipped {
+            why: format!("on the base: {why}"),
+        },
+        (_, Came::Skipped(why)) => Effect::Skipped {
+            why: format!("with the change: {why}"),
+        },
+        (Came::Mixed, _) | (_, Came::Mixed) => Effect::Flaky,
+        (Came::Out(false), Came::Out(true)) => Effect::Fixed,
+        (Came::Out(true), Came::Out(false)) => Effect::Broken,
+        (Came::Out(true), Came::Out(true)) => Effect::StillWorks,
+        (Came::Out(false), Came::Out(false)) => Effect::StillFails,
+    }
+}
+
+/// The hops that are broken in `red` and whole in `green`.
+fn mended(red: &[Step], green: &[Step]) -> Vec<Hop> {
+    let has = |steps: &[Step], hop: Hop, condition: Condition| {
+        let wanted = |step: &Step| step.hop == hop && step.condition == condition;
+        steps.iter().any(wanted)
+    };
+    Hop::ALL
+        .into_iter()
+        .filter(|hop| has(red, *hop, Condition::Broken) && has(green, *hop, Condition::Ok))
+        .collect()
+}
+
+/// What `scenarios` come to together.
+#[must_use]
+pub fn overall(scenarios: &[Compared], interrupted: bool) -> Overall {
+    let mut counts = BTreeMap::new();
+    for compared in scenarios {
+        *counts
+            .entry(compared.effect.word().to_owned())
+            .or_insert(0_usize) += 1;
+    }
+    let count = |word: &str| counts.get(word).copied().unwrap_or(0);
+    let (fixed, broken) = (count("fixed"), count("broken"));
+    let (flaky, undecided) = (count("flaky"), count("undecided"));
+    let both_ran = scenarios.len() - count("skipped") - undecided;
+    let (word, sentence) = if interrupted {
+        let sentence = "interrupted: nothing can be said of the change";
+        (Word::Interrupted, sentence.to_owned())
+    } else if broken > 0 {
+        let aside = match fixed {
+            0 => String::new(),
+            fixed => format!(", and fixes {fixed}"),
+        };
+        let sentence = format!("the change breaks {broken}{aside}");
+        (Word::Breaks, sentence)
+    } else if flaky > 0 {
+        let sentence = format!("the change can't be judged: {flaky} flaky");
+        (Word::Flaky, sentence)
+    } else if undecided > 0 {
+        let sentence = format!("the change can't be judged: the lab failed for {undecided}");
+        (Word::Undecided, sentence)
+    } else if both_ran == 0 {
+        let sentence = "nothing was compared: no scenario ran on both sides";
+        (Word::NothingCompared, sentence.to_owned())
+    } else if fixed > 0 {
+        let sentence = format!("the change does what it claims: it fixes {fixed}");
+        let hops = hops(scenarios);
+        let sentence = match hops.is_empty() {
+            true => sentence,
+            false => format!("{sentence} (hops: {hops})"),
+        };
+        (Word::DoesWhatItClaims, sentence)
+    } else {
+        let sentence = "the change has no effect".to_owned();
+        (Word::NoEffect, sentence)
+    };
+    Overall {
+        word,
+        sentence,
+        counts,
+        error: None,
+    }
+}
+
+/// The hops of all scenarios that were fixed, first to last.
+fn hops(scenarios: &[Compared]) -> String {
+    let fixed = |hop: &Hop| {
+        scenarios
+            .iter()
+            .any(|compared| compared.effect == Effect::Fixed && compared.hops.contains(hop))
+    };
+    let hops: Vec<String> = Hop::ALL
+        .iter()
+        .filter(|hop| fixed(hop))
+        .map(ToString::to_string)
+        .collect();
+    hops.join(", ")
+}

@@ -1,0 +1,38 @@
+//! What a trial saw on its host, read back from its evidence folder.
+
+use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    diagnose::{self, Step},
+    run::trial,
+    verdict::{Verdict, event::Record},
+};
+
+/// What was seen on a host after its scenario.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    /// The chain, hop by hop.
+    pub walk: Vec<Step>,
+    /// What the script of [`trial::Look`] printed: counters, links, leases.
+    pub facts: Vec<String>,
+}
+
+/// What was seen in the one of `records` that says most: the first that did not pass, else the first.
+/// What can't be read is left out, as evidence that could not be collected is.
+#[must_use]
+pub fn look(report_dir: &Utf8Path, records: &[Record]) -> Looked {
+    let red = |record: &&Record| record.verdict != Verdict::Passed;
+    let Some(record) = records.iter().find(red).or_else(|| records.first()) else {
+        return Looked::default();
+    };
+    let dir = report_dir.join(&record.evidence);
+    let walk = fs_err::read(dir.join(diagnose::FILE)).ok();
+    let facts = fs_err::read_to_string(dir.join(trial::SIDE)).unwrap_or_default();
+    Looked {
+        walk: walk
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default(),
+        facts: facts.lines().map(str::to_owned).collect(),
+    }
+}

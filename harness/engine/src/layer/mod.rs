@@ -1,0 +1,23 @@
+//! Layers: running hosts saved whole, kept in the cache, named by the hash of what led to them.
+//!
+//! Uses images and VMs. Saving, finding, checking, cloning and removing saved hosts belongs here; what is done on
+//! a host before it is saved does not.
+
+mod built;
+mod checked;
+pub mod clean;
+pub mod cold;
+pub mod disk;
+pub mod evict;
+pub mod kept;
+pub mod key;
+pub mod labdisk;
+pub mod list;
+pub mod lock;
+pub mod platform;
+pub mod recipe;
+pub mod record;
+pub mod saved;
+mod space;
+pub mod sparse;
+pub mod stack;

@@ -1,0 +1,19 @@
+//! Pure consumers of [`crate::verdict::event::Event`]s: they read, and never touch a VM.
+//!
+//! [`run::Run`] folds the events into what is known of a run; [`json`], [`junit`] and [`html`] render it;
+//! the last of them reads the evidence, too.
+//! [`terminal::Terminal`] tells the same while it happens. [`dir::Dir`] is the folder that all of it
+//! goes to, and [`drive::drive`] feeds them.
+
+pub mod dir;
+pub mod drive;
+pub(crate) mod file;
+pub mod html;
+pub mod json;
+pub mod junit;
+pub mod run;
+#[cfg(test)]
+mod sample;
+pub mod terminal;
+pub mod text;
+pub mod usual;

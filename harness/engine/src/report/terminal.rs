@@ -1,0 +1,135 @@
+//! Tells a run while it happens: a live view on a terminal, plain lines elsewhere, groups and
+//! annotations under GitHub Actions.
+
+mod github;
+mod screen;
+mod teller;
+mod ticker;
+mod view;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{report::usual::Usual, verdict::event::Event};
+use screen::Screen;
+use teller::{How, Teller};
+use ticker::Ticker;
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Volume {
+    /// What did not come out as expected, and the end.
+    Quiet,
+    /// Every step and scenario, when it ends.
+    #[default]
+    Normal,
+    /// Also when it begins, its phases, and where its evidence is.
+    Verbose,
+}
+
+/// The terminal's reporter.
+///
+/// A writer that fails is no reason to end a run: what can't be printed is still in the files.
+pub struct Terminal {
+    teller: Arc<Mutex<Teller>>,
+    ticker: Option<Ticker>,
+}
+
+impl std::fmt::Debug for Terminal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Terminal").finish_non_exhaustive()
+    }
+}
+
+impl Terminal {
+    fn new(out: Box<dyn Write + Send>, how: How, colour: bool) -> Self {
+        Self {
+            teller: Arc::new(Mutex::new(Teller::new(out, how, colour))),
+            ticker: None,
+        }
+    }
+
+    /// Plain lines without colour to `out`.
+    #[must_use]
+    pub fn plain(out: Box<dyn Write + Send>) -> Self {
+        Self::new(out, How::Plain, false)
+    }
+
+    /// Lines with colour to `out`.
+    #[must_use]
+    pub fn coloured(out: Box<dyn Write + Send>) -> Self {
+        Self::new(out, How::Plain, true)
+    }
+
+    /// Lines with the workflow commands of GitHub Actions to `out`.
+    #[must_use]
+    pub fn github(out: Box<dyn Write + Send>) -> Self {
+        Self::new(out, How::Github, false)
+    }
+
+    /// Standard output as it is: a live view and colour on a terminal, neither elsewhere, and no
+    /// colour where `NO_COLOR` is set to anything. Groups and annotations where `GITHUB_ACTIONS` is `true`.
+    #[must_use]
+    pub fn stdout() -> Self {
+        let out = Box::new(io::stdout());
+        let is = |name: &str, value: &str| std::env::var_os(name).is_some_and(|is| is == value);
+        if is("GITHUB_ACTIONS", "true") {
+            return Self::github(out);
+        }
+        // A dumb terminal can't take back what stands there.
+        if !io::stdout().is_terminal() || is("TERM", "dumb") {
+            return Self::plain(out);
+        }
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self::new(out, How::Live(Screen::stdout()), !no_colour)
+    }
+
+    /// The same, telling more or less.
+    #[must_use]
+    pub fn with_volume(self, volume: Volume) -> Self {
+        self.lock(|teller| teller.volume = volume);
+        self
+    }
+
+    /// The same, knowing how long steps usually take, and noting how long they took.
+    #[must_use]
+    pub fn remembering(self, usual: Usual) -> Self {
+        self.lock(|teller| teller.usual = usual);
+        self
+    }
+
+    /// Tells `event`.
+    pub fn tell(&mut self, event: &Event) {
+        let over = matches!(event, Event::RunFinished(_));
+        if over {
+            self.ticker = None;
+        } else if self.ticker.is_none() {
+            self.ticker = Some(Ticker::start(Arc::clone(&self.teller), Teller::tick));
+        }
+        self.lock(|teller| teller.tell(event));
+    }
+
+    fn lock<T>(&self, work: impl FnOnce(&mut Teller) -> T) -> T {
+        work(&mut self.teller.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+const RED: &str = "1;31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+
+/// `text` in `colour`, where there `is` any.
+fn painted(is: bool, colour: &str, text: &str) -> String {
+    if is {
+        format!("\u{1b}[{colour}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod live_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! What a person sees, on a terminal without a window.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use super::*;
+use crate::util::text::printable;
+use crate::{
+    report::sample,
+    verdict::{
+        Verdict,
+        event::{Record, Summary},
+    },
+};
+
+#[derive(Clone)]
+struct Window(Arc<Mutex<vt100::Parser>>);
+
+impl Window {
+    fn new(rows: u16, columns: u16) -> Self {
+        Self(Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 100))))
+    }
+
+    fn parser(&self) -> MutexGuard<'_, vt100::Parser> {
+        self.0.lock().expect("not poisoned")
+    }
+
+    fn text(&self) -> String {
+        let text = self.parser().screen().contents();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        lines.join("\n").trim_end().to_owned()
+    }
+}
+
+impl Write for Window {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // As a terminal's line discipline has it.
+        let text = String::from_utf8_lossy(bytes).replace('\n', "\r\n");
+        self.parser().process(text.as_bytes());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A live view in a window of this size, with a memory in which booting takes 22 s.
+fn live(rows: u16, columns: u16) -> (Window, Teller) {
+    let window = Window::new(rows, columns);
+    let size = window.clone();
+    let screen = Screen::new(Box::new(move || {
+        let (rows, columns) = size.parser().screen().size();
+        (rows.into(), columns.into())
+    }));
+    let mut teller = Teller::new(Box::new(window.clone()), How::Live(screen), false);
+    teller.usual = memory();
+    (window, teller)
+}
+
+fn memory() -> Usual {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = camino::Utf8Path::from_path(folder.path()).expect("UTF-8");
+    let path = path.join("durations.json");
+    fs_err::write(&path, r#"{"layer booted": [22000, 21000, 25000]}"#).expect("written");
+    Usual::read(&path)
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn started(selected: usize) -> Event {
+    Event::RunStarted {
+        selected,
+        report_dir: "/runs/now".into(),
+    }
+}
+
+fn step(name: &str) -> Event {
+    Event::StepStarted { step: name.into() }
+}
+
+fn scenario(name: &str) -> Event {
+    Event::ScenarioStarted { name: name.into() }
+}
+
+fn ended(name: &str, verdict: Verdict) -> Event {
+    Event::ScenarioFinished(Box::new(Record {
+        name: name.into(),
+        verdict,
+        ..sample::run().records.remove(0)
+    }))
+}
+
+fn failed() -> Verdict {
+    let mut records = sample::run().records.into_iter();
+    let record = records.find(|record| matches!(record.verdict, Verdict::Failed(_)));
+    record.expect("a failed one").verdict
+}
+
+/// Three scenarios of which one has failed, and two run.
+fn in_the_middle(teller: &mut Teller) {
+    teller.tell_at(&started(12), seconds(0));
+    teller.tell_at(
+        &scenario("networking::lease_comes_from_the_host"),
+        seconds(60),
+    );
+    teller.tell_at(&scenario("names::name_is_the_leased_address"), seconds(61));
+    teller.tell_at(&scenario("deploy::rollback"), seconds(61));
+    teller.tell_at(&ended("deploy::rollback", failed()), seconds(64));
+    teller.tick_at(seconds(75));
+}
+
+#[rstest::rstest]
+#[case("of_usual", 12)]
+#[case("slow", 40)]
+fn a_layer_that_is_built(#[case] name: &str, #[case] after: u64) {
+    let (window, mut teller) = live(12, 80);
+    teller.tell_at(&started(51), seconds(0));
+    teller.tell_at(&step("layer booted"), seconds(1));
+    let phase = Event::StepPhase {
+        step: "layer booted".into(),
+        phase: "waiting for its services",
+    };
+    teller.tell_at(&phase, seconds(2));
+    teller.tick_at(seconds(1 + after));
+    insta::assert_snapshot!(format!("live_layer_{name}"), window.text());
+}
+
+#[test]
+fn an_image_of_which_nothing_is_known() {
+    let (window, mut teller) = live(12, 80);
+    teller.tell_at(&started(51), seconds(0));
+    teller.tell_at(&step("image debian-trixie"), seconds(0));
+    let progress = Event::StepProgress {
+        step: "image debian-trixie".into(),
+        message:
+            "\u{1b}[1mfetching\u{1b}[0m the host's packages with all that they depend on, and more"
+                .into(),
+    };
+    teller.tell_at(&progress, seconds(2));
+    teller.tick_at(seconds(95));
+    insta::assert_snapshot!("live_image", window.text());
+}
+
+#[rstest::rstest]
+#[case("wide", 80)]
+#[case("narrow", 40)]
+#[case("very_narrow", 14)]
+fn scenarios_run_and_a_failure_stands_above(#[case] name: &str, #[case] columns: u16) {
+    let (window, mut teller) = live(40, columns);
+    in_the_middle(&mut teller);
+    insta::assert_snapshot!(format!("live_scenarios_{name}"), window.text());
+}
+
+#[test]
+fn more_runs_than_the_window_has_rows() {
+    let (window, mut teller) = live(6, 60);
+    teller.tell_at(&started(20), seconds(0));
+    for number in 0..9 {
+        teller.tell_at(
+            &scenario(&format!("deploy::number_{number}")),
+            seconds(number),
+        );
+    }
+    insta::assert_snapshot!("live_low_window", window.text());
+}
+
+#[test]
+fn quiet_shows_nothing_that_moves() {
+    let (window, mut teller) = live(40, 80);
+    teller.volume = Volume::Quiet;
+    in_the_middle(&mut teller);
+    teller.tell_at(
+        &ended("names::name_is_the_leased_address", Verdict::Passed),
+        seconds(76),
+    );
+    insta::assert_snapshot!("live_quiet", window.text());
+}
+
+#[test]
+fn nothing_that_moved_is_left_at_the_end() {
+    let (window, mut teller) = live(40, 80);
+    in_the_middle(&mut teller);
+    teller.tell_at(
+        &ended("networking::lease_comes_from_the_host", Verdict::Passed),
+        seconds(76),
+    );
+    teller.tell_at(
+        &ended("names::name_is_the_leased_address", Verdict::Passed),
+        seconds(77),
+    );
+    let summary = Summary::of(&sample::run().records, false, seconds(77));
+    teller.tell_at(&Event::RunFinished(Box::new(summary)), seconds(77));
+    insta::assert_snapshot!("live_end", window.text());
+}
+
+/// A window of another width breaks what stands there; all of it has to go.
+#[rstest::rstest]
+#[case(80, 30)]
+#[case(30, 100)]
+fn a_window_that_is_resized(#[case] before: u16, #[case] after: u16) {
+    let (window, mut teller) = live(30, before);
+    in_the_middle(&mut teller);
+    // This terminal cuts lines off where others break them: what they would do is done by hand.
+    let text = window.text();
+    window.parser().screen_mut().set_size(30, after);
+    window.parser().process(b"\x1b[H\x1b[J");
+    let rewrapped = text.replace('\n', "\r\n");
+    window.parser().process(rewrapped.as_bytes());
+    teller.tick_at(seconds(80));
+    let text = window.text();
+    for once in ["to go", "running", "names::n", "networking::lease_c"] {
+        assert_eq!(text.matches(once).count(), 1, "{once}: {text}");
+    }
+}
+
+#[test]
+fn no_line_is_as_wide_as_the_window() {
+    for columns in 1..120 {
+        let (_, mut teller) = live(24, columns);
+        in_the_middle(&mut teller);
+        let shown = view::Window {
+            columns: columns.into(),
+            rows: 24,
+            colour: true,
+        };
+        for line in teller.view_lines(shown) {
+            use unicode_width::UnicodeWidthStr;
+            let width = printable(&line).width();
+            assert!(width < usize::from(columns).max(2), "{columns}: {line:?}");
+        }
+    }
+}

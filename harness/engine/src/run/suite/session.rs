@@ -1,0 +1,201 @@
+//! The layers of a process, and the tests on clones of them.
+
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use libtest_mimic::{Completion, Failed};
+
+use super::{Suite, environment::Environment, lock, report};
+use crate::{
+    image::Cache,
+    report::{
+        drive::{Driver, drive},
+        terminal::Terminal,
+        text,
+    },
+    run::{
+        chosen::Chosen,
+        engine::{Course, Engine},
+        runner::{self, Interrupt},
+        stage::{
+            Stage, StageOptions,
+            choice::{self, ImageChoice},
+            programs,
+        },
+    },
+    scenario::{Guarantee, lab::LOOPS, tool},
+    util::{error::Result, scratch},
+    verdict::{
+        Verdict,
+        event::{Event, Events, Record, Summary},
+    },
+};
+
+pub(super) struct Session {
+    engine: Engine,
+    options: runner::Options,
+    events: Events,
+    driver: Mutex<Option<Driver>>,
+    records: Mutex<Vec<Record>>,
+    begin: Instant,
+}
+
+impl Session {
+    /// Makes the layers that `selected` start from, and a report.
+    pub(super) async fn open(
+        suite: &Suite,
+        environment: &Environment,
+        selected: &[Chosen],
+    ) -> std::result::Result<Self, String> {
+        let begin = Instant::now();
+        let (events, receiver) = Events::channel();
+        // The test runner tells how tests end; what is told here is what comes before them.
+        let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
+        let tell = move |event: &Event| {
+            if !matches!(event, Event::ScenarioFinished(_) | Event::RunFinished(_)) {
+                terminal.tell(event);
+            }
+        };
+        let (path, dir) = report::folder(environment.report.as_deref())?;
+        let driver = drive(receiver, tell, dir).map_err(text_of)?;
+        events.send(Event::RunStarted {
+            selected: selected.len(),
+            report_dir: path.clone(),
+        });
+        let engine = match engine(suite, environment, selected, &path, &events).await {
+            Ok(engine) => engine,
+            Err(error) => {
+                let error = error.to_string();
+                let summary = Summary::broken(&error, begin.elapsed());
+                events.send(Event::RunFinished(Box::new(summary)));
+                drop(events);
+                let _ = driver.finish();
+                return Err(error);
+            }
+        };
+        let mut options = runner::Options::new(path);
+        // The test runner says how many at once; other processes of its kind say so, too.
+        options.slots = Some(engine.slots(None).map_err(text_of)?);
+        Ok(Self {
+            engine,
+            options,
+            events,
+            driver: Mutex::new(Some(driver)),
+            records: Mutex::new(vec![]),
+            begin,
+        })
+    }
+
+    pub(super) async fn test(&self, chosen: Chosen) -> std::result::Result<Completion, Failed> {
+        let tasks = vec![self.engine.task(chosen)];
+        let finished = runner::run(tasks, &self.options, &Interrupt::never(), &self.events).await;
+        let mut outcome = Err(Failed::from("the engine made no job of it"));
+        for record in finished.records {
+            outcome = judge(&record, &self.options.report_dir);
+            lock(&self.records).push(record);
+        }
+        outcome
+    }
+
+    /// Writes the report.
+    pub(super) fn finish(&self) {
+        let summary = Summary::of(&lock(&self.records), false, self.begin.elapsed());
+        self.events.send(Event::RunFinished(Box::new(summary)));
+        if let Some(driver) = lock(&self.driver).take() {
+            if let (_, Err(error)) = driver.finish() {
+                eprintln!("error: report: {error}");
+            }
+        }
+    }
+}
+
+async fn engine(
+    suite: &Suite,
+    environment: &Environment,
+    selected: &[Chosen],
+    dir: &Utf8Path,
+    events: &Events,
+) -> Result<Engine> {
+    let cache = Cache::open().map_err(choice::error)?;
+    scratch::sweep()?;
+    scratch::sweep_under(&cache.root().join("scratch"))?;
+    let (tool, promises) = tested(suite, environment)?;
+    let options = StageOptions {
+        subject: suite.subject.clone(),
+        image: ImageChoice::read(&environment.image, &suite.subject, cache.root())?,
+        guest: environment.guest.clone(),
+        accel: environment.accel,
+        tool,
+        promises: promises.clone(),
+        leases: Default::default(),
+        host: None,
+        attempts: NonZeroU32::MIN,
+        agent: programs::agent()?,
+        given: vec![],
+        variables: Default::default(),
+    };
+    let mut needed = vec![];
+    for chosen in selected {
+        needed.push(chosen.scenario.base);
+        needed.extend(chosen.spared.map(|spared| spared.base));
+    }
+    let stage = Box::pin(Stage::prepare(&options, &needed, events, dir)).await?;
+    let (environment, package, target) = (environment.clone(), package(), target());
+    let course = Course {
+        promises,
+        given: vec![],
+        repeat: NonZeroU32::MIN,
+        loops: LOOPS,
+        known: Arc::new(suite.known.clone()),
+        failed: environment.failed,
+        again: Arc::new(move |name| environment.again(&package, &target, name)),
+    };
+    Ok(Engine::new(stage, cache.root(), course))
+}
+
+/// The tool under test, and what it promises.
+fn tested(suite: &Suite, environment: &Environment) -> Result<(Utf8PathBuf, Vec<Guarantee>)> {
+    let given = environment.promises.clone();
+    if let Some(tool) = &environment.tool {
+        return Ok((tool.clone(), given.unwrap_or_default()));
+    }
+    let Some(tool) = &suite.tool else {
+        let promises = given.unwrap_or(Guarantee::ALL.to_vec());
+        return Ok((programs::own_tool()?, promises));
+    };
+    let checked = tool::checked(tool);
+    let checked = checked.map_err(|why| crate::Error::Given(format!("tool {tool}: {why}")))?;
+    let promises = given.or(suite.promises.clone()).unwrap_or_default();
+    Ok((checked, promises))
+}
+
+/// The crate whose tests these are.
+fn package() -> String {
+    std::env::var("CARGO_PKG_NAME").unwrap_or_default()
+}
+
+/// The test target: what cargo calls the program, without the hash behind it.
+fn target() -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    let name = program.file_stem().unwrap_or_default().to_string_lossy();
+    match name.rsplit_once('-') {
+        Some((target, _)) => target.to_owned(),
+        None => name.into_owned(),
+    }
+}
+
+fn judge(record: &Record, report_dir: &Utf8Path) -> std::result::Result<Completion, Failed> {
+    match &record.verdict {
+        Verdict::Skipped { why } => Ok(Completion::ignored_with(why)),
+        verdict if verdict.is_expected() => Ok(Completion::Completed),
+        verdict => Err(format!("{}\n{}", verdict.word(), text::problem(record, report_dir)).into()),
+    }
+}
+
+fn text_of(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,293 @@
+//! A scenario as data: one claim, the layer it starts from, and the saboteurs that must turn it red.
+
+use std::{fmt, num::NonZeroU32, pin::Pin, time::Duration};
+
+use crate::{
+    scenario::lab::Lab,
+    verdict::{Outcome, finding::Expected},
+};
+
+/// What a scenario finds when it starts. Each has a clone of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Base {
+    /// A host with its containers declared, and none deployed.
+    Host,
+    /// The same with `web` and `a-container-with-a-long-name` deployed and settled.
+    Deployed,
+}
+
+impl Base {
+    /// The layer's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Deployed => "deployed",
+        }
+    }
+}
+
+/// What only some deploy tools promise. A scenario that needs one is skipped for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Guarantee {
+    /// After a failed activation the profile and the running generation are the old ones again.
+    RestoresAfterFailure,
+    /// A container that the host does not declare is refused before anything is copied.
+    RefusesUndeclared,
+    /// Deploying what is deployed already changes nothing and reloads nothing.
+    Idempotent,
+    /// The closure that runs in the guest is compared with the one that was deployed.
+    ChecksTheGuest,
+    /// Rolls back to the previous generation on demand (`--rollback`).
+    RollsBack,
+    /// Deploys to hosts whose Nix is older than 2.13, and does not know `DRV^*`. All scenarios need it on such hosts.
+    OldNix,
+    /// A host that says nothing ends the deploy after a limit that can be given (`--connect-timeout`).
+    GivesUpOnSilence,
+}
+
+impl Guarantee {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::RestoresAfterFailure,
+        Self::RefusesUndeclared,
+        Self::Idempotent,
+        Self::ChecksTheGuest,
+        Self::RollsBack,
+        Self::OldNix,
+        Self::GivesUpOnSilence,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RestoresAfterFailure => "restores-after-failure",
+            Self::RefusesUndeclared => "refuses-undeclared",
+            Self::Idempotent => "idempotent",
+            Self::ChecksTheGuest => "checks-the-guest",
+            Self::RollsBack => "rolls-back",
+            Self::OldNix => "old-nix",
+            Self::GivesUpOnSilence => "gives-up-on-silence",
+        }
+    }
+
+    /// Reads names with commas between, `all` or `none`.
+    ///
+    /// # Errors
+    /// A message for the user: which name is unknown, and which are known.
+    pub fn read(text: &str) -> Result<Vec<Self>, String> {
+        match text {
+            "all" => return Ok(Self::ALL.to_vec()),
+            "none" => return Ok(vec![]),
+            _ => {}
+        }
+        let one = |name: &str| {
+            let found = Self::ALL.into_iter().find(|known| known.name() == name);
+            found.ok_or_else(|| {
+                let known: Vec<_> = Self::ALL.iter().map(|known| known.name()).collect();
+                format!("{name:?} is none of {}, all, none", known.join(", "))
+            })
+        };
+        text.split(',').map(|name| one(name.trim())).collect()
+    }
+}
+
+/// What of its surroundings a scenario sets up by itself. Where a comparison varies just that, the
+/// scenario would say the same of both sides, and is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Surrounding {
+    /// The rules of the host's packet filter.
+    Firewall,
+}
+
+/// What only some hosts have. A scenario that is about it is skipped on all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Feature {
+    /// NixOS' modules have made the host's files, and its image keeps what evaluating them gave.
+    NixosModules,
+    /// systemd-resolved asks systemd-machined for the names of containers.
+    ResolveHook,
+}
+
+/// A named change to the host that must make its scenario fail, at a named assertion.
+#[derive(Debug, Clone, Copy)]
+pub struct Saboteur {
+    /// Its name: `spawnlab prove` shows `area::scenario+name`.
+    pub name: &'static str,
+    /// Run as root on the clone by `sh -e`, before the scenario; it has to succeed.
+    pub script: &'static str,
+    /// The assertion that must fail.
+    pub fails: &'static str,
+    /// A scenario (full name) that stays green under the same change: a saboteur that breaks
+    /// everything proves nothing.
+    pub spares: &'static str,
+}
+
+/// What a body's function returns.
+pub type Future<'a> = Pin<Box<dyn std::future::Future<Output = Outcome> + Send + 'a>>;
+
+/// What the body of a scenario is called as.
+pub type Call = dyn for<'a> Fn(&'a Lab) -> Future<'a> + Send + Sync;
+
+/// The body of a scenario.
+#[derive(Clone, Copy)]
+pub struct Body(&'static Call);
+
+impl Body {
+    /// A body that is compiled in.
+    #[must_use]
+    pub const fn of(call: &'static Call) -> Self {
+        Self(call)
+    }
+
+    /// A body that carries something along, and lives as long as the process does: scenarios are
+    /// known once, at the beginning.
+    #[must_use]
+    pub fn leaked(call: impl for<'a> Fn(&'a Lab) -> Future<'a> + Send + Sync + 'static) -> Self {
+        Self(Box::leak(Box::new(call)))
+    }
+
+    /// Does it, on `lab`.
+    #[must_use]
+    pub fn run<'a>(&self, lab: &'a Lab) -> Future<'a> {
+        (self.0)(lab)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").finish_non_exhaustive()
+    }
+}
+
+/// One claim about behaviour.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// The file it is in.
+    pub area: &'static str,
+    /// Its name within the area.
+    pub name: &'static str,
+    /// The sentence that it proves, as the doc comment has it.
+    pub claim: &'static str,
+    /// What it starts from.
+    pub base: Base,
+    /// What the deploy tool must promise for it to make sense.
+    pub needs: &'static [Guarantee],
+    /// What the host must have for it to make sense.
+    pub wants: &'static [Feature],
+    /// What it sets up by itself.
+    pub brings: &'static [Surrounding],
+    /// What would be trouble anywhere else, and is meant to happen here.
+    pub expects: &'static [Expected],
+    /// Its deadline on a machine with KVM, without its turns.
+    pub limit: Duration,
+    /// What each turn takes at most on a machine with KVM, for one that does something
+    /// [`Lab::loops`] times; zero for all others.
+    pub turn: Duration,
+    /// At least one.
+    pub saboteurs: &'static [Saboteur],
+    /// What it does.
+    pub body: Body,
+}
+
+impl Scenario {
+    /// `area::name`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}::{}", self.area, self.name)
+    }
+
+    /// Its deadline on a machine with KVM, when it loops `loops` times.
+    #[must_use]
+    pub fn deadline(&self, loops: NonZeroU32) -> Duration {
+        self.limit + self.turn * loops.get()
+    }
+
+    /// The claim without the white space of its comment.
+    #[must_use]
+    pub fn claim(&self) -> String {
+        self.claim.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Lists the scenarios of one area; each is an `async fn NAME(lab: &Lab) -> Outcome` below.
+///
+/// ```
+/// use spawnlab::prelude::*;
+///
+/// spawnlab::scenarios! {
+///     area "status";
+///
+///     /// No unit of the host has failed.
+///     nothing_failed on Deployed {
+///         "a-unit-fails" fails "failed units" spares "names::name_resolves":
+///             "systemd-run --unit=broken false; systemctl is-failed --wait broken";
+///     }
+/// }
+///
+/// async fn nothing_failed(lab: &Lab) -> Outcome {
+///     let failed = lab.host().succeed("systemctl --failed --quiet --plain").await?;
+///     expect("failed units").equal(failed.trim(), "")
+/// }
+/// assert_eq!(SCENARIOS[0].claim(), "No unit of the host has failed.");
+/// ```
+///
+/// After the base may stand `limit SECONDS` (the deadline on a machine with KVM, 60 by default),
+/// `turn SECONDS` (what each of [`Lab::loops`] turns takes at most there, on top of the limit), `needs [GUARANTEE, ...]`,
+/// `wants [FEATURE, ...]` and `brings [SURROUNDING, ...]`, in this order, and then what of [`Kind`](crate::verdict::finding::Kind) the
+/// scenario makes itself, on the host or in a container, with the reason:
+///
+/// ```text
+/// killed_guest_is_noticed on Deployed expects [
+///     FailedUnit("systemd-nspawn@web.service") because "its guest is killed";
+///     CoreDump("nginx*") in "web" because "that is how it is killed";
+/// ] {
+/// ```
+///
+/// A scenario without a saboteur does not compile.
+#[macro_export]
+macro_rules! scenarios {
+    (
+        area $area:literal;
+        $(
+            $(#[doc = $claim:literal])+
+            $name:ident on $base:ident $(limit $limit:literal)? $(turn $turn:literal)? $(needs [$($needs:ident),+ $(,)?])? $(wants [$($wants:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])?
+            $(expects [$($kind:ident($subject:literal) $(in $machine:literal)? because $because:literal;)+])? {
+                $($saboteur:literal fails $fails:literal spares $spares:literal : $script:expr;)+
+            }
+        )+
+    ) => {
+        /// The scenarios of this area.
+        pub const SCENARIOS: &[$crate::scenario::Scenario] = &[$(
+            $crate::scenario::Scenario {
+                area: $area,
+                name: stringify!($name),
+                claim: concat!($($claim, "\n"),+),
+                base: $crate::scenario::Base::$base,
+                needs: &[$($($crate::scenario::Guarantee::$needs),+)?],
+                wants: &[$($($crate::scenario::Feature::$wants),+)?],
+                brings: &[$($($crate::scenario::Surrounding::$brings),+)?],
+                expects: &[$($($crate::verdict::finding::Expected {
+                    kind: $crate::verdict::finding::Kind::$kind,
+                    subject: $subject,
+                    machine: $crate::scenarios!(@machine $($machine)?),
+                    because: $because,
+                }),+)?],
+                limit: std::time::Duration::from_secs($crate::scenarios!(@limit $($limit)?)),
+                turn: std::time::Duration::from_secs(0 $(+ $turn)?),
+                saboteurs: &[$($crate::scenario::Saboteur {
+                    name: $saboteur,
+                    script: $script,
+                    fails: $fails,
+                    spares: $spares,
+                }),+],
+                body: $crate::scenario::Body::of(&|lab| Box::pin($name(lab))),
+            }
+        ),+];
+    };
+    (@limit) => { 60 };
+    (@limit $limit:literal) => { $limit };
+    (@machine) => { $crate::verdict::finding::HOST };
+    (@machine $machine:literal) => { $machine };
+}

@@ -1,0 +1,279 @@
+//! Declared steps as the bodies of scenarios.
+
+use std::time::Duration;
+
+use super::{
+    data::{Declared, File},
+    step::{Do, Expected, Step, Text},
+};
+use crate::{
+    scenario::{Body, Saboteur, Scenario, expect::expect, facts, lab::Lab, tool::Deploy},
+    util::{error::Error, poll::Seen},
+    verdict::{Broken, Failure, Outcome},
+    vm::{container::quote, host::Host, qemu::agent::Output},
+};
+
+/// How many of a command's last lines a failure keeps.
+const LINES: usize = 20;
+
+/// What `file` declares, as scenarios like any other. They live as long as the process does, as
+/// those that are compiled in: a file is read once.
+#[must_use]
+pub fn scenarios(file: File) -> &'static [Scenario] {
+    let declared: &'static [Declared] = file.scenarios.leak();
+    declared.iter().map(scenario).collect::<Vec<_>>().leak()
+}
+
+fn scenario(declared: &'static Declared) -> Scenario {
+    let saboteurs: Vec<Saboteur> = declared
+        .saboteurs
+        .iter()
+        .map(|saboteur| Saboteur {
+            name: &saboteur.name,
+            script: &saboteur.script,
+            fails: &saboteur.fails,
+            spares: &saboteur.spares,
+        })
+        .collect();
+    let steps: &'static [Step] = &declared.steps;
+    Scenario {
+        area: &declared.area,
+        name: &declared.name,
+        claim: &declared.claim,
+        base: declared.base,
+        needs: &declared.needs,
+        wants: &[],
+        brings: &[],
+        limit: Duration::from_secs(declared.limit),
+        turn: Duration::ZERO,
+        expects: &[],
+        saboteurs: saboteurs.leak(),
+        body: Body::leaked(move |lab| Box::pin(run(lab, steps))),
+    }
+}
+
+async fn run(lab: &Lab, steps: &'static [Step]) -> Outcome {
+    for step in steps {
+        take(lab.host(), step).await?;
+    }
+    Ok(())
+}
+
+async fn take(host: &Host, step: &'static Step) -> Outcome {
+    let called = expect(&step.called);
+    let limit = host.limit(step.within);
+    match &step.act {
+        Do::Succeed(script) => {
+            let output = execute(host, step, script).await?;
+            judge(step, &output, Some(0))
+        }
+        Do::Execute(script) => judge(step, &execute(host, step, script).await?, None),
+        Do::Fail(script) => {
+            let output = execute(host, step, script).await?;
+            if output.status.success() {
+                let expected = "an exit status other than 0";
+                return Err(failure(step, expected, output.status, &output));
+            }
+            judge(step, &output, None)
+        }
+        Do::WaitUntilSucceeds(script) => {
+            let expected = format!("{}exit status 0", demands(&step.expected));
+            let look = || async {
+                let output = run_once(host, step, script).await?;
+                let met = output.status.success() && missed(&step.expected, &output).is_none();
+                Ok(if met {
+                    Seen::Ready(())
+                } else {
+                    Seen::NotYet(said(&output))
+                })
+            };
+            called.eventually(limit, expected, look).await
+        }
+        Do::WaitUntilFails(script) => {
+            let look = || async {
+                let output = run_once(host, step, script).await?;
+                Ok(if output.status.success() {
+                    Seen::NotYet("it succeeds".to_owned())
+                } else {
+                    Seen::Ready(())
+                })
+            };
+            called
+                .eventually(limit, "an exit status other than 0", look)
+                .await
+        }
+        Do::WaitForUnit(unit) => wait_for_unit(host, step, unit).await,
+        Do::WaitForOpenPort(port) => {
+            let script = format!("ss -Hltn 'sport = :{port}' | grep -q .");
+            let look = || async {
+                let output = run_once(host, step, &script).await?;
+                Ok(if output.status.success() {
+                    Seen::Ready(())
+                } else {
+                    Seen::NotYet("nothing listens".to_owned())
+                })
+            };
+            called
+                .eventually(limit, "something that listens", look)
+                .await
+        }
+        Do::WaitForLease(name) => {
+            let look = || async {
+                Ok(match facts::leased_address(host, name).await? {
+                    Some(_) => Seen::Ready(()),
+                    None => Seen::NotYet("the guest says that it leased no address".to_owned()),
+                })
+            };
+            called
+                .eventually(limit, "a lease of the host's", look)
+                .await
+        }
+        Do::WaitForName(name) => {
+            let look = || async {
+                let leased = facts::leased_address(host, name).await?;
+                let named = facts::resolved(host, name).await?;
+                Ok(match (leased, named) {
+                    (Some(leased), Some(named)) if leased == named => Seen::Ready(()),
+                    (leased, named) => {
+                        let word = |address: Option<std::net::Ipv4Addr>| {
+                            address
+                                .map_or_else(|| "nothing".to_owned(), |address| address.to_string())
+                        };
+                        Seen::NotYet(format!("leased {}, named {}", word(leased), word(named)))
+                    }
+                })
+            };
+            called
+                .eventually(limit, "the name to mean the leased address", look)
+                .await
+        }
+        Do::Deploy { machine, container } => {
+            let deploy = Deploy::of(machine).into(container);
+            let output = deploy.run(host).await?;
+            let status = step.expected.status.is_none().then_some(0);
+            judge(step, &output, status)
+        }
+    }
+}
+
+async fn wait_for_unit(host: &Host, step: &'static Step, unit: &str) -> Outcome {
+    let script = format!("systemctl show -p ActiveState --value -- {}", quote(unit));
+    let look = || async {
+        let output = run_once(host, step, &script).await?;
+        Ok(match output.stdout.trim() {
+            // A unit that failed becomes active by nothing that is waited for.
+            state @ ("active" | "failed") => Seen::Ready(state.to_owned()),
+            _ => Seen::NotYet(said(&output)),
+        })
+    };
+    let state = expect(&step.called)
+        .eventually(host.limit(step.within), "active", look)
+        .await?;
+    if state == "active" {
+        return Ok(());
+    }
+    let status = format!("systemctl status -n {LINES} --no-pager -- {}", quote(unit));
+    let output = execute(host, step, &status).await?;
+    Err(failure(step, "active", state, &output))
+}
+
+async fn run_once(host: &Host, step: &Step, script: &str) -> Result<Output, Error> {
+    match &step.container {
+        None => host.execute_with(script, b"", step.within).await,
+        Some(name) => {
+            host.container(name)
+                .execute_within(script, step.within)
+                .await
+        }
+    }
+}
+
+/// As [`run_once`]; that there is no guest to run it in is a finding about the host.
+async fn execute(host: &Host, step: &Step, script: &str) -> Result<Output, Broken> {
+    run_once(host, step, script)
+        .await
+        .map_err(|error| match error {
+            Error::Command(error) => {
+                let lines = error.stdout.lines().chain(error.stderr.lines());
+                Broken::Failed(Failure {
+                    assertion: step.called.clone(),
+                    expected: "a guest to run it in".to_owned(),
+                    seen: error.status.clone(),
+                    hop: None,
+                    lines: last(lines),
+                })
+            }
+            other => other.into(),
+        })
+}
+
+/// `status` is what the verb demands; where it demands none, the step may.
+fn judge(step: &Step, output: &Output, status: Option<i32>) -> Outcome {
+    if let Some(status) = status.or(step.expected.status) {
+        if output.status.code() != Some(status) {
+            let expected = format!("exit status {status}");
+            return Err(failure(step, expected, output.status, output));
+        }
+    }
+    match missed(&step.expected, output) {
+        None => Ok(()),
+        Some((text, stream, seen)) => {
+            let expected = format!("{} on standard {stream}", text.demand());
+            Err(failure(
+                step,
+                expected,
+                format!("{:?}", shortened(seen)),
+                output,
+            ))
+        }
+    }
+}
+
+/// The first expectation of the output that does not hold.
+fn missed<'a>(
+    expected: &'a Expected,
+    output: &'a Output,
+) -> Option<(&'a Text, &'static str, &'a str)> {
+    let streams = [
+        (&expected.stdout, "output", output.stdout.as_str()),
+        (&expected.stderr, "error", output.stderr.as_str()),
+    ];
+    streams.into_iter().find_map(|(texts, stream, seen)| {
+        let text = texts.iter().find(|text| !text.holds(seen))?;
+        Some((text, stream, seen))
+    })
+}
+
+fn demands(expected: &Expected) -> String {
+    let texts = expected.stdout.iter().chain(&expected.stderr);
+    texts.map(|text| text.demand() + " and ").collect()
+}
+
+fn said(output: &Output) -> String {
+    let text = format!("{}{}", output.stdout, output.stderr);
+    format!("{}: {}", output.status, shortened(&text))
+}
+
+/// The beginning of a long text: all of it is in the evidence.
+fn shortened(text: &str) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(300) {
+        Some((at, _)) => format!("{} …", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+fn failure(step: &Step, expected: impl ToString, seen: impl ToString, output: &Output) -> Broken {
+    Broken::Failed(Failure {
+        assertion: step.called.clone(),
+        expected: expected.to_string(),
+        seen: seen.to_string(),
+        hop: None,
+        lines: last(output.stdout.lines().chain(output.stderr.lines())),
+    })
+}
+
+fn last<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+    lines.split_off(lines.len().saturating_sub(LINES))
+}

@@ -1,0 +1,10 @@
+//! What is said of a scenario, as plain data: verdicts, hops, findings, tasks and events.
+//!
+//! Uses only `util`. Whatever both the makers and the readers of results have to name belongs here.
+
+pub mod event;
+pub mod finding;
+pub mod hop;
+mod outcome;
+
+pub use outcome::{Broken, Failure, Outcome, Verdict};

@@ -1,0 +1,335 @@
+//! A running VM that plays the container host, and what can be done with it.
+//!
+//! The verbs are those of the NixOS test driver.
+
+use std::{
+    io::Write,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+
+use crate::{
+    util::{
+        error::{CommandError, Error, Result},
+        poll::{self, Seen},
+    },
+    vm::{
+        container::Container,
+        qemu::{
+            agent::{Output, first_line},
+            args::Accel,
+            machine::Machine,
+        },
+    },
+};
+
+mod life;
+mod rest;
+mod whole;
+
+/// How long a command may take with KVM; [`Host::limit`] stretches it.
+const COMMAND: Duration = Duration::from_secs(30);
+/// How long a boot may take with KVM.
+const BOOT: Duration = Duration::from_secs(60);
+/// How often a state is looked at that takes a while to come.
+const PACE: Duration = Duration::from_millis(250);
+
+/// What a saved state holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// Devices only: the memory is a file that was mapped shared.
+    WithoutMemory,
+    /// Devices and memory: what a private clone has written is nowhere else.
+    WithMemory,
+}
+
+/// A container host. Dropping it kills its VM.
+#[derive(Debug)]
+pub struct Host {
+    machine: Machine,
+    patience: u32,
+    evidence: Utf8PathBuf,
+    transcript: Mutex<fs_err::File>,
+    last: Mutex<Last>,
+    born: OnceLock<SystemTime>,
+}
+
+/// What a report says of a scenario that was cut short.
+#[derive(Debug, Default)]
+struct Last {
+    command: String,
+    container: Option<String>,
+}
+
+impl Host {
+    /// Takes charge of `machine`; commands are noted in `evidence/commands.log`, each with the time when it
+    /// was given and what it printed.
+    ///
+    /// # Errors
+    /// When the note can't be written.
+    pub fn new(machine: Machine, accel: Accel, evidence: &Utf8Path) -> Result<Self> {
+        let transcript = fs_err::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(evidence.join("commands.log"))?;
+        Ok(Self {
+            machine,
+            patience: accel.patience(),
+            evidence: evidence.to_owned(),
+            transcript: Mutex::new(transcript),
+            last: Mutex::default(),
+            born: OnceLock::new(),
+        })
+    }
+
+    /// Its VM.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Where its evidence goes.
+    #[must_use]
+    pub fn evidence(&self) -> &Utf8Path {
+        &self.evidence
+    }
+
+    /// When it was resumed, by its own clock, which was set then; absent where it was booted. What it
+    /// logged before is its layer's.
+    #[must_use]
+    pub fn born(&self) -> Option<SystemTime> {
+        self.born.get().copied()
+    }
+
+    /// `limit`, stated for a machine with KVM, for this machine.
+    #[must_use]
+    pub fn limit(&self, limit: Duration) -> Duration {
+        limit * self.patience
+    }
+
+    /// The container `name`, which need not exist.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Container<'_> {
+        self.asked_for(name);
+        Container::new(self, name)
+    }
+
+    /// Notes that the scenario is about the container `name` from here on.
+    pub(crate) fn asked_for(&self, name: &str) {
+        self.last().container = Some(name.to_owned());
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The command that was started last, shortened.
+    #[must_use]
+    pub fn last_command(&self) -> String {
+        self.last().command.clone()
+    }
+
+    /// The container that was asked for last.
+    #[must_use]
+    pub fn last_container(&self) -> Option<String> {
+        self.last().container.clone()
+    }
+
+    /// Runs `sh -c script` as root and returns how it ended, whatever that is.
+    ///
+    /// # Errors
+    /// When it does not end in time, or the agent or QEMU fails.
+    pub async fn execute(&self, script: &str) -> Result<Output> {
+        self.execute_with(script, b"", COMMAND).await
+    }
+
+    /// As [`Self::execute`], with `stdin` and another `limit` (stated for KVM).
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn execute_with(
+        &self,
+        script: &str,
+        stdin: &[u8],
+        limit: Duration,
+    ) -> Result<Output> {
+        self.last().command = first_line(script);
+        let (at, begin) = (Timestamp::now(), Instant::now());
+        let shell = self.machine.agent().shell(script, stdin, self.limit(limit));
+        let result = self.machine.alive(shell).await;
+        self.note(script, at, begin.elapsed(), &result);
+        result
+    }
+
+    fn note(&self, script: &str, at: Timestamp, took: Duration, result: &Result<Output>) {
+        let mut log = self
+            .transcript
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // As a shell shows what is typed: where the script ends and its output begins is seen.
+        let script = script.trim_end().replace('\n', "\n> ");
+        let _ = match result {
+            Ok(output) => writeln!(
+                log,
+                "{at:.3} $ {script}\n{}{}-- {} after {} ms{}\n",
+                output.stdout,
+                output.stderr,
+                output.status,
+                took.as_millis(),
+                output
+                    .notes
+                    .iter()
+                    .map(|note| format!("; {note}"))
+                    .collect::<String>()
+            ),
+            Err(error) => writeln!(log, "{at:.3} $ {script}\n-- {error}\n"),
+        };
+    }
+
+    /// Runs `script`, which has to succeed, and returns its standard output.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it exits with anything but 0.
+    pub async fn succeed(&self, script: &str) -> Result<String> {
+        let output = self.execute(script).await?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        Err(wrong(script, "should succeed", output))
+    }
+
+    /// Runs `script`, which has to fail, and returns how it ended.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when it exits with 0.
+    pub async fn fail(&self, script: &str) -> Result<Output> {
+        let output = self.execute(script).await?;
+        if output.status.success() {
+            return Err(wrong(script, "should fail", output));
+        }
+        Ok(output)
+    }
+
+    /// Runs `script` until it succeeds, for at most `limit` (stated for KVM).
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] with what the last run said.
+    pub async fn wait_until_succeeds(&self, script: &str, limit: Duration) -> Result<String> {
+        let what = format!("`{}` to succeed", first_line(script));
+        poll::until(&what, self.limit(limit), PACE, || async {
+            let output = self.execute(script).await?;
+            Ok(if output.status.success() {
+                Seen::Ready(output.stdout)
+            } else {
+                Seen::NotYet(format!(
+                    "{}: {}{}",
+                    output.status, output.stdout, output.stderr
+                ))
+            })
+        })
+        .await
+    }
+
+    /// Runs `script` until it fails, for at most `limit` (stated for KVM).
+    ///
+    /// # Errors
+    /// [`Error::Timeout`].
+    pub async fn wait_until_fails(&self, script: &str, limit: Duration) -> Result<()> {
+        let what = format!("`{}` to fail", first_line(script));
+        poll::until(&what, self.limit(limit), PACE, || async {
+            let output = self.execute(script).await?;
+            Ok(if output.status.success() {
+                Seen::NotYet("it succeeds".into())
+            } else {
+                Seen::Ready(())
+            })
+        })
+        .await
+    }
+
+    /// Waits until `unit` is active; a unit that failed ends the wait at once.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], or [`Error::Command`] when it failed.
+    pub async fn wait_for_unit(&self, unit: &str) -> Result<()> {
+        let script = format!("systemctl show -p ActiveState --value {unit}");
+        poll::until(
+            &format!("{unit} to be active"),
+            self.limit(COMMAND),
+            PACE,
+            || async {
+                let state = self.succeed(&script).await?;
+                match state.trim() {
+                    "active" => Ok(Seen::Ready(())),
+                    "failed" => {
+                        let status = self
+                            .execute(&format!("systemctl status -n 20 {unit}"))
+                            .await?;
+                        Err(wrong(
+                            &format!("systemctl start {unit}"),
+                            "should succeed",
+                            status,
+                        ))
+                    }
+                    other => Ok(Seen::NotYet(other.to_owned())),
+                }
+            },
+        )
+        .await
+    }
+
+    /// Waits until something accepts TCP connections on `port` of the host.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`].
+    pub async fn wait_for_open_port(&self, port: u16) -> Result<()> {
+        let script = format!("ss -Hltn 'sport = :{port}' | grep -q .");
+        self.wait_until_succeeds(&script, COMMAND).await.map(drop)
+    }
+
+    /// Waits for the guest agent of a machine that boots.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] with the console's last line, or QEMU's last words.
+    pub async fn wait_for_boot(&self) -> Result<()> {
+        let wait = self.machine.agent().wait(self.limit(BOOT));
+        self.machine.alive(wait).await.map_err(|error| match error {
+            Error::Timeout(mut timeout) => {
+                timeout.last = format!("{}; console: {}", timeout.last, self.console_tail(3));
+                Error::Timeout(timeout)
+            }
+            other => other,
+        })
+    }
+
+    /// The last `lines` lines of the console.
+    #[must_use]
+    pub fn console_tail(&self, lines: usize) -> String {
+        let bytes = fs_err::read(self.evidence.join("console.log")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let all: Vec<&str> = text.trim().lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+
+    /// Ends the VM; its guest is not asked.
+    ///
+    /// # Errors
+    /// When the kernel does not tell how QEMU ended.
+    pub async fn shut_down(self) -> Result<()> {
+        self.machine.quit().await
+    }
+}
+
+fn wrong(script: &str, demand: &'static str, output: Output) -> Error {
+    CommandError {
+        command: first_line(script),
+        demand,
+        status: output.status.to_string(),
+        stdout: output.stdout,
+        stderr: output.stderr,
+    }
+    .into()
+}

@@ -1,0 +1,161 @@
+//! A host's ways into life and out of it: reboot, being saved, being resumed.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use camino::Utf8Path;
+
+use super::{BOOT, COMMAND, Host, PACE, Stream};
+use crate::{
+    util::{
+        error::{Error, Result},
+        poll::{self, Seen},
+    },
+    vm::{container::quote, qemu::agent::PATH},
+};
+
+/// A file in memory that a resumed host has and a rebooted one has not.
+const NONCE: &str = "/run/spawnlab-layer";
+
+impl Host {
+    /// Reboots it and waits for the agent of the new boot.
+    ///
+    /// # Errors
+    /// When it does not come back in time, or comes back without having rebooted.
+    pub async fn reboot(&self) -> Result<()> {
+        let before = self.boot_id().await?;
+        // The answer may be lost in the reboot.
+        let _ = self.execute("systemctl reboot --no-block").await;
+        let what = "a new boot id";
+        poll::until(what, self.limit(BOOT), PACE, || async {
+            self.machine.agent().forget();
+            match tokio::time::timeout(Duration::from_secs(5), self.boot_id()).await {
+                Ok(Ok(now)) if now != before => Ok(Seen::Ready(())),
+                Ok(Ok(_)) => Ok(Seen::NotYet("the old one".into())),
+                Ok(Err(error)) => Ok(Seen::NotYet(error.to_string())),
+                Err(_) => Ok(Seen::NotYet("no answer".into())),
+            }
+        })
+        .await
+    }
+
+    /// Puts `program`, the lab's own agent, in the place of qemu-ga: it answers faster. When it
+    /// ends, or can't run here, qemu-ga is started again.
+    ///
+    /// While it serves, the event by which QEMU's `vmgenid` tells the guest that it is a clone is kept
+    /// from the kernel: the agent gives each clone its random numbers itself, at a fifth of the cost.
+    ///
+    /// # Errors
+    /// When neither agent answers afterwards.
+    pub async fn take_agent(&self, program: &str, port: &str) -> Result<()> {
+        // One by one: systemctl of systemd 262 stops none of several if one of them does not exist.
+        let others = |verb: &str| {
+            ["spawnlab-agent.service", "qemu-guest-agent.service"]
+                .map(|unit| format!("systemctl -q {verb} {unit}"))
+                .join("; ")
+        };
+        // The number is QEMU's (`hw/acpi/vmgenid.c`); a host without the file reseeds twice.
+        const EVENT: &str = "/sys/firmware/acpi/interrupts/gpe05";
+        let serve = format!(
+            "{}; echo mask >{EVENT}; {program} {port}; echo unmask >{EVENT}; {}",
+            others("stop"),
+            others("start")
+        );
+        // The answer to this command may be lost on the way. A unit of NixOS' has a PATH without systemctl.
+        let start = format!(
+            "systemd-run --quiet --no-block --collect --unit=lab-agent -p OOMScoreAdjust=-900 --setenv={PATH} -- /bin/sh -c {}",
+            quote(&serve)
+        );
+        let _ = self.execute(&start).await;
+        let own = self
+            .machine
+            .agent()
+            .wait_for_own(self.limit(Duration::from_secs(10)));
+        match self.machine.alive(own).await {
+            Err(Error::Timeout(timeout)) => {
+                tracing::warn!(%timeout, "the lab's own agent does not run here");
+                self.wait_for_boot().await
+            }
+            other => other,
+        }
+    }
+
+    /// The kernel's boot id.
+    ///
+    /// # Errors
+    /// As [`Self::succeed`].
+    pub async fn boot_id(&self) -> Result<String> {
+        let id = self.succeed("cat /proc/sys/kernel/random/boot_id").await?;
+        Ok(id.trim().to_owned())
+    }
+
+    /// Loads `state` into a machine that waits for it, lets it run, and sets its clock.
+    ///
+    /// # Errors
+    /// When QEMU refuses the state, or the host is not the one that was [marked](Self::mark) with `key`.
+    pub(crate) async fn resume(&self, state: &Utf8Path, stream: Stream, key: &str) -> Result<()> {
+        let monitor = self.machine.monitor();
+        let load = async {
+            monitor
+                .ignore_shared_memory(stream == Stream::WithoutMemory)
+                .await?;
+            monitor
+                .load_from(state.as_str(), Duration::from_secs(60))
+                .await?;
+            monitor.cont().await
+        };
+        self.machine.alive(load).await?;
+        let born = SystemTime::now();
+        let now = born.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let _ = self.born.set(born);
+        let resumed = self
+            .machine
+            .agent()
+            .resumed(now, NONCE, self.limit(COMMAND));
+        let nonce = self.machine.alive(resumed).await?;
+        if nonce.trim() != key {
+            return Err(Error::Layer {
+                name: key.chars().take(12).collect(),
+                why: format!("the resumed host says it is `{}`", nonce.trim()),
+            });
+        }
+        Ok(())
+    }
+
+    /// Leaves the mark in memory that [`Self::resume`] looks for, and waits until the host has
+    /// nothing left to do: whatever it is in the middle of when it is saved, every clone of it
+    /// would have to do again before anything else.
+    ///
+    /// # Errors
+    /// As [`Self::succeed`]. A host that never comes to rest is no error.
+    pub(crate) async fn mark(&self, key: &str) -> Result<()> {
+        // The key comes as input: a command with input leaves alone the shell that the lab's own agent
+        // has waiting, and clones find it there.
+        let script = format!("cat >{NONCE} && sync");
+        let marked = self.execute_with(&script, key.as_bytes(), COMMAND).await?;
+        if !marked.status.success() {
+            return Err(super::wrong(&script, "should succeed", marked));
+        }
+        self.rest().await
+    }
+
+    /// Writes the state to `state`; the machine is stopped afterwards.
+    ///
+    /// # Errors
+    /// When QEMU can't save it.
+    pub(crate) async fn save(
+        &self,
+        state: &Utf8Path,
+        stream: Stream,
+        limit: Duration,
+    ) -> Result<()> {
+        let monitor = self.machine.monitor();
+        let save = async {
+            monitor.stop().await?;
+            monitor
+                .ignore_shared_memory(stream == Stream::WithoutMemory)
+                .await?;
+            monitor.save_to(state.as_str(), limit).await
+        };
+        self.machine.alive(save).await
+    }
+}

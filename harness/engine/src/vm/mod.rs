@@ -1,0 +1,11 @@
+//! VMs: QEMU and its agent, the host that runs in one, its containers, and how many there may be.
+//!
+//! Uses verdicts and `util`. What is done with one running machine belongs here.
+
+pub mod container;
+pub mod host;
+pub mod journal;
+pub mod memory;
+pub mod qemu;
+pub mod slots;
+pub mod terminal;
