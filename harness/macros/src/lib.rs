@@ -1,0 +1,71 @@
+//! The attribute that declares a scenario, for the crate `spawnlab`, which exports it.
+//!
+//! [`macro@scenario`] reads what stands above a function ([`declaration`]), fills in its cases ([`case`]), looks for
+//! the assertions that saboteurs name ([`assertions`]), and writes what registers the scenario ([`expand`]).
+
+mod assertions;
+mod case;
+mod declaration;
+mod expand;
+mod saboteur;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use proc_macro::TokenStream;
+
+/// Declares a scenario. Its doc comment is the claim; below it stands at least one [`macro@saboteur`].
+///
+/// ```text
+/// /// No unit of the host has failed.
+/// #[scenario(on = Deployed)]
+/// #[saboteur("a-unit-fails", fails = "the failed units", spares = "names::name_resolves",
+///     "systemd-run --unit=sabotage false; systemctl is-failed --wait sabotage")]
+/// async fn host_has_no_failed_units(lab: &Lab) -> Outcome { ... }
+/// ```
+///
+/// | argument | meaning |
+/// | --- | --- |
+/// | `on = Deployed` | the layer that it starts from, or `Host` |
+/// | `limit = 60` | its deadline in seconds on a machine with KVM, 60 by default |
+/// | `turn = 10` | what each of `Lab::loops` turns takes at most there, in seconds, on top of the limit |
+/// | `needs = [Idempotent]` | what the deploy tool has to promise (`Guarantee`) |
+/// | `wants = [NixosModules]` | what the host has to have (`Feature`) |
+/// | `brings = [Firewall]` | what it sets up by itself (`Surrounding`) |
+/// | `cases(nftables, iptables)` | one scenario for each case, called `nftables_NAME` and `iptables_NAME` |
+/// | `area = "names"` | the area, if it is not the last part of the module's path |
+///
+/// A function with cases has a second parameter: an enum whose variants are called as the cases are (`Nftables`), or a
+/// `&str`. In the texts of its attributes and in its claim `{case}` is the case's name, and `{one|other}` has a part for
+/// each case, in their order.
+#[proc_macro_attribute]
+pub fn scenario(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand::scenario(arguments.into(), item.into()).into()
+}
+
+/// A change to the clone that has to make the scenario fail: name, the assertion that fails, a scenario that still
+/// passes, and what is changed, in order. A plain text is a script for the host.
+///
+/// ```text
+/// #[saboteur("no-dhcp-server", fails = "the lease", spares = "status::host_has_no_failed_units",
+///     drop_in("systemd-nspawn@web.service", "[Service]\nKillMode=control-group"),
+///     "systemctl restart systemd-nspawn@web.service")]
+/// ```
+///
+/// `case = nftables` restricts it to one of the scenario's cases.
+#[proc_macro_attribute]
+pub fn saboteur(_: TokenStream, item: TokenStream) -> TokenStream {
+    expand::misplaced("saboteur", item.into()).into()
+}
+
+/// What would be a finding in any other scenario, and is meant to happen in this one:
+///
+/// ```text
+/// #[expects(FailedUnit("broken.service") in "web", because = "what is deployed is broken")]
+/// ```
+///
+/// Without `in` it is the host's.
+#[proc_macro_attribute]
+pub fn expects(_: TokenStream, item: TokenStream) -> TokenStream {
+    expand::misplaced("expects", item.into()).into()
+}
