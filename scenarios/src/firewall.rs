@@ -130,6 +130,27 @@ impl Firewall {
         }
     }
 
+    /// NixOS' rules as they are, on `backend`.
+    #[must_use]
+    pub fn nixos(backend: Backend) -> Self {
+        Self::written(&format!("{}:nixos", backend.name()))
+    }
+
+    /// The rules with nixpkgs' change 498177, and with our counterpart of it where that has none.
+    #[must_use]
+    pub fn nixpkgs_498177(backend: Backend) -> Self {
+        Self::written(match backend {
+            Backend::Iptables => "iptables:nixpkgs-498177",
+            Backend::Nftables => "nftables:nixpkgs-498177-nft",
+        })
+    }
+
+    /// The same with `switch` set to `value`.
+    #[must_use]
+    pub fn with(self, switch: &str, value: &str) -> Self {
+        Self::written(&format!("{}+{switch}={value}", self.text()))
+    }
+
     /// Every variant with every setting of the switches, on each backend that it is meant for.
     #[must_use]
     pub fn all() -> Vec<Self> {

@@ -1,7 +1,7 @@
 //! Waiting for containers under a firewall, which may keep them from their leases.
 
 use spawnlab::prelude::*;
-pub(crate) use spawnlab::run::stage::settle::{RESTART, settled};
+pub(crate) use spawnlab::scenario::settle::{RESTART, settled};
 
 use crate::{facts, firewall::Firewall};
 

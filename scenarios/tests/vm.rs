@@ -4,12 +4,12 @@
 
 use std::process::ExitCode;
 
-use scenarios::{assets, cli::known, registry::AREAS};
+use scenarios::{assets, cli::known, registry};
 use spawnlab::run::suite::Suite;
 
 fn main() -> ExitCode {
     match known::built_in() {
-        Ok(known) => Suite::of(AREAS)
+        Ok(known) => Suite::of(registry::scenarios())
             .subject(assets::subject())
             .known(known)
             .main(),

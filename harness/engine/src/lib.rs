@@ -17,6 +17,9 @@
 //! | [`verdict`] | verdicts, hops, findings and events, as plain data |
 //! | [`util`] | errors, waiting, digests, scratch folders |
 
+#[cfg(test)]
+extern crate self as spawnlab;
+
 pub mod campaign;
 pub mod diagnose;
 pub mod health;

@@ -22,7 +22,7 @@ pub(crate) fn fill_in(text: &str, cases: &[String], index: usize) -> Result<Stri
         if inner == "case" {
             filled.push_str(name);
         } else if parts.len() == cases.len() {
-            filled.push_str(parts[index]);
+            filled.push_str(without_line_ends(parts[index]));
         } else if parts.len() == 1 {
             filled.push_str(&format!("{{{inner}}}"));
         } else {
@@ -36,6 +36,20 @@ pub(crate) fn fill_in(text: &str, cases: &[String], index: usize) -> Result<Stri
     }
     filled.push_str(rest);
     Ok(filled)
+}
+
+/// `part` without the line breaks around it, so that parts can stand on lines of their own.
+fn without_line_ends(part: &str) -> &str {
+    let inner = part.trim();
+    let start = part.len() - part.trim_start().len();
+    let (before, after) = (&part[..start], &part[start + inner.len()..]);
+    let from = if before.contains('\n') { start } else { 0 };
+    let to = if after.contains('\n') {
+        start + inner.len()
+    } else {
+        part.len()
+    };
+    &part[from..to]
 }
 
 /// The variant of an enum that is called as `case` is: `own_rules` is `OwnRules`.

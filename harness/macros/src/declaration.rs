@@ -200,7 +200,7 @@ impl Declaration {
                 };
                 let why = format!(
                     "{which} has no saboteur, and a scenario that can't fail proves nothing: \
-                     #[saboteur(\"its-name\", fails = \"an assertion\", spares = \"area::scenario\", \"a script\")]"
+                     #[saboteur(\"its-name\", fails = \"an assertion\", spares = \"area::scenario\" => \"a script\")]"
                 );
                 return Err(Error::new(name.span(), why));
             }

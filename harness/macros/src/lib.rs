@@ -19,7 +19,7 @@ use proc_macro::TokenStream;
 /// ```text
 /// /// No unit of the host has failed.
 /// #[scenario(on = Deployed)]
-/// #[saboteur("a-unit-fails", fails = "the failed units", spares = "names::name_resolves",
+/// #[saboteur("a-unit-fails", fails = "the failed units", spares = "names::name_resolves" =>
 ///     "systemd-run --unit=sabotage false; systemctl is-failed --wait sabotage")]
 /// async fn host_has_no_failed_units(lab: &Lab) -> Outcome { ... }
 /// ```
@@ -47,7 +47,7 @@ pub fn scenario(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// passes, and what is changed, in order. A plain text is a script for the host.
 ///
 /// ```text
-/// #[saboteur("no-dhcp-server", fails = "the lease", spares = "status::host_has_no_failed_units",
+/// #[saboteur("no-dhcp-server", fails = "the lease", spares = "status::host_has_no_failed_units" =>
 ///     drop_in("systemd-nspawn@web.service", "[Service]\nKillMode=control-group"),
 ///     "systemctl restart systemd-nspawn@web.service")]
 /// ```

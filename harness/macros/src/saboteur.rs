@@ -1,9 +1,10 @@
-//! `#[saboteur("name", fails = "..", spares = "..", CHANGE, ..)]`.
+//! `#[saboteur("name", fails = "..", spares = ".." => CHANGE, ..)]`.
 
 use syn::{
     Error, Expr, Ident, LitStr, Result, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
+    punctuated::Punctuated,
 };
 
 /// A saboteur as it is written.
@@ -25,18 +26,12 @@ impl Parse for Saboteur {
                 "a saboteur begins with its name: \"its-name\"",
             )
         })?;
-        let (mut fails, mut spares, mut case, mut changes) = (None, None, None, vec![]);
-        while !input.is_empty() {
+        let (mut fails, mut spares, mut case) = (None, None, None);
+        while input.peek(Token![,]) && !input.peek2(Token![=>]) {
             input.parse::<Token![,]>()?;
-            if input.is_empty() {
-                break;
-            }
-            if !(input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]))
-            {
-                changes.push(input.parse::<Expr>()?);
-                continue;
-            }
-            let key = input.call(Ident::parse_any)?;
+            let key = input.call(Ident::parse_any).map_err(|error| {
+                Error::new(error.span(), "what a saboteur does stands behind `=>`")
+            })?;
             input.parse::<Token![=]>()?;
             let twice = match key.to_string().as_str() {
                 "fails" => fails.replace(input.parse()?).is_some(),
@@ -52,13 +47,19 @@ impl Parse for Saboteur {
                 return Err(Error::new(key.span(), format!("`{key}` is given twice")));
             }
         }
+        let arrow = input.parse::<Option<Token![=>]>>()?;
+        let changes = match arrow {
+            Some(_) => Punctuated::<Expr, Token![,]>::parse_terminated(input)?,
+            None if input.is_empty() => Punctuated::new(),
+            None => return Err(input.error("expected `,` or `=>`")),
+        };
         let lacks = |what: &str| {
             let why = format!("the saboteur {:?} lacks {what}", name.value());
             Error::new(name.span(), why)
         };
         if changes.is_empty() {
             return Err(lacks(
-                "what it does: a script, or changes such as drop_in(..)",
+                "what it does: => and a script, or changes such as drop_in(..)",
             ));
         }
         Ok(Self {
@@ -66,7 +67,7 @@ impl Parse for Saboteur {
             spares: spares
                 .ok_or_else(|| lacks("a scenario that passes under it: spares = \"area::name\""))?,
             case,
-            changes,
+            changes: changes.into_iter().collect(),
             name,
         })
     }

@@ -5,36 +5,10 @@ use spawnlab::prelude::*;
 
 use crate::generation::{guest, profile};
 
-spawnlab::scenarios! {
-    area "contract";
-
-    /// A container that is declared and was never deployed is no failed unit, even if it is started.
-    never_deployed_is_no_failed_unit on Host {
-        "started-all-the-same" fails "the failed units" spares "deploy::first_deploy_starts_the_container":
-            "mkdir -p /run/systemd/system/systemd-nspawn@prod.service.d
-             printf '[Unit]\\nConditionPathExists=\\n' > /run/systemd/system/systemd-nspawn@prod.service.d/zz-sabotage.conf
-             systemctl daemon-reload";
-    }
-
-    /// A host that accepts the connection and then says nothing ends the deploy by the deadline that was
-    /// given, and in an error.
-    silent_host_ends_the_deploy on Host needs [GivesUpOnSilence] {
-        "answers-after-all" fails "the deploy to a silent host" spares "contract::never_deployed_is_no_failed_unit":
-            "printf '%s\\n' 'Host silent' 'HostName localhost' 'Port 22' 'HostKeyAlias localhost' \
-                 'GlobalKnownHostsFile /etc/ssh/ssh_known_hosts /var/lib/spawnlab/known_hosts' >> /home/deployer/.ssh/config";
-    }
-
-    /// A switch that executes the guest's service manager anew, as for another systemd, ends, and the
-    /// guest runs what was deployed (<https://github.com/NixOS/nixpkgs/issues/83432>).
-    switch_may_exchange_the_service_manager on Deployed limit 90 {
-        "reload-never-ends" fails "the deploy" spares "names::name_is_the_leased_address":
-            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nExecReload=/bin/sh -c \"exec sleep infinity\"\\nTimeoutStartSec=5\\n' \
-                 > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
-             systemctl daemon-reload";
-    }
-}
-
+/// A container that is declared and was never deployed is no failed unit, even if it is started.
+#[scenario(on = Host)]
+#[saboteur("started-all-the-same", fails = "the failed units", spares = "deploy::first_deploy_starts_the_container" =>
+    drop_in("systemd-nspawn@prod.service", "[Unit]\nConditionPathExists="))]
 async fn never_deployed_is_no_failed_unit(lab: &Lab) -> Outcome {
     let host = lab.host();
     // As multi-user.target does at each boot.
@@ -53,6 +27,13 @@ const SILENT: &str = "systemd-run --quiet --unit=silent -E PATH busybox nc -ll -
     printf 'Host silent\\n    HostName 127.0.0.1\\n    Port 2222\\n' >> /home/deployer/.ssh/config
     for try in $(seq 100); do ss -Hltn 'sport = :2222' | grep -q . && exit 0; sleep 0.1; done; exit 1";
 
+/// A host that accepts the connection and then says nothing ends the deploy by the deadline that was
+/// given, and in an error.
+#[scenario(on = Host, needs = [GivesUpOnSilence])]
+#[saboteur("answers-after-all", fails = "the deploy to a silent host",
+    spares = "contract::never_deployed_is_no_failed_unit" =>
+    "printf '%s\\n' 'Host silent' 'HostName localhost' 'Port 22' 'HostKeyAlias localhost' \
+         'GlobalKnownHostsFile /etc/ssh/ssh_known_hosts /var/lib/spawnlab/known_hosts' >> /home/deployer/.ssh/config")]
 async fn silent_host_ends_the_deploy(lab: &Lab) -> Outcome {
     lab.host().succeed(SILENT).await?;
     let deploy = Deploy::of("bare")
@@ -62,6 +43,12 @@ async fn silent_host_ends_the_deploy(lab: &Lab) -> Outcome {
     expect("what the error says").contains(&said, "silent")
 }
 
+/// A switch that executes the guest's service manager anew, as for another systemd, ends, and the
+/// guest runs what was deployed (<https://github.com/NixOS/nixpkgs/issues/83432>).
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("reload-never-ends", fails = "the deploy", spares = "names::name_is_the_leased_address" =>
+    drop_in("systemd-nspawn@web.service",
+        "[Service]\nExecReload=/bin/sh -c 'exec sleep infinity'\nTimeoutStartSec=5"))]
 async fn switch_may_exchange_the_service_manager(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");

@@ -7,144 +7,22 @@ use crate::{
     settle::settled,
 };
 
-spawnlab::scenarios! {
-    area "deploy";
-
-    /// A first deploy brings the derivation to the host, builds it into the container's profile and
-    /// starts the container on it.
-    first_deploy_starts_the_container on Host limit 90 {
-        "copy-refused" fails "the first deploy" spares "deploy::undeclared_container_is_refused_before_copying":
-            "printf '%s\\n' '#!/bin/sh' 'case $SSH_ORIGINAL_COMMAND in *nix-daemon*) exit 1 ;; esac' \
-                 'exec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\"' > /root/sabotage
-             chmod 755 /root/sabotage
-             sed -i 's,^,command=\"/root/sabotage\" ,' /root/.ssh/authorized_keys";
-        "unit-masked" fails "the first deploy" spares "deploy::container_may_be_named_otherwise_than_its_machine":
-            "systemctl mask --runtime systemd-nspawn@bare.service";
-    }
-
-    /// Container `prod` runs machine `bare`: the third argument names the container, and the
-    /// container `bare` has nothing to do with it.
-    container_may_be_named_otherwise_than_its_machine on Host limit 90 {
-        "unit-masked" fails "the deploy" spares "deploy::first_deploy_starts_the_container":
-            "systemctl mask --runtime systemd-nspawn@prod.service";
-        "another-host-name" fails "the guest's host name" spares "deploy::first_deploy_starts_the_container":
-            "/lab/tools/editable /etc/systemd/nspawn/prod.nspawn
-             sed -i '/^Boot=/a Hostname=bare' /etc/systemd/nspawn/prod.nspawn";
-    }
-
-    /// A second deploy switches the running guest: it is not restarted, a service that did not change
-    /// keeps its process, and who requests the page all the while always gets an answer.
-    second_deploy_switches_without_restart on Deployed limit 90 {
-        "reload-restarts-the-container" fails "the boot id" spares "names::name_is_the_leased_address":
-            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nExecReload=/bin/sh -c \"systemctl --no-block restart systemd-nspawn@%%i.service\"\\n' \
-                 > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
-             systemctl daemon-reload";
-        "switch-restarts-more-than-changed" fails "the unchanged service" spares "names::name_is_the_leased_address":
-            "/lab/tools/in-guest web 'mkdir -p /run/systemd/system/nginx.service.d
-                 printf \"[Service]\\nExecReload=%s restart steady.service\\n\" $(command -v systemctl) \
-                     > /run/systemd/system/nginx.service.d/sabotage.conf'";
-        "reload-takes-the-link-down" fails "the requests without an answer" spares "names::name_is_the_leased_address":
-            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nExecReload=/bin/sh -c \"%s link set ve-web down; sleep 1; exec %s link set ve-web up\"\\n' \
-                 $(command -v ip) $(command -v ip) > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
-             systemctl daemon-reload";
-    }
-
-    /// What is deployed already is not deployed again: no new generation, no reload, no restart.
-    same_closure_twice_changes_nothing on Deployed needs [Idempotent] {
-        "guest-runs-something-else" fails "the last change of the unit's state" spares "names::name_is_the_leased_address":
-            "/lab/tools/in-guest web 'cp -a `readlink -f /run/current-system` /run/other; ln -sfn /run/other /run/current-system'";
-    }
-
-    /// A generation whose units fail is not kept: the deploy is an error that names the unit, and the
-    /// old generation serves on.
-    broken_generation_leaves_the_old_one_serving on Deployed limit 90 needs [RestoresAfterFailure] expects [
-        FailedUnit("broken.service") in "web" because "the generation that is deployed is broken";
-    ] {
-        "failures-are-hidden" fails "the deploy of a broken generation" spares "names::name_is_the_leased_address":
-            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             systemctl cat systemd-nspawn@web.service | sed -n 's/^ExecReload=/&-/p' |
-                 sed '1i[Service]\\nExecReload=' > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
-             systemctl daemon-reload";
-        "old-closure-is-damaged" fails "the old page" spares "names::name_is_the_leased_address":
-            "closure=$(readlink -f /nix/var/nix/profiles/per-container/web/system)
-             /lab/tools/writable-store
-             for page in share/www/index.html etc/www/index.html; do
-                 [ ! -e $closure/$page ] || echo 'web version 0' > $(readlink -f $closure/$page)
-             done";
-    }
-
-    /// A reload that reports success although the guest was lost on the way, and never switched, is
-    /// an error: the tool asks the guest what it runs.
-    lost_guest_is_noticed on Deployed limit 90 needs [ChecksTheGuest] {
-        "reload-works-after-all" fails "the deploy whose switch was lost" spares "names::name_is_the_leased_address":
-            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             { printf '[Service]\\nExecReload=\\n'
-               systemctl cat systemd-nspawn@web.service | grep ^ExecReload=
-             } > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf";
-    }
-
-    /// The previous generation comes back on demand, without a restart.
-    rollback_brings_the_previous_generation_back on Deployed limit 90 needs [RollsBack] {
-        "previous-generation-is-gone" fails "the rollback" spares "names::name_is_the_leased_address":
-            "cd /nix/var/nix/profiles/per-container/web
-             ln -sfn $(readlink -f system) system; rm system-1-link";
-    }
-
-    /// A container that the host does not declare is refused, by name, before anything is copied.
-    undeclared_container_is_refused_before_copying on Host needs [RefusesUndeclared] {
-        "declared-after-all" fails "the deploy into nowhere" spares "deploy::first_deploy_starts_the_container":
-            "/lab/tools/declare-like bare ghost";
-        "copied-before" fails "what was copied" spares "deploy::container_may_be_named_otherwise_than_its_machine":
-            "/lab/tools/writable-store
-             touch /nix/store/00000000000000000000000000000000-guest-system-bare.drv";
-    }
-
-    /// Changed settings of one container restart that one, which then has them, and no other.
-    changed_settings_restart_that_container_only on Deployed limit 90 {
-        "settings-are-there-already" fails "the boot id of the changed one" spares "names::name_is_the_leased_address":
-            APPLY_CHANGED;
-        "the-other-depends-on-it" fails "the boot id of the other" spares "names::name_is_the_leased_address":
-            "mkdir -p /run/systemd/system/systemd-nspawn@a-container-with-a-long-name.service.d
-             printf '[Unit]\\nPartOf=systemd-nspawn@web.service\\n' \
-                 > /run/systemd/system/systemd-nspawn@a-container-with-a-long-name.service.d/zz-sabotage.conf
-             systemctl daemon-reload";
-    }
-
-    /// Two flakes deploy to one host, each into its own container, and neither touches the other's.
-    two_flakes_deploy_to_one_host on Deployed limit 90 {
-        "one-name-for-both" fails "the second flake's page" spares "names::name_is_the_leased_address":
-            "/lab/tools/name-in-hosts $(getent ahostsv4 web | sed -n '1s/ .*//p') a-container-with-a-long-name";
-    }
-
-    /// After a reboot of the host its containers run again, on the generations that they ran before.
-    host_reboot_brings_the_same_generation_back on Deployed limit 180 {
-        "not-wanted-at-boot" fails "the container after the reboot" spares "names::name_is_the_leased_address":
-            // Every boot of NixOS links its units anew: there the container's condition is what can be broken.
-            "rm /etc/systemd/system/multi-user.target.wants/systemd-nspawn@web.service ||
-                 mv /nix/var/nix/profiles/per-container/web/system /nix/var/nix/profiles/per-container/web/away";
-        "another-generation-was-built" fails "the generation after the reboot" spares "names::name_is_the_leased_address":
-            "old=$(readlink -f /nix/var/nix/profiles/per-container/web/system) new=/nix/store/00000000000000000000000000000000-another
-             /lab/tools/writable-store
-             cp -a $old $new
-             find $new -type f -exec sed -i s,$old,$new,g {} +
-             ln -sfn $new /nix/var/nix/profiles/per-container/web/system";
-    }
-
-    /// With `-v` the tool shows the commands that it runs.
-    verbose_shows_the_commands on Deployed {
-        "flag-is-swallowed" fails "the commands shown" spares "names::name_is_the_leased_address":
-            "rm /usr/local/bin/nixos-deploy-container
-             printf '#!/bin/sh\\n[ \"$1\" != -v ] || shift\\nexec /lab/tool/nixos-deploy-container \"$@\"\\n' \
-                 > /usr/local/bin/nixos-deploy-container
-             chmod 755 /usr/local/bin/nixos-deploy-container";
-    }
-}
-
 /// The derivations of the lab's machines that the host's store holds, one per line.
 const COPIED: &str = "find /nix/store -maxdepth 1 -name '*-guest-system-*.drv'";
 
+/// A first deploy brings the derivation to the host, builds it into the container's profile and
+/// starts the container on it.
+#[scenario(on = Host, limit = 90)]
+#[saboteur("copy-refused", fails = "the first deploy",
+    spares = "deploy::undeclared_container_is_refused_before_copying" =>
+    file("/root/sabotage", r#"#!/bin/sh
+case $SSH_ORIGINAL_COMMAND in *nix-daemon*) exit 1 ;; esac
+exec /bin/sh -c "$SSH_ORIGINAL_COMMAND""#),
+    "chmod 755 /root/sabotage
+     sed -i 's,^,command=\"/root/sabotage\" ,' /root/.ssh/authorized_keys")]
+#[saboteur("unit-masked", fails = "the first deploy",
+    spares = "deploy::container_may_be_named_otherwise_than_its_machine" =>
+    "systemctl mask --runtime systemd-nspawn@bare.service")]
 async fn first_deploy_starts_the_container(lab: &Lab) -> Outcome {
     let host = lab.host();
     expect("what the host has before").equal(host.succeed(COPIED).await?, "")?;
@@ -156,6 +34,13 @@ async fn first_deploy_starts_the_container(lab: &Lab) -> Outcome {
     expect("the running closure").equal(running, built)
 }
 
+/// Container `prod` runs machine `bare`: the third argument names the container, and the
+/// container `bare` has nothing to do with it.
+#[scenario(on = Host, limit = 90)]
+#[saboteur("unit-masked", fails = "the deploy", spares = "deploy::first_deploy_starts_the_container" =>
+    "systemctl mask --runtime systemd-nspawn@prod.service")]
+#[saboteur("another-host-name", fails = "the guest's host name", spares = "deploy::first_deploy_starts_the_container" =>
+    edit("/etc/systemd/nspawn/prod.nspawn", "/^Boot=/a Hostname=bare"))]
 async fn container_may_be_named_otherwise_than_its_machine(lab: &Lab) -> Outcome {
     let host = lab.host();
     let output = lab.deploy(Deploy::of("bare").into("prod")).await?;
@@ -177,6 +62,23 @@ const PROBER: &str = "mkdir /run/prober; cd /run/prober; touch answered lost
         while :; do curl -fsS -m 10 http://web/ >>answered 2>>lost; sleep 0.1; done'
     for try in $(seq 100); do [ ! -s answered ] || exit 0; sleep 0.1; done; exit 1";
 
+/// A second deploy switches the running guest: it is not restarted, a service that did not change
+/// keeps its process, and who requests the page all the while always gets an answer.
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("reload-restarts-the-container", fails = "the boot id", spares = "names::name_is_the_leased_address" =>
+    drop_in("systemd-nspawn@web.service",
+        "[Service]\nExecReload=/bin/sh -c 'systemctl --no-block restart systemd-nspawn@%i.service'"))]
+#[saboteur("switch-restarts-more-than-changed", fails = "the unchanged service",
+    spares = "names::name_is_the_leased_address" =>
+    "/lab/tools/in-guest web 'mkdir -p /run/systemd/system/nginx.service.d
+         printf \"[Service]\\nExecReload=%s restart steady.service\\n\" $(command -v systemctl) \
+             > /run/systemd/system/nginx.service.d/sabotage.conf'")]
+#[saboteur("reload-takes-the-link-down", fails = "the requests without an answer",
+    spares = "names::name_is_the_leased_address" =>
+    "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
+     printf '[Service]\\nExecReload=/bin/sh -c \"%s link set ve-web down; sleep 1; exec %s link set ve-web up\"\\n' \
+         $(command -v ip) $(command -v ip) > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
+     systemctl daemon-reload")]
 async fn second_deploy_switches_without_restart(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
@@ -193,6 +95,11 @@ async fn second_deploy_switches_without_restart(lab: &Lab) -> Outcome {
     expect("the requests without an answer").equal(host.succeed(lost).await?, "")
 }
 
+/// What is deployed already is not deployed again: no new generation, no reload, no restart.
+#[scenario(on = Deployed, needs = [Idempotent])]
+#[saboteur("guest-runs-something-else", fails = "the last change of the unit's state",
+    spares = "names::name_is_the_leased_address" =>
+    "/lab/tools/in-guest web 'cp -a `readlink -f /run/current-system` /run/other; ln -sfn /run/other /run/current-system'")]
 async fn same_closure_twice_changes_nothing(lab: &Lab) -> Outcome {
     let host = lab.host();
     let state = "systemctl show -P StateChangeTimestampMonotonic systemd-nspawn@web.service";
@@ -204,6 +111,22 @@ async fn same_closure_twice_changes_nothing(lab: &Lab) -> Outcome {
     expect("the last change of the unit's state").equal(&after.1, &before.1)
 }
 
+/// A generation whose units fail is not kept: the deploy is an error that names the unit, and the
+/// old generation serves on.
+#[scenario(on = Deployed, limit = 90, needs = [RestoresAfterFailure])]
+#[expects(FailedUnit("broken.service") in "web", because = "the generation that is deployed is broken")]
+#[saboteur("failures-are-hidden", fails = "the deploy of a broken generation",
+    spares = "names::name_is_the_leased_address" =>
+    "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
+     systemctl cat systemd-nspawn@web.service | sed -n 's/^ExecReload=/&-/p' |
+         sed '1i[Service]\\nExecReload=' > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
+     systemctl daemon-reload")]
+#[saboteur("old-closure-is-damaged", fails = "the old page", spares = "names::name_is_the_leased_address" =>
+    "closure=$(readlink -f /nix/var/nix/profiles/per-container/web/system)
+     /lab/tools/writable-store
+     for page in share/www/index.html etc/www/index.html; do
+         [ ! -e $closure/$page ] || echo 'web version 0' > $(readlink -f $closure/$page)
+     done")]
 async fn broken_generation_leaves_the_old_one_serving(lab: &Lab) -> Outcome {
     let host = lab.host();
     let before = profile(host, "web").await?;
@@ -217,6 +140,15 @@ async fn broken_generation_leaves_the_old_one_serving(lab: &Lab) -> Outcome {
     expect("the old page").equal(page.trim(), "web version 1")
 }
 
+/// A reload that reports success although the guest was lost on the way, and never switched, is
+/// an error: the tool asks the guest what it runs.
+#[scenario(on = Deployed, limit = 90, needs = [ChecksTheGuest])]
+#[saboteur("reload-works-after-all", fails = "the deploy whose switch was lost",
+    spares = "names::name_is_the_leased_address" =>
+    "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
+     { printf '[Service]\\nExecReload=\\n'
+       systemctl cat systemd-nspawn@web.service | grep ^ExecReload=
+     } > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf")]
 async fn lost_guest_is_noticed(lab: &Lab) -> Outcome {
     let host = lab.host();
     let before = profile(host, "web").await?;
@@ -234,6 +166,11 @@ async fn lost_guest_is_noticed(lab: &Lab) -> Outcome {
     expect("the running closure").equal(running, before.1)
 }
 
+/// The previous generation comes back on demand, without a restart.
+#[scenario(on = Deployed, limit = 90, needs = [RollsBack])]
+#[saboteur("previous-generation-is-gone", fails = "the rollback", spares = "names::name_is_the_leased_address" =>
+    "cd /nix/var/nix/profiles/per-container/web
+     ln -sfn $(readlink -f system) system; rm system-1-link")]
 async fn rollback_brings_the_previous_generation_back(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
@@ -245,6 +182,15 @@ async fn rollback_brings_the_previous_generation_back(lab: &Lab) -> Outcome {
     expect("the guest after the rollback").equal(guest(&web).await?, before)
 }
 
+/// A container that the host does not declare is refused, by name, before anything is copied.
+#[scenario(on = Host, needs = [RefusesUndeclared])]
+#[saboteur("declared-after-all", fails = "the deploy into nowhere",
+    spares = "deploy::first_deploy_starts_the_container" =>
+    "/lab/tools/declare-like bare ghost")]
+#[saboteur("copied-before", fails = "what was copied",
+    spares = "deploy::container_may_be_named_otherwise_than_its_machine" =>
+    "/lab/tools/writable-store
+     touch /nix/store/00000000000000000000000000000000-guest-system-bare.drv")]
 async fn undeclared_container_is_refused_before_copying(lab: &Lab) -> Outcome {
     let output = lab.deploy(Deploy::of("bare").into("ghost")).await?;
     let said = expect("the deploy into nowhere").refused(output)?;
@@ -258,6 +204,14 @@ const APPLY_CHANGED: &str =
         /lab/containers.nix > /etc/lab/containers.nix
     apply-containers /etc/lab/containers.nix";
 
+/// Changed settings of one container restart that one, which then has them, and no other.
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("settings-are-there-already", fails = "the boot id of the changed one",
+    spares = "names::name_is_the_leased_address" =>
+    script(APPLY_CHANGED))]
+#[saboteur("the-other-depends-on-it", fails = "the boot id of the other",
+    spares = "names::name_is_the_leased_address" =>
+    drop_in("systemd-nspawn@a-container-with-a-long-name.service", "[Unit]\nPartOf=systemd-nspawn@web.service"))]
 async fn changed_settings_restart_that_container_only(lab: &Lab) -> Outcome {
     let host = lab.host();
     let changed = host.container("web");
@@ -271,6 +225,10 @@ async fn changed_settings_restart_that_container_only(lab: &Lab) -> Outcome {
     expect("the new setting").contains(&environment, "LAB=changed")
 }
 
+/// Two flakes deploy to one host, each into its own container, and neither touches the other's.
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("one-name-for-both", fails = "the second flake's page", spares = "names::name_is_the_leased_address" =>
+    "/lab/tools/name-in-hosts $(getent ahostsv4 web | sed -n '1s/ .*//p') a-container-with-a-long-name")]
 async fn two_flakes_deploy_to_one_host(lab: &Lab) -> Outcome {
     const OTHER: &str = "a-container-with-a-long-name";
     let host = lab.host();
@@ -298,6 +256,20 @@ async fn two_flakes_deploy_to_one_host(lab: &Lab) -> Outcome {
     expect("the second flake's page").equal(pages.1.trim(), "page of another flake")
 }
 
+/// After a reboot of the host its containers run again, on the generations that they ran before.
+#[scenario(on = Deployed, limit = 180)]
+#[saboteur("not-wanted-at-boot", fails = "the container after the reboot",
+    spares = "names::name_is_the_leased_address" =>
+    // Every boot of NixOS links its units anew: there the container's condition is what can be broken.
+    "rm /etc/systemd/system/multi-user.target.wants/systemd-nspawn@web.service ||
+         mv /nix/var/nix/profiles/per-container/web/system /nix/var/nix/profiles/per-container/web/away")]
+#[saboteur("another-generation-was-built", fails = "the generation after the reboot",
+    spares = "names::name_is_the_leased_address" =>
+    "old=$(readlink -f /nix/var/nix/profiles/per-container/web/system) new=/nix/store/00000000000000000000000000000000-another
+     /lab/tools/writable-store
+     cp -a $old $new
+     find $new -type f -exec sed -i s,$old,$new,g {} +
+     ln -sfn $new /nix/var/nix/profiles/per-container/web/system")]
 async fn host_reboot_brings_the_same_generation_back(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
@@ -315,6 +287,14 @@ async fn host_reboot_brings_the_same_generation_back(lab: &Lab) -> Outcome {
     settled(host, "web").await
 }
 
+/// With `-v` the tool shows the commands that it runs.
+#[scenario(on = Deployed)]
+#[saboteur("flag-is-swallowed", fails = "the commands shown", spares = "names::name_is_the_leased_address" =>
+    "rm /usr/local/bin/nixos-deploy-container",
+    file("/usr/local/bin/nixos-deploy-container", r#"#!/bin/sh
+[ "$1" != -v ] || shift
+exec /lab/tool/nixos-deploy-container "$@""#),
+    "chmod 755 /usr/local/bin/nixos-deploy-container")]
 async fn verbose_shows_the_commands(lab: &Lab) -> Outcome {
     let output = lab.deploy(Deploy::of("web").flag("-v")).await?;
     let commands: String = output

@@ -6,63 +6,16 @@ use crate::{
     evaluated,
     firewall::Firewall,
     outside::{Outside, ping},
+    ruleset::Backend,
 };
 
-spawnlab::scenarios! {
-    area "egress";
-
-    /// The host forwards what a guest sends beyond it, and the answers find the way back
-    /// (<https://github.com/systemd/systemd/issues/33004>, <https://github.com/systemd/systemd/issues/34010>).
-    guest_reaches_what_lies_beyond_the_host on Deployed {
-        "forwarding-off" fails "forwarding on the guest's link" spares "names::http_by_name":
-            "sysctl -q net.ipv4.conf.ve-web.forwarding=0";
-        "masquerade-removed" fails "the answer from outside" spares "names::http_by_name":
-            "nft delete table ip io.systemd.nat";
-    }
-
-    /// NixOS' `filterForward` keeps guests in, and lets them out with an `extraForwardRules` that
-    /// accepts what comes from them (<https://github.com/NixOS/nixpkgs/issues/437920>).
-    forward_filter_needs_a_rule_for_guests on Deployed brings [Firewall] {
-        "policy-is-accept" fails "the answer from outside through the filter" spares "egress::nftables_reload_keeps_guests_connected":
-            "printf '#!/bin/sh\\nfor file; do :; done\\n[ ! -f $file ] || sed -i \"/hook forward/s/policy drop/policy accept/\" $file\\nexec /usr/sbin/nft \"$@\"\\n' \
-                 > /usr/local/sbin/nft
-             chmod 755 /usr/local/sbin/nft";
-        "guests-are-forgotten" fails "the answer from outside with the rule" spares "egress::nftables_reload_keeps_guests_connected":
-            "printf '#!/bin/sh\\nfor file; do :; done\\n[ ! -f $file ] || sed -i \"/iifname .ve-.. accept/d\" $file\\nexec /usr/sbin/nft \"$@\"\\n' \
-                 > /usr/local/sbin/nft
-             chmod 755 /usr/local/sbin/nft";
-    }
-
-    /// A reload of NixOS' nftables rules leaves the masquerading of guests in place
-    /// (<https://github.com/systemd/systemd/issues/17026>, <https://github.com/firewalld/firewalld/issues/742>).
-    nftables_reload_keeps_guests_connected on Deployed brings [Firewall] {
-        "all-tables-are-flushed" fails "the masquerading after the reload" spares "networking::lease_comes_from_the_host":
-            "printf '#!/bin/sh\\ncase \"$*\" in --file*) /usr/sbin/nft flush ruleset ;; esac\\nexec /usr/sbin/nft \"$@\"\\n' \
-                 > /usr/local/sbin/nft
-             chmod 755 /usr/local/sbin/nft";
-    }
-
-    /// A reload of NixOS' iptables rules leaves the masquerading of guests in place
-    /// (<https://github.com/systemd/systemd/issues/13704>).
-    iptables_reload_keeps_guests_connected on Deployed brings [Firewall] {
-        "all-tables-are-flushed" fails "the masquerading after the reload" spares "networking::lease_comes_from_the_host":
-            "printf '#!/bin/sh\\nnft delete table ip io.systemd.nat 2>/dev/null\\nexec /usr/sbin/iptables-restore \"$@\"\\n' > /usr/local/sbin/iptables-restore
-             chmod 755 /usr/local/sbin/iptables-restore";
-    }
-
-    /// A reload of the rules that NixOS' modules generated for the host leaves the masquerading of guests in place
-    /// (<https://github.com/systemd/systemd/issues/17026>, <https://github.com/firewalld/firewalld/issues/742>).
-    reload_of_own_rules_keeps_guests_connected on Deployed wants [NixosModules] {
-        "all-tables-are-flushed" fails "the masquerading after the reload" spares "networking::lease_comes_from_the_host":
-            "for unit in firewall nftables firewalld; do
-                 mkdir -p /run/systemd/system/$unit.service.d
-                 printf '[Service]\\nExecReload=-%s delete table ip io.systemd.nat\\n' $(command -v nft) \
-                     > /run/systemd/system/$unit.service.d/zz-sabotage.conf
-             done
-             systemctl daemon-reload";
-    }
-}
-
+/// The host forwards what a guest sends beyond it, and the answers find the way back
+/// (<https://github.com/systemd/systemd/issues/33004>, <https://github.com/systemd/systemd/issues/34010>).
+#[scenario(on = Deployed)]
+#[saboteur("forwarding-off", fails = "forwarding on the guest's link", spares = "names::http_by_name" =>
+    "sysctl -q net.ipv4.conf.ve-web.forwarding=0")]
+#[saboteur("masquerade-removed", fails = "the answer from outside", spares = "names::http_by_name" =>
+    "nft delete table ip io.systemd.nat")]
 async fn guest_reaches_what_lies_beyond_the_host(lab: &Lab) -> Outcome {
     let host = lab.host();
     Outside::of(host).await?;
@@ -75,6 +28,19 @@ async fn guest_reaches_what_lies_beyond_the_host(lab: &Lab) -> Outcome {
     Ok(())
 }
 
+/// NixOS' `filterForward` keeps guests in, and lets them out with an `extraForwardRules` that
+/// accepts what comes from them (<https://github.com/NixOS/nixpkgs/issues/437920>).
+#[scenario(on = Deployed, brings = [Firewall])]
+#[saboteur("policy-is-accept", fails = "the answer from outside through the filter",
+    spares = "egress::nftables_reload_keeps_guests_connected" =>
+    shim("nft", r#"for file; do :; done
+        [ ! -f $file ] || sed -i "/hook forward/s/policy drop/policy accept/" $file
+        real "$@""#))]
+#[saboteur("guests-are-forgotten", fails = "the answer from outside with the rule",
+    spares = "egress::nftables_reload_keeps_guests_connected" =>
+    shim("nft", r#"for file; do :; done
+        [ ! -f $file ] || sed -i "/iifname .ve-.. accept/d" $file
+        real "$@""#))]
 async fn forward_filter_needs_a_rule_for_guests(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
@@ -91,23 +57,38 @@ async fn forward_filter_needs_a_rule_for_guests(lab: &Lab) -> Outcome {
     Ok(())
 }
 
-async fn nftables_reload_keeps_guests_connected(lab: &Lab) -> Outcome {
-    reload_keeps_guests_connected(lab, "nftables:nixos").await
-}
-
-async fn iptables_reload_keeps_guests_connected(lab: &Lab) -> Outcome {
-    reload_keeps_guests_connected(lab, "iptables:nixos").await
-}
-
-async fn reload_keeps_guests_connected(lab: &Lab, rules: &str) -> Outcome {
+/// A reload of NixOS' {case} rules leaves the masquerading of guests in place
+/// ({<https://github.com/systemd/systemd/issues/17026>, <https://github.com/firewalld/firewalld/issues/742>
+/// |<https://github.com/systemd/systemd/issues/13704>}).
+#[scenario(on = Deployed, brings = [Firewall], cases(nftables, iptables))]
+#[saboteur("all-tables-are-flushed", fails = "the masquerading after the reload",
+    spares = "networking::lease_comes_from_the_host", case = nftables =>
+    shim("nft", r#"case "$*" in --file*) real flush ruleset ;; esac
+        real "$@""#))]
+#[saboteur("all-tables-are-flushed", fails = "the masquerading after the reload",
+    spares = "networking::lease_comes_from_the_host", case = iptables =>
+    shim("iptables-restore", r#"nft delete table ip io.systemd.nat 2>/dev/null
+        real "$@""#))]
+async fn reload_keeps_guests_connected(lab: &Lab, backend: Backend) -> Outcome {
     let host = lab.host();
     Outside::of(host).await?;
     for _ in 0..2 {
-        Firewall::written(rules).load(host).await?;
+        Firewall::nixos(backend).load(host).await?;
     }
     still_connected(host).await
 }
 
+/// A reload of the rules that NixOS' modules generated for the host leaves the masquerading of guests in place
+/// (<https://github.com/systemd/systemd/issues/17026>, <https://github.com/firewalld/firewalld/issues/742>).
+#[scenario(on = Deployed, wants = [NixosModules])]
+#[saboteur("all-tables-are-flushed", fails = "the masquerading after the reload",
+    spares = "networking::lease_comes_from_the_host" =>
+    "for unit in firewall nftables firewalld; do
+         mkdir -p /run/systemd/system/$unit.service.d
+         printf '[Service]\\nExecReload=-%s delete table ip io.systemd.nat\\n' $(command -v nft) \
+             > /run/systemd/system/$unit.service.d/zz-sabotage.conf
+     done
+     systemctl daemon-reload")]
 async fn reload_of_own_rules_keeps_guests_connected(lab: &Lab) -> Outcome {
     let host = lab.host();
     let unit = evaluated::rules(host).await?.unit();

@@ -13,203 +13,34 @@ use crate::{
     firewall::Firewall,
     gate::Gate,
     outside::{self, Outside},
+    ruleset::Backend,
 };
 
-spawnlab::scenarios! {
-    area "firewall";
-
-    /// NixOS' nftables rules refuse the guest's DHCP requests: it gets no lease.
-    nftables_refuses_a_lease on Deployed limit 90 brings [Firewall] {
-        "port-opened-by-hand" fails "the leases given" spares "firewall::nftables_leases_with_nixpkgs_498177":
-            "mkdir -p /etc/lab/firewall; echo 'udp dport 67 accept' > /etc/lab/firewall/extra.nft";
-    }
-
-    /// NixOS' iptables rules refuse the guest's DHCP requests: it gets no lease.
-    iptables_refuses_a_lease on Deployed limit 90 brings [Firewall] {
-        "port-opened-by-hand" fails "the leases given" spares "firewall::iptables_leases_with_nixpkgs_498177":
-            "mkdir -p /etc/lab/firewall
-             echo '46 -A nixos-fw -p udp --dport 67 -j nixos-fw-accept' > /etc/lab/firewall/extra.iptables";
-    }
-
-    /// With our counterpart of nixpkgs' change 498177 for nftables (nixpkgs-498177-nft) the guest gets its lease,
-    /// renews it, and reaches what lies beyond the host.
-    nftables_leases_with_nixpkgs_498177 on Deployed limit 90 brings [Firewall] {
-        "dropped-by-another-table" fails "the lease" spares "firewall::nftables_refuses_the_uplink_with_nixpkgs_498177":
-            DROP_DHCP_OF_GUESTS;
-    }
-
-    /// With the rule of nixpkgs' change 498177 the guest gets its lease through iptables, renews it, and
-    /// reaches what lies beyond the host.
-    iptables_leases_with_nixpkgs_498177 on Deployed limit 90 brings [Firewall] {
-        "dropped-by-another-table" fails "the lease" spares "firewall::iptables_refuses_the_uplink_with_nixpkgs_498177":
-            DROP_DHCP_OF_GUESTS;
-    }
-
-    /// With the documented workaround, `ve-+` in `networking.firewall.interfaces`, the guest gets its
-    /// lease through iptables.
-    iptables_leases_with_the_workaround on Deployed limit 90 brings [Firewall] {
-        "dropped-by-another-table" fails "the lease" spares "firewall::iptables_refuses_the_uplink_with_nixpkgs_498177":
-            DROP_DHCP_OF_GUESTS;
-    }
-
-    /// What nixpkgs renders of that workaround for nftables is no rule set: nft refuses the `+`
-    /// (<https://github.com/fpletz/nixos-nspawn/issues/13>).
-    nftables_refuses_to_load_the_workaround on Deployed brings [Firewall] {
-        "nft-knows-the-wildcard" fails "the workaround" spares "firewall::nftables_leases_with_nixpkgs_498177":
-            "printf '#!/bin/sh\\nfor file; do :; done\\n[ ! -f $file ] || sed -i s/ve-+/ve-eth/ $file\\nexec /usr/sbin/nft \"$@\"\\n' \
-                 > /usr/local/sbin/nft
-             chmod 755 /usr/local/sbin/nft";
-    }
-
-    /// The rule of nixpkgs' change 498177 opens nothing to the uplink on nftables: from there, requests for a
-    /// lease stay refused, and so do those to the other ports of DHCP and DNS.
-    nftables_refuses_the_uplink_with_nixpkgs_498177 on Deployed brings [Firewall] {
-        "port-opened-to-all" fails "what gets in from the uplink" spares "firewall::nftables_leases_with_nixpkgs_498177":
-            "mkdir -p /etc/lab/firewall; echo 'udp dport 67 accept' > /etc/lab/firewall/extra.nft";
-    }
-
-    /// The rule of nixpkgs' change 498177 opens nothing to the uplink on iptables: from there, requests for a
-    /// lease stay refused, and so do those to the other ports of DHCP and DNS.
-    iptables_refuses_the_uplink_with_nixpkgs_498177 on Deployed brings [Firewall] {
-        "port-opened-to-all" fails "what gets in from the uplink" spares "firewall::iptables_leases_with_nixpkgs_498177":
-            "mkdir -p /etc/lab/firewall
-             echo '46 -A nixos-fw -p udp --dport 67 -j nixos-fw-accept' > /etc/lab/firewall/extra.iptables";
-    }
-
-    /// The rule of nixpkgs' change 498177 opens nothing else to guests on nftables: of the ports of DHCP and
-    /// DNS it is UDP 67 alone.
-    nftables_opens_one_port_to_guests on Deployed brings [Firewall] {
-        "names-served-to-guests" fails "what gets in from a guest" spares "firewall::nftables_leases_with_nixpkgs_498177":
-            "mkdir -p /etc/lab/firewall; echo 'iifname \"ve-*\" udp dport 53 accept' > /etc/lab/firewall/extra.nft";
-    }
-
-    /// The rule of nixpkgs' change 498177 opens nothing else to guests on iptables: of the ports of DHCP and
-    /// DNS it is UDP 67 alone.
-    iptables_opens_one_port_to_guests on Deployed brings [Firewall] {
-        "names-served-to-guests" fails "what gets in from a guest" spares "firewall::iptables_leases_with_nixpkgs_498177":
-            "mkdir -p /etc/lab/firewall
-             echo '46 -A nixos-fw -i ve-+ -p udp --dport 53 -j nixos-fw-accept' > /etc/lab/firewall/extra.iptables";
-    }
-
-    /// On a host whose firewall is firewalld, the third backend of NixOS, the guest gets its lease
-    /// (<https://github.com/firewalld/firewalld/issues/35>).
-    firewalld_lets_requests_for_leases_in on Deployed {
-        "dropped-by-another-table" fails "the lease" spares "networking::lease_comes_from_the_host":
-            DROP_DHCP_OF_GUESTS;
-    }
-
-    /// NixOS' own rules, as its modules generated them for the host, open no port of DHCP and DNS to guests but
-    /// UDP 67.
-    own_rules_open_one_port_to_guests on Deployed wants [NixosModules] {
-        "names-served-to-guests" fails "what gets in from a guest" spares "firewall::own_rules_refuse_the_uplink":
-            "if nft list table inet nixos-fw >/dev/null 2>&1; then
-                 nft add rule inet nixos-fw input-allow iifname '\"ve-*\"' udp dport 53 accept
-             elif systemctl --quiet is-active firewalld.service; then
-                 firewall-cmd --add-port=53/udp
-             else
-                 iptables -I nixos-fw -i ve-+ -p udp --dport 53 -j nixos-fw-accept
-             fi";
-    }
-
-    /// NixOS' own rules, as its modules generated them for the host, let nothing in from the uplink but SSH.
-    own_rules_refuse_the_uplink on Deployed wants [NixosModules] {
-        "port-opened-to-all" fails "what gets in from the uplink" spares "networking::lease_comes_from_the_host":
-            "if nft list table inet nixos-fw >/dev/null 2>&1; then
-                 nft add rule inet nixos-fw input-allow udp dport 67 accept
-             elif systemctl --quiet is-active firewalld.service; then
-                 firewall-cmd --add-port=67/udp
-             else
-                 iptables -I nixos-fw -p udp --dport 67 -j nixos-fw-accept
-             fi";
-    }
-
-    /// The host's kernel takes every variant of the rules, and every setting of their switches, but for the
-    /// variant that is known to be none.
-    every_variant_is_a_rule_set on Host brings [Firewall] {
-        "nft-knows-the-wildcard" fails "the variants that are refused" spares "status::host_has_no_failed_units":
-            "printf '#!/bin/sh\\nsed s/ve-+/ve-eth/ | exec /usr/sbin/nft --check --file -\\n' > /usr/local/sbin/nft
-             chmod 755 /usr/local/sbin/nft";
-    }
-}
-
-const DROP_DHCP_OF_GUESTS: &str = "nft -f - <<END
+const DROP_DHCP_OF_GUESTS: Change = script(
+    "nft -f - <<END
     table inet sabotage {
       chain input {
         type filter hook input priority -10;
         iifname \"ve-*\" udp dport 67 drop;
       }
     }
-END";
+END",
+);
 
-async fn nftables_refuses_a_lease(lab: &Lab) -> Outcome {
-    refuses_a_lease(lab, "nftables:nixos").await
-}
-
-async fn iptables_refuses_a_lease(lab: &Lab) -> Outcome {
-    refuses_a_lease(lab, "iptables:nixos").await
-}
-
-async fn nftables_leases_with_nixpkgs_498177(lab: &Lab) -> Outcome {
-    leases_and_lets_out(lab, "nftables:nixpkgs-498177-nft").await
-}
-
-async fn iptables_leases_with_nixpkgs_498177(lab: &Lab) -> Outcome {
-    leases_and_lets_out(lab, "iptables:nixpkgs-498177").await
-}
-
-async fn iptables_leases_with_the_workaround(lab: &Lab) -> Outcome {
+/// NixOS' {case} rules refuse the guest's DHCP requests: it gets no lease.
+#[scenario(on = Deployed, limit = 90, brings = [Firewall], cases(nftables, iptables))]
+#[saboteur("port-opened-by-hand", fails = "the leases given",
+    spares = "firewall::{case}_leases_with_nixpkgs_498177", case = nftables =>
+    file("/etc/lab/firewall/extra.nft", "udp dport 67 accept"))]
+#[saboteur("port-opened-by-hand", fails = "the leases given",
+    spares = "firewall::{case}_leases_with_nixpkgs_498177", case = iptables =>
+    file("/etc/lab/firewall/extra.iptables", "46 -A nixos-fw -p udp --dport 67 -j nixos-fw-accept"))]
+async fn refuses_a_lease(lab: &Lab, backend: Backend) -> Outcome {
     let host = lab.host();
-    Firewall::written("iptables:workaround").load(host).await?;
-    ask_again(host).await?;
-    leased(lab).await?;
-    one_lease(host).await
-}
-
-async fn nftables_refuses_to_load_the_workaround(lab: &Lab) -> Outcome {
-    let host = lab.host();
-    let plain = Firewall::written("nftables:nixos").try_load(host).await?;
-    expect("the rules without it").succeeded(plain)?;
-    let output = Firewall::written("nftables:workaround")
-        .try_load(host)
-        .await?;
-    let said = expect("the workaround").refused(output)?;
-    expect("what nft says").contains(&said, "unexpected +")
-}
-
-async fn nftables_refuses_the_uplink_with_nixpkgs_498177(lab: &Lab) -> Outcome {
-    refuses_the_uplink(lab, "nftables:nixpkgs-498177-nft").await
-}
-
-async fn iptables_refuses_the_uplink_with_nixpkgs_498177(lab: &Lab) -> Outcome {
-    refuses_the_uplink(lab, "iptables:nixpkgs-498177").await
-}
-
-async fn nftables_opens_one_port_to_guests(lab: &Lab) -> Outcome {
-    opens_one_port(lab, "nftables:nixpkgs-498177-nft").await
-}
-
-async fn iptables_opens_one_port_to_guests(lab: &Lab) -> Outcome {
-    opens_one_port(lab, "iptables:nixpkgs-498177").await
-}
-
-async fn firewalld_lets_requests_for_leases_in(lab: &Lab) -> Outcome {
-    let host = lab.host();
-    if !host.execute("firewall-cmd --state").await?.status.success() {
-        return Err(Broken::Skipped(
-            "the host runs no firewalld; on NixOS networking.firewall.backend = \"firewalld\" would"
-                .into(),
-        ));
-    }
-    ask_again(host).await?;
-    leased(lab).await
-}
-
-/// Nothing is a proof of absence but a request that was made and refused, more than once.
-async fn refuses_a_lease(lab: &Lab, rules: &str) -> Outcome {
-    let host = lab.host();
-    let firewall = Firewall::written(rules);
+    let firewall = Firewall::nixos(backend);
     firewall.load(host).await?;
     ask_again(host).await?;
+    // Nothing is a proof of absence but a request that was made and refused, more than once.
     let given = expect("the requests")
         .eventually(lab.seconds(15), "three refused, or one granted", || async {
             let (refused, given) = (firewall.refused(host).await?, leases(host).await?);
@@ -226,9 +57,15 @@ async fn refuses_a_lease(lab: &Lab, rules: &str) -> Outcome {
     expect("the guest's link").equal(link.operational_state.as_str(), "degraded")
 }
 
-async fn leases_and_lets_out(lab: &Lab, rules: &str) -> Outcome {
+/// With {our counterpart of nixpkgs' change 498177 for nftables (nixpkgs-498177-nft)|the rule of nixpkgs' change
+/// 498177} the guest gets its lease{| through iptables}, renews it, and reaches what lies beyond the host.
+#[scenario(on = Deployed, limit = 90, brings = [Firewall], cases(nftables, iptables))]
+#[saboteur("dropped-by-another-table", fails = "the lease",
+    spares = "firewall::{case}_refuses_the_uplink_with_nixpkgs_498177" =>
+    DROP_DHCP_OF_GUESTS)]
+async fn leases_with_nixpkgs_498177(lab: &Lab, backend: Backend) -> Outcome {
     let host = lab.host();
-    let firewall = Firewall::written(rules);
+    let firewall = Firewall::nixpkgs_498177(backend);
     firewall.load(host).await?;
     expect("the counter of the rule").equal(firewall.accepted(host).await?, 0)?;
     ask_again(host).await?;
@@ -240,6 +77,39 @@ async fn leases_and_lets_out(lab: &Lab, rules: &str) -> Outcome {
     let answer = outside::ping(&host.container("web")).await?;
     expect("the answer from outside").succeeded(answer)?;
     Ok(())
+}
+
+/// With the documented workaround, `ve-+` in `networking.firewall.interfaces`, the guest gets its
+/// lease through iptables.
+#[scenario(on = Deployed, limit = 90, brings = [Firewall])]
+#[saboteur("dropped-by-another-table", fails = "the lease",
+    spares = "firewall::iptables_refuses_the_uplink_with_nixpkgs_498177" =>
+    DROP_DHCP_OF_GUESTS)]
+async fn iptables_leases_with_the_workaround(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    Firewall::written("iptables:workaround").load(host).await?;
+    ask_again(host).await?;
+    leased(lab).await?;
+    one_lease(host).await
+}
+
+/// What nixpkgs renders of that workaround for nftables is no rule set: nft refuses the `+`
+/// (<https://github.com/fpletz/nixos-nspawn/issues/13>).
+#[scenario(on = Deployed, brings = [Firewall])]
+#[saboteur("nft-knows-the-wildcard", fails = "the workaround",
+    spares = "firewall::nftables_leases_with_nixpkgs_498177" =>
+    shim("nft", r#"for file; do :; done
+        [ ! -f $file ] || sed -i s/ve-+/ve-eth/ $file
+        real "$@""#))]
+async fn nftables_refuses_to_load_the_workaround(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let plain = Firewall::written("nftables:nixos").try_load(host).await?;
+    expect("the rules without it").succeeded(plain)?;
+    let output = Firewall::written("nftables:workaround")
+        .try_load(host)
+        .await?;
+    let said = expect("the workaround").refused(output)?;
+    expect("what nft says").contains(&said, "unexpected +")
 }
 
 /// What is asked from either side, by what the ports are for. The last one is open on any host.
@@ -261,17 +131,53 @@ fn ask(address: &str) -> String {
     )
 }
 
-async fn refuses_the_uplink(lab: &Lab, rules: &str) -> Outcome {
+/// The rule of nixpkgs' change 498177 opens nothing to the uplink on {case}: from there, requests for a
+/// lease stay refused, and so do those to the other ports of DHCP and DNS.
+#[scenario(on = Deployed, brings = [Firewall], cases(nftables, iptables))]
+#[saboteur("port-opened-to-all", fails = "what gets in from the uplink",
+    spares = "firewall::{case}_leases_with_nixpkgs_498177", case = nftables =>
+    file("/etc/lab/firewall/extra.nft", "udp dport 67 accept"))]
+#[saboteur("port-opened-to-all", fails = "what gets in from the uplink",
+    spares = "firewall::{case}_leases_with_nixpkgs_498177", case = iptables =>
+    file("/etc/lab/firewall/extra.iptables", "46 -A nixos-fw -p udp --dport 67 -j nixos-fw-accept"))]
+async fn refuses_the_uplink_with_nixpkgs_498177(lab: &Lab, backend: Backend) -> Outcome {
     let host = lab.host();
-    Firewall::written(rules).load(host).await?;
+    Firewall::nixpkgs_498177(backend).load(host).await?;
     let open = open_to_the_uplink(host).await?;
     expect("what gets in from the uplink").equal(open, ["ssh"])
 }
 
-async fn own_rules_refuse_the_uplink(lab: &Lab) -> Outcome {
-    evaluated::rules(lab.host()).await?;
-    let open = open_to_the_uplink(lab.host()).await?;
-    expect("what gets in from the uplink").equal(open, ["ssh"])
+/// The rule of nixpkgs' change 498177 opens nothing else to guests on {case}: of the ports of DHCP and
+/// DNS it is UDP 67 alone.
+#[scenario(on = Deployed, brings = [Firewall], cases(nftables, iptables))]
+#[saboteur("names-served-to-guests", fails = "what gets in from a guest",
+    spares = "firewall::{case}_leases_with_nixpkgs_498177", case = nftables =>
+    file("/etc/lab/firewall/extra.nft", "iifname \"ve-*\" udp dport 53 accept"))]
+#[saboteur("names-served-to-guests", fails = "what gets in from a guest",
+    spares = "firewall::{case}_leases_with_nixpkgs_498177", case = iptables =>
+    file("/etc/lab/firewall/extra.iptables", "46 -A nixos-fw -i ve-+ -p udp --dport 53 -j nixos-fw-accept"))]
+async fn opens_one_port_to_guests(lab: &Lab, backend: Backend) -> Outcome {
+    let host = lab.host();
+    Firewall::nixpkgs_498177(backend).load(host).await?;
+    let open = open_to_guests(host).await?;
+    expect("what gets in from a guest").equal(open, ["dhcp", "ssh"])
+}
+
+/// On a host whose firewall is firewalld, the third backend of NixOS, the guest gets its lease
+/// (<https://github.com/firewalld/firewalld/issues/35>).
+#[scenario(on = Deployed)]
+#[saboteur("dropped-by-another-table", fails = "the lease", spares = "networking::lease_comes_from_the_host" =>
+    DROP_DHCP_OF_GUESTS)]
+async fn firewalld_lets_requests_for_leases_in(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    if !host.execute("firewall-cmd --state").await?.status.success() {
+        return Err(Broken::Skipped(
+            "the host runs no firewalld; on NixOS networking.firewall.backend = \"firewalld\" would"
+                .into(),
+        ));
+    }
+    ask_again(host).await?;
+    leased(lab).await
 }
 
 /// What of [`ASKED`] gets in from beyond the uplink.
@@ -287,17 +193,39 @@ async fn open_to_the_uplink(host: &Host) -> Result<Vec<String>, Broken> {
         .await
 }
 
-async fn opens_one_port(lab: &Lab, rules: &str) -> Outcome {
-    let host = lab.host();
-    Firewall::written(rules).load(host).await?;
-    let open = open_to_guests(host).await?;
-    expect("what gets in from a guest").equal(open, ["dhcp", "ssh"])
-}
-
+/// NixOS' own rules, as its modules generated them for the host, open no port of DHCP and DNS to guests but
+/// UDP 67.
+#[scenario(on = Deployed, wants = [NixosModules])]
+#[saboteur("names-served-to-guests", fails = "what gets in from a guest",
+    spares = "firewall::own_rules_refuse_the_uplink" =>
+    "if nft list table inet nixos-fw >/dev/null 2>&1; then
+         nft add rule inet nixos-fw input-allow iifname '\"ve-*\"' udp dport 53 accept
+     elif systemctl --quiet is-active firewalld.service; then
+         firewall-cmd --add-port=53/udp
+     else
+         iptables -I nixos-fw -i ve-+ -p udp --dport 53 -j nixos-fw-accept
+     fi")]
 async fn own_rules_open_one_port_to_guests(lab: &Lab) -> Outcome {
     evaluated::rules(lab.host()).await?;
     let open = open_to_guests(lab.host()).await?;
     expect("what gets in from a guest").equal(open, ["dhcp", "ssh"])
+}
+
+/// NixOS' own rules, as its modules generated them for the host, let nothing in from the uplink but SSH.
+#[scenario(on = Deployed, wants = [NixosModules])]
+#[saboteur("port-opened-to-all", fails = "what gets in from the uplink",
+    spares = "networking::lease_comes_from_the_host" =>
+    "if nft list table inet nixos-fw >/dev/null 2>&1; then
+         nft add rule inet nixos-fw input-allow udp dport 67 accept
+     elif systemctl --quiet is-active firewalld.service; then
+         firewall-cmd --add-port=67/udp
+     else
+         iptables -I nixos-fw -p udp --dport 67 -j nixos-fw-accept
+     fi")]
+async fn own_rules_refuse_the_uplink(lab: &Lab) -> Outcome {
+    evaluated::rules(lab.host()).await?;
+    let open = open_to_the_uplink(lab.host()).await?;
+    expect("what gets in from the uplink").equal(open, ["ssh"])
 }
 
 /// What of [`ASKED`] gets in from the guest of `web`.
@@ -312,6 +240,12 @@ async fn open_to_guests(host: &Host) -> Result<Vec<String>, Broken> {
         .await
 }
 
+/// The host's kernel takes every variant of the rules, and every setting of their switches, but for the
+/// variant that is known to be none.
+#[scenario(on = Host, brings = [Firewall])]
+#[saboteur("nft-knows-the-wildcard", fails = "the variants that are refused",
+    spares = "status::host_has_no_failed_units" =>
+    shim("nft", "sed s/ve-+/ve-eth/ | real --check --file -"))]
 async fn every_variant_is_a_rule_set(lab: &Lab) -> Outcome {
     let (mut refused, mut known) = (Vec::new(), Vec::new());
     for firewall in Firewall::all()

@@ -4,24 +4,11 @@ use spawnlab::prelude::*;
 
 use crate::settle::{RESTART, settled};
 
-spawnlab::scenarios! {
-    area "inside";
-
-    /// A service in the guest with a user of its own for each start keeps its state folder
-    /// (<https://github.com/NixOS/nixpkgs/issues/69422>, <https://github.com/systemd/systemd/issues/13622>).
-    dynamic_user_keeps_its_state on Deployed {
-        "state-cannot-be-written" fails "the second start" spares "status::guests_have_no_failed_units":
-            "/lab/tools/in-guest web 'mkdir -p /var/lib/private; mount -t tmpfs -o ro none /var/lib/private'";
-    }
-
-    /// On a folder of the host's that is bound into the guest with `idmap`, the guest's root writes and
-    /// gives files away (<https://github.com/NixOS/nixpkgs/issues/419007>, <https://github.com/systemd/systemd/issues/38771>).
-    root_writes_and_chowns_on_a_bind on Deployed limit 90 {
-        "ids-are-not-mapped" fails "what the guest can do" spares "names::name_is_the_leased_address":
-            "echo /srv/data:/data > /etc/lab/bind";
-    }
-}
-
+/// A service in the guest with a user of its own for each start keeps its state folder
+/// (<https://github.com/NixOS/nixpkgs/issues/69422>, <https://github.com/systemd/systemd/issues/13622>).
+#[scenario(on = Deployed)]
+#[saboteur("state-cannot-be-written", fails = "the second start", spares = "status::guests_have_no_failed_units" =>
+    "/lab/tools/in-guest web 'mkdir -p /var/lib/private; mount -t tmpfs -o ro none /var/lib/private'")]
 async fn dynamic_user_keeps_its_state(lab: &Lab) -> Outcome {
     let web = lab.host().container("web");
     let start = "systemd-run --quiet --wait --collect --pipe -E PATH -p DynamicUser=yes -p StateDirectory=lab \
@@ -33,6 +20,11 @@ async fn dynamic_user_keeps_its_state(lab: &Lab) -> Outcome {
     expect("its state").equal(starts, "start\nstart\n")
 }
 
+/// On a folder of the host's that is bound into the guest with `idmap`, the guest's root writes and
+/// gives files away (<https://github.com/NixOS/nixpkgs/issues/419007>, <https://github.com/systemd/systemd/issues/38771>).
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("ids-are-not-mapped", fails = "what the guest can do", spares = "names::name_is_the_leased_address" =>
+    "echo /srv/data:/data > /etc/lab/bind")]
 async fn root_writes_and_chowns_on_a_bind(lab: &Lab) -> Outcome {
     let host = lab.host();
     let bind = "set -e; mkdir -p /srv/data; bind=$(cat /etc/lab/bind 2>/dev/null || echo /srv/data:/data:idmap)

@@ -4,68 +4,12 @@ use spawnlab::prelude::*;
 
 use crate::generation::{guest, profile};
 
-spawnlab::scenarios! {
-    area "isolation";
-
-    /// Root in the guest is an unprivileged user on the host.
-    root_in_the_guest_is_nobody_on_the_host on Deployed limit 90 {
-        "users-shared-with-the-host" fails "the user on the host" spares "names::name_is_the_leased_address":
-            "/lab/tools/editable /etc/systemd/nspawn/web.nspawn
-             sed -i '/^NotifyReady=/a PrivateUsers=no' /etc/systemd/nspawn/web.nspawn
-             systemctl restart systemd-nspawn@web.service
-             for try in $(seq 60); do getent ahostsv4 web | grep -qv ^169 && exit 0; sleep 0.5; done; exit 1";
-    }
-
-    /// Root in the guest can write neither to the Nix store nor to the profiles, nor make them writable.
-    store_and_profiles_are_read_only_in_the_guest on Deployed limit 90 {
-        "store-is-writable" fails "what the guest could write" spares "isolation::root_in_the_guest_is_nobody_on_the_host":
-            "/lab/tools/writable-store
-             /lab/tools/editable /etc/systemd/nspawn/web.nspawn
-             sed -i 's,^BindReadOnly=/nix/store:,Bind=/nix/store:,' /etc/systemd/nspawn/web.nspawn
-             systemctl restart systemd-nspawn@web.service";
-        "profiles-are-writable" fails "what the guest could write" spares "isolation::root_in_the_guest_is_nobody_on_the_host":
-            "nsenter -t $(machinectl show -P Leader web) -m mount -t tmpfs none /nix/var/nix/profiles";
-    }
-
-    /// A member of the deploy group, untrusted by Nix, deploys the group's container end to end, enters
-    /// it, and restarts it.
-    group_member_deploys_enters_and_restarts_its_container on Host limit 120 {
-        "not-a-user-of-nix" fails "the deploy" spares "isolation::stranger_may_nothing":
-            "/lab/tools/editable /etc/nix/nix.conf
-             echo 'allowed-users = root deployer' >> /etc/nix/nix.conf
-             systemctl try-restart nix-daemon.service";
-        "no-rule-for-the-group" fails "the deploy" spares "isolation::stranger_may_nothing":
-            "rm $(grep -l deployers /etc/polkit-1/rules.d/*)";
-        "restarting-is-denied" fails "the restart" spares "isolation::stranger_may_nothing":
-            "echo 'polkit.addRule(function(action, subject) {
-                 if (action.lookup(\"verb\") == \"restart\") return polkit.Result.NO; });' \
-                 > /etc/polkit-1/rules.d/00-sabotage.rules";
-    }
-
-    /// A member of the deploy group may neither deploy, nor restart, nor stop, nor enter a container of others.
-    group_member_is_kept_out_of_other_containers on Deployed limit 90 {
-        "group-manages-all-units" fails "what they could do" spares "isolation::stranger_may_nothing":
-            "echo 'polkit.addRule(function(action, subject) {
-                 if (action.id == \"org.freedesktop.systemd1.manage-units\" && subject.isInGroup(\"deployers\"))
-                     return polkit.Result.YES; });' > /etc/polkit-1/rules.d/00-sabotage.rules";
-        "group-enters-all-machines" fails "what they could do" spares "isolation::stranger_may_nothing":
-            "echo 'polkit.addRule(function(action, subject) {
-                 if (action.id == \"org.freedesktop.machine1.shell\" && subject.isInGroup(\"deployers\"))
-                     return polkit.Result.YES; });' > /etc/polkit-1/rules.d/00-sabotage.rules";
-        "profile-is-the-groups" fails "the deploy into a container of others" spares "isolation::stranger_may_nothing":
-            "chgrp deployers /nix/var/nix/profiles/per-container/web
-             chmod 775 /nix/var/nix/profiles/per-container/web
-             sed 's/\"team\"/\"web\"/g; s/@team\\./@web./' $(grep -l deployers /etc/polkit-1/rules.d/*) \
-                 > /etc/polkit-1/rules.d/61-sabotage.rules";
-    }
-
-    /// Who may use Nix and is in no deploy group can't restart, stop or enter a container, nor change its profile.
-    stranger_may_nothing on Deployed {
-        "stranger-joins-the-group" fails "what they could do" spares "names::name_is_the_leased_address":
-            "gpasswd --add stranger deployers";
-    }
-}
-
+/// Root in the guest is an unprivileged user on the host.
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("users-shared-with-the-host", fails = "the user on the host", spares = "names::name_is_the_leased_address" =>
+    edit("/etc/systemd/nspawn/web.nspawn", "/^NotifyReady=/a PrivateUsers=no"),
+    "systemctl restart systemd-nspawn@web.service
+     for try in $(seq 60); do getent ahostsv4 web | grep -qv ^169 && exit 0; sleep 0.5; done; exit 1")]
 async fn root_in_the_guest_is_nobody_on_the_host(lab: &Lab) -> Outcome {
     let host = lab.host();
     let root = host.container("web").succeed("id -u").await?;
@@ -82,6 +26,16 @@ async fn root_in_the_guest_is_nobody_on_the_host(lab: &Lab) -> Outcome {
     Ok(())
 }
 
+/// Root in the guest can write neither to the Nix store nor to the profiles, nor make them writable.
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("store-is-writable", fails = "what the guest could write",
+    spares = "isolation::root_in_the_guest_is_nobody_on_the_host" =>
+    "/lab/tools/writable-store",
+    edit("/etc/systemd/nspawn/web.nspawn", "s,^BindReadOnly=/nix/store:,Bind=/nix/store:,"),
+    "systemctl restart systemd-nspawn@web.service")]
+#[saboteur("profiles-are-writable", fails = "what the guest could write",
+    spares = "isolation::root_in_the_guest_is_nobody_on_the_host" =>
+    "nsenter -t $(machinectl show -P Leader web) -m mount -t tmpfs none /nix/var/nix/profiles")]
 async fn store_and_profiles_are_read_only_in_the_guest(lab: &Lab) -> Outcome {
     let attempts = "for folder in /nix/store /nix/var/nix/profiles; do
             mount -o remount,bind,rw $folder 2>/dev/null && echo remounted $folder
@@ -99,6 +53,17 @@ fn as_user(user: &str, script: &str) -> String {
     )
 }
 
+/// A member of the deploy group, untrusted by Nix, deploys the group's container end to end, enters
+/// it, and restarts it.
+#[scenario(on = Host, limit = 120)]
+#[saboteur("not-a-user-of-nix", fails = "the deploy", spares = "isolation::stranger_may_nothing" =>
+    edit("/etc/nix/nix.conf", "$a allowed-users = root deployer"),
+    "systemctl try-restart nix-daemon.service")]
+#[saboteur("no-rule-for-the-group", fails = "the deploy", spares = "isolation::stranger_may_nothing" =>
+    "rm $(grep -l deployers /etc/polkit-1/rules.d/*)")]
+#[saboteur("restarting-is-denied", fails = "the restart", spares = "isolation::stranger_may_nothing" =>
+    file("/etc/polkit-1/rules.d/00-sabotage.rules", r#"polkit.addRule(function(action, subject) {
+        if (action.lookup("verb") == "restart") return polkit.Result.NO; });"#))]
 async fn group_member_deploys_enters_and_restarts_its_container(lab: &Lab) -> Outcome {
     let host = lab.host();
     let deploy = Deploy::of("bare").into("team").to("teamdev@localhost");
@@ -142,6 +107,22 @@ async fn trespass(host: &Host, user: &str, container: &str) -> Result<String> {
     host.succeed(&script).await
 }
 
+/// A member of the deploy group may neither deploy, nor restart, nor stop, nor enter a container of others.
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("group-manages-all-units", fails = "what they could do", spares = "isolation::stranger_may_nothing" =>
+    file("/etc/polkit-1/rules.d/00-sabotage.rules", r#"polkit.addRule(function(action, subject) {
+        if (action.id == "org.freedesktop.systemd1.manage-units" && subject.isInGroup("deployers"))
+            return polkit.Result.YES; });"#))]
+#[saboteur("group-enters-all-machines", fails = "what they could do", spares = "isolation::stranger_may_nothing" =>
+    file("/etc/polkit-1/rules.d/00-sabotage.rules", r#"polkit.addRule(function(action, subject) {
+        if (action.id == "org.freedesktop.machine1.shell" && subject.isInGroup("deployers"))
+            return polkit.Result.YES; });"#))]
+#[saboteur("profile-is-the-groups", fails = "the deploy into a container of others",
+    spares = "isolation::stranger_may_nothing" =>
+    "chgrp deployers /nix/var/nix/profiles/per-container/web
+     chmod 775 /nix/var/nix/profiles/per-container/web
+     sed 's/\"team\"/\"web\"/g; s/@team\\./@web./' $(grep -l deployers /etc/polkit-1/rules.d/*) \
+         > /etc/polkit-1/rules.d/61-sabotage.rules")]
 async fn group_member_is_kept_out_of_other_containers(lab: &Lab) -> Outcome {
     let host = lab.host();
     let before = guest(&host.container("web")).await?;
@@ -152,6 +133,10 @@ async fn group_member_is_kept_out_of_other_containers(lab: &Lab) -> Outcome {
     expect("the container").equal(guest(&host.container("web")).await?, before)
 }
 
+/// Who may use Nix and is in no deploy group can't restart, stop or enter a container, nor change its profile.
+#[scenario(on = Deployed)]
+#[saboteur("stranger-joins-the-group", fails = "what they could do", spares = "names::name_is_the_leased_address" =>
+    "gpasswd --add stranger deployers")]
 async fn stranger_may_nothing(lab: &Lab) -> Outcome {
     let host = lab.host();
     let done = trespass(host, "stranger", "web").await?;

@@ -5,43 +5,6 @@ use spawnlab::prelude::*;
 
 use crate::nonce::nonce;
 
-spawnlab::scenarios! {
-    area "journal";
-
-    /// What is logged in the guest is read on the host with `journalctl -M`, with the guest's machine id and its
-    /// boot's, and nothing of the host (<https://github.com/systemd/systemd/issues/38611>).
-    guests_log_is_read_from_the_host on Deployed {
-        "guest-keeps-no-log" fails "the logged line" spares "names::http_by_name":
-            "/lab/tools/in-guest web '
-                 mkdir -p /run/systemd/journald.conf.d
-                 printf \"[Journal]\\nStorage=none\\n\" > /run/systemd/journald.conf.d/sabotage.conf
-                 systemctl restart systemd-journald'";
-        "hosts-log-among-the-guests" fails "the machine that logged" spares "journal::one_unit_is_read_alone":
-            "guest=$(/lab/tools/in-guest web 'cat /etc/machine-id')
-             journalctl --sync
-             cp /var/log/journal/$(cat /etc/machine-id)/system.journal /var/log/journal/$guest/other.journal";
-    }
-
-    /// With `-u` only what belongs to that unit of the guest is shown.
-    one_unit_is_read_alone on Deployed {
-        "unit-writes-elsewhere" fails "the unit's line" spares "journal::guests_log_is_read_from_the_host":
-            "/lab/tools/in-guest web '
-                 mkdir -p /run/systemd/system/spawnlab-one.service.d
-                 printf \"[Service]\\nStandardOutput=null\\n\" > /run/systemd/system/spawnlab-one.service.d/sabotage.conf'";
-        "filter-without-effect" fails "nothing of other units" spares "journal::guests_log_is_read_from_the_host":
-            "mkdir -p /run/wrappers/bin
-             printf '%s\\n' '#!/bin/sh' 'for word; do shift; case $word in -u | *.service) ;; *) set -- \"$@\" \"$word\" ;; esac; done' \
-                 'PATH=${PATH#/run/wrappers/bin:} exec journalctl \"$@\"' > /run/wrappers/bin/journalctl
-             chmod +x /run/wrappers/bin/journalctl";
-    }
-
-    /// The log of a container that was stopped is still readable on the host.
-    log_of_a_stopped_container_is_readable on Deployed {
-        "link-to-the-journal-removed" fails "the log after the stop" spares "journal::guests_log_is_read_from_the_host":
-            "find /var/log/journal -type l -delete";
-    }
-}
-
 /// A journal record's fields, by their names.
 #[derive(Debug, Deserialize)]
 struct Record {
@@ -59,6 +22,17 @@ struct Record {
     about: Option<String>,
 }
 
+/// What is logged in the guest is read on the host with `journalctl -M`, with the guest's machine id and its
+/// boot's, and nothing of the host (<https://github.com/systemd/systemd/issues/38611>).
+#[scenario(on = Deployed)]
+#[saboteur("guest-keeps-no-log", fails = "the logged line", spares = "names::http_by_name" =>
+    in_guest("web", file("/run/systemd/journald.conf.d/sabotage.conf", "[Journal]\nStorage=none")),
+    in_guest("web", script("systemctl restart systemd-journald")))]
+#[saboteur("hosts-log-among-the-guests", fails = "the machine that logged",
+    spares = "journal::one_unit_is_read_alone" =>
+    "guest=$(/lab/tools/in-guest web 'cat /etc/machine-id')
+     journalctl --sync
+     cp /var/log/journal/$(cat /etc/machine-id)/system.journal /var/log/journal/$guest/other.journal")]
 async fn guests_log_is_read_from_the_host(lab: &Lab) -> Outcome {
     let host = lab.host();
     let (nonce, foreign) = (nonce(), nonce());
@@ -90,6 +64,14 @@ async fn guests_log_is_read_from_the_host(lab: &Lab) -> Outcome {
     expect("no line of the host").that(!has(&records, &foreign), "none", &foreign)
 }
 
+/// With `-u` only what belongs to that unit of the guest is shown.
+#[scenario(on = Deployed)]
+#[saboteur("unit-writes-elsewhere", fails = "the unit's line", spares = "journal::guests_log_is_read_from_the_host" =>
+    in_guest("web", drop_in("spawnlab-one.service", "[Service]\nStandardOutput=null")))]
+#[saboteur("filter-without-effect", fails = "nothing of other units",
+    spares = "journal::guests_log_is_read_from_the_host" =>
+    shim("journalctl", r#"for word; do shift; case $word in -u | *.service) ;; *) set -- "$@" "$word" ;; esac; done
+        real "$@""#))]
 async fn one_unit_is_read_alone(lab: &Lab) -> Outcome {
     const UNIT: &str = "spawnlab-one.service";
     let host = lab.host();
@@ -115,6 +97,11 @@ async fn one_unit_is_read_alone(lab: &Lab) -> Outcome {
     expect("nothing of other units").that(other.is_none(), "none", format_args!("{other:?}"))
 }
 
+/// The log of a container that was stopped is still readable on the host.
+#[scenario(on = Deployed)]
+#[saboteur("link-to-the-journal-removed", fails = "the log after the stop",
+    spares = "journal::guests_log_is_read_from_the_host" =>
+    "find /var/log/journal -type l -delete")]
 async fn log_of_a_stopped_container_is_readable(lab: &Lab) -> Outcome {
     let host = lab.host();
     let nonce = nonce();

@@ -17,102 +17,22 @@ const ALIKE: &str = "a-container-with-another-name";
 /// What the machine `web` serves.
 const PAGE: &str = "web version 1\n";
 
-spawnlab::scenarios! {
-    area "names";
-
-    /// On the host the container's name resolves to the IPv4 address that it leased, and to no other.
-    name_is_the_leased_address on Deployed {
-        "stale-entry-in-hosts" fails "the name" spares "networking::lease_comes_from_the_host":
-            "/lab/tools/name-in-hosts 192.0.2.9 web";
-    }
-
-    /// A web server in the container answers to HTTP by the container's name.
-    http_by_name on Deployed {
-        "server-stopped" fails "the page" spares "names::name_is_the_leased_address":
-            "systemctl -M web stop nginx.service";
-        "name-of-another-container" fails "the address that answered" spares "names::http_through_the_host_proxy":
-            "/lab/tools/name-in-hosts $(getent ahostsv4 a-container-with-a-long-name | head -n 1 | cut -d' ' -f1) web";
-    }
-
-    /// A proxy on the host reaches the container's web server by the container's name.
-    http_through_the_host_proxy on Deployed {
-        "proxy-to-a-wrong-address" fails "the page through the proxy" spares "names::http_by_name":
-            "/lab/tools/editable /etc/lab/proxy.conf
-             sed -i 's|http://web/|http://127.0.0.9:9/|' /etc/lab/proxy.conf
-             systemctl restart lab-proxy.service";
-    }
-
-    /// The guest's host name is the name of the container.
-    guest_host_name_is_the_containers on Deployed {
-        "renamed" fails "the guest's host name" spares "names::name_is_the_leased_address":
-            "nsenter --target $(machinectl show -P Leader web) --uts busybox hostname somebody-else";
-    }
-
-    /// A container whose name is longer than an interface name has a link, a lease, a name and a page all the same.
-    long_name_works_the_same on Deployed {
-        "alternative-name-removed" fails "the link under its whole name" spares "names::name_is_the_leased_address":
-            "link=$(ip -j link show ve-a-container-with-a-long-name | jq -r '.[0].ifname')
-             ip link property del dev $link altname ve-a-container-with-a-long-name";
-        "stale-entry-in-hosts" fails "the long name" spares "names::http_by_name":
-            "/lab/tools/name-in-hosts 192.0.2.9 a-container-with-a-long-name";
-    }
-
-    /// Two containers whose names differ only behind what an interface name holds have a link and a lease each
-    /// (<https://github.com/systemd/systemd/issues/10721>, <https://github.com/NixOS/nixpkgs/issues/38509>).
-    names_alike_have_links_of_their_own on Deployed limit 120 {
-        "alternative-name-is-lost" fails "the second link under its whole name" spares "names::long_name_works_the_same":
-            "mkdir -p /run/systemd/system/systemd-nspawn@a-container-with-another-name.service.d
-             printf '[Service]\\nExecStartPost=/bin/sh -c \"PATH=%s; link=$$(ip -j link show ve-%%i | jq -r .[0].ifname); ip link property del dev $$link altname ve-%%i\"\\n' $PATH \
-                 > /run/systemd/system/systemd-nspawn@a-container-with-another-name.service.d/zz-sabotage.conf";
-    }
-
-    /// The first address that the container's name leads to, whatever its family, is no link-local one
-    /// (<https://github.com/systemd/systemd/issues/20724>).
-    first_address_is_not_link_local on Deployed {
-        "only-files-are-asked" fails "the lookup" spares "networking::lease_comes_from_the_host":
-            "/lab/tools/editable /etc/nsswitch.conf
-             sed -i '/^hosts:/s/.*/hosts: files/' /etc/nsswitch.conf
-             if systemctl --quiet is-active nscd.service; then systemctl restart nscd.service; fi";
-    }
-
-    /// systemd-resolved, asked on the host, answers for the container's name with the address that it leased, and so
-    /// programs that speak DNS find containers, too (<https://github.com/systemd/systemd/issues/20725>).
-    resolved_knows_the_name on Deployed wants [ResolveHook] {
-        "nobody-to-ask" fails "what systemd-resolved says" spares "networking::lease_comes_from_the_host":
-            "rm /run/systemd/resolve.hook/*";
-    }
-
-    /// Networks that exist only inside the guest, such as docker's, are not among the addresses of its name
-    /// (<https://github.com/systemd/systemd/issues/19253>).
-    networks_inside_stay_out_of_the_name on Deployed {
-        "stale-entry-in-hosts" fails "the first address" spares "networking::lease_comes_from_the_host":
-            "/lab/tools/name-in-hosts 192.0.2.9 web";
-    }
-
-    /// A proxy that nobody restarts goes to the address that the container has, also when that changed
-    /// (<https://github.com/systemd/systemd/issues/30021>).
-    proxy_follows_the_address_by_itself on Deployed {
-        "stale-entry-in-hosts" fails "the address that the proxy goes to" spares "networking::lease_comes_from_the_host":
-            "/lab/tools/name-in-hosts 192.0.2.9 web";
-    }
-
-    /// After a restart that brings another address the name follows it, and so does the proxy.
-    name_follows_the_address on Deployed limit 120 {
-        "old-address-in-hosts" fails "the name after the restart" spares "names::name_is_the_leased_address":
-            "/lab/tools/name-in-hosts $(getent ahostsv4 web | head -n 1 | cut -d' ' -f1) web";
-        "proxy-not-restarted" fails "the page through the proxy after the restart" spares "names::http_through_the_host_proxy":
-            "/lab/tools/editable /etc/systemd/system/lab-proxy.service
-             sed -i '/BindsTo=/d' /etc/systemd/system/lab-proxy.service
-             rm /etc/systemd/system/systemd-nspawn@web.service.wants/lab-proxy.service
-             systemctl daemon-reload";
-    }
-}
-
+/// On the host the container's name resolves to the IPv4 address that it leased, and to no other.
+#[scenario(on = Deployed)]
+#[saboteur("stale-entry-in-hosts", fails = "the name", spares = "networking::lease_comes_from_the_host" =>
+    "/lab/tools/name-in-hosts 192.0.2.9 web")]
 async fn name_is_the_leased_address(lab: &Lab) -> Outcome {
     let lease = lease(lab, "web").await?;
     expect("the name").equal(resolved_all(lab.host(), "web").await?, [lease])
 }
 
+/// A web server in the container answers to HTTP by the container's name.
+#[scenario(on = Deployed)]
+#[saboteur("server-stopped", fails = "the page", spares = "names::name_is_the_leased_address" =>
+    in_guest("web", stop_unit("nginx.service")))]
+#[saboteur("name-of-another-container", fails = "the address that answered",
+    spares = "names::http_through_the_host_proxy" =>
+    "/lab/tools/name-in-hosts $(getent ahostsv4 a-container-with-a-long-name | head -n 1 | cut -d' ' -f1) web")]
 async fn http_by_name(lab: &Lab) -> Outcome {
     let lease = lease(lab, "web").await?;
     let (page, from) = get(lab.host(), "http://web/").await?;
@@ -120,16 +40,33 @@ async fn http_by_name(lab: &Lab) -> Outcome {
     expect("the address that answered").equal(from, lease.to_string())
 }
 
+/// A proxy on the host reaches the container's web server by the container's name.
+#[scenario(on = Deployed)]
+#[saboteur("proxy-to-a-wrong-address", fails = "the page through the proxy", spares = "names::http_by_name" =>
+    edit("/etc/lab/proxy.conf", "s|http://web/|http://127.0.0.9:9/|"),
+    "systemctl restart lab-proxy.service")]
 async fn http_through_the_host_proxy(lab: &Lab) -> Outcome {
     let (page, _) = get(lab.host(), "http://localhost:8080/").await?;
     expect("the page through the proxy").equal(page.as_str(), PAGE)
 }
 
+/// The guest's host name is the name of the container.
+#[scenario(on = Deployed)]
+#[saboteur("renamed", fails = "the guest's host name", spares = "names::name_is_the_leased_address" =>
+    "nsenter --target $(machinectl show -P Leader web) --uts busybox hostname somebody-else")]
 async fn guest_host_name_is_the_containers(lab: &Lab) -> Outcome {
     let name = lab.host().container("web").succeed("uname -n").await?;
     expect("the guest's host name").equal(name.trim(), "web")
 }
 
+/// A container whose name is longer than an interface name has a link, a lease, a name and a page all the same.
+#[scenario(on = Deployed)]
+#[saboteur("alternative-name-removed", fails = "the link under its whole name",
+    spares = "names::name_is_the_leased_address" =>
+    "link=$(ip -j link show ve-a-container-with-a-long-name | jq -r '.[0].ifname')
+     ip link property del dev $link altname ve-a-container-with-a-long-name")]
+#[saboteur("stale-entry-in-hosts", fails = "the long name", spares = "names::http_by_name" =>
+    "/lab/tools/name-in-hosts 192.0.2.9 a-container-with-a-long-name")]
 async fn long_name_works_the_same(lab: &Lab) -> Outcome {
     let host = lab.host();
     let known = host.execute(&format!("ip link show ve-{LONG}")).await?;
@@ -157,6 +94,14 @@ const START_ALIKE: &str =
     ln -s $(readlink -f $profiles/$old/system) $profiles/$new/system
     systemctl start systemd-nspawn@$new.service";
 
+/// Two containers whose names differ only behind what an interface name holds have a link and a lease each
+/// (<https://github.com/systemd/systemd/issues/10721>, <https://github.com/NixOS/nixpkgs/issues/38509>).
+#[scenario(on = Deployed, limit = 120)]
+#[saboteur("alternative-name-is-lost", fails = "the second link under its whole name",
+    spares = "names::long_name_works_the_same" =>
+    "mkdir -p /run/systemd/system/systemd-nspawn@a-container-with-another-name.service.d
+     printf '[Service]\\nExecStartPost=/bin/sh -c \"PATH=%s; link=$$(ip -j link show ve-%%i | jq -r .[0].ifname); ip link property del dev $$link altname ve-%%i\"\\n' $PATH \
+         > /run/systemd/system/systemd-nspawn@a-container-with-another-name.service.d/zz-sabotage.conf")]
 async fn names_alike_have_links_of_their_own(lab: &Lab) -> Outcome {
     let host = lab.host();
     let started = host.execute_with(START_ALIKE, b"", RESTART).await?;
@@ -179,6 +124,12 @@ async fn names_alike_have_links_of_their_own(lab: &Lab) -> Outcome {
     )
 }
 
+/// The first address that the container's name leads to, whatever its family, is no link-local one
+/// (<https://github.com/systemd/systemd/issues/20724>).
+#[scenario(on = Deployed)]
+#[saboteur("only-files-are-asked", fails = "the lookup", spares = "networking::lease_comes_from_the_host" =>
+    edit("/etc/nsswitch.conf", "/^hosts:/s/.*/hosts: files/"),
+    "if systemctl --quiet is-active nscd.service; then systemctl restart nscd.service; fi")]
 async fn first_address_is_not_link_local(lab: &Lab) -> Outcome {
     let found = lab.host().execute("getent hosts web").await?;
     let found = expect("the lookup").succeeded(found)?;
@@ -190,6 +141,11 @@ async fn first_address_is_not_link_local(lab: &Lab) -> Outcome {
     )
 }
 
+/// systemd-resolved, asked on the host, answers for the container's name with the address that it leased, and so
+/// programs that speak DNS find containers, too (<https://github.com/systemd/systemd/issues/20725>).
+#[scenario(on = Deployed, wants = [ResolveHook])]
+#[saboteur("nobody-to-ask", fails = "what systemd-resolved says", spares = "networking::lease_comes_from_the_host" =>
+    "rm /run/systemd/resolve.hook/*")]
 async fn resolved_knows_the_name(lab: &Lab) -> Outcome {
     let lease = lease(lab, "web").await?;
     let query = "resolvectl --no-pager --legend=no --type=A query web";
@@ -198,6 +154,11 @@ async fn resolved_knows_the_name(lab: &Lab) -> Outcome {
     expect("the address").contains(&said, &lease.to_string())
 }
 
+/// Networks that exist only inside the guest, such as docker's, are not among the addresses of its name
+/// (<https://github.com/systemd/systemd/issues/19253>).
+#[scenario(on = Deployed)]
+#[saboteur("stale-entry-in-hosts", fails = "the first address", spares = "networking::lease_comes_from_the_host" =>
+    "/lab/tools/name-in-hosts 192.0.2.9 web")]
 async fn networks_inside_stay_out_of_the_name(lab: &Lab) -> Outcome {
     let host = lab.host();
     let lease = lease(lab, "web").await?;
@@ -229,6 +190,12 @@ async fn went_to(host: &Host) -> Result<String> {
     Ok(lines.collect::<Vec<_>>().join(", "))
 }
 
+/// A proxy that nobody restarts goes to the address that the container has, also when that changed
+/// (<https://github.com/systemd/systemd/issues/30021>).
+#[scenario(on = Deployed)]
+#[saboteur("stale-entry-in-hosts", fails = "the address that the proxy goes to",
+    spares = "networking::lease_comes_from_the_host" =>
+    "/lab/tools/name-in-hosts 192.0.2.9 web")]
 async fn proxy_follows_the_address_by_itself(lab: &Lab) -> Outcome {
     let host = lab.host();
     let first = lease(lab, "web").await?;
@@ -241,6 +208,15 @@ async fn proxy_follows_the_address_by_itself(lab: &Lab) -> Outcome {
         .contains(&went_to(host).await?, &format!("{second}:80"))
 }
 
+/// After a restart that brings another address the name follows it, and so does the proxy.
+#[scenario(on = Deployed, limit = 120)]
+#[saboteur("old-address-in-hosts", fails = "the name after the restart", spares = "names::name_is_the_leased_address" =>
+    "/lab/tools/name-in-hosts $(getent ahostsv4 web | head -n 1 | cut -d' ' -f1) web")]
+#[saboteur("proxy-not-restarted", fails = "the page through the proxy after the restart",
+    spares = "names::http_through_the_host_proxy" =>
+    edit("/etc/systemd/system/lab-proxy.service", "/BindsTo=/d"),
+    "rm /etc/systemd/system/systemd-nspawn@web.service.wants/lab-proxy.service
+     systemctl daemon-reload")]
 async fn name_follows_the_address(lab: &Lab) -> Outcome {
     let host = lab.host();
     // The same network would give the same address again: a name that stayed behind would not show.

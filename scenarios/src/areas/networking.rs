@@ -10,68 +10,6 @@ use crate::{
     settle::{RESTART, settled},
 };
 
-spawnlab::scenarios! {
-    area "networking";
-
-    /// The guest gets its address from the host's DHCP server, not by link-local fallback.
-    lease_comes_from_the_host on Deployed {
-        "no-dhcp-server" fails "the lease" spares "status::host_has_no_failed_units":
-            "mkdir -p /run/systemd/network/80-container-ve.network.d
-             printf '[Network]\\nDHCPServer=no\\n' > /run/systemd/network/80-container-ve.network.d/sabotage.conf
-             networkctl reload
-             /lab/tools/in-guest web 'networkctl down host0; networkctl up host0'";
-    }
-
-    /// The link is routable on the host's end and on the guest's.
-    link_is_routable_on_both_ends on Deployed {
-        "guest-loses-its-address" fails "the guest's end" spares "status::host_has_no_failed_units":
-            "/lab/tools/in-guest web 'ip address flush dev host0 scope global
-                 systemctl stop systemd-networkd.socket systemd-networkd.service'";
-    }
-
-    /// After each restart of the container the guest holds the address that it had, and the host counts one
-    /// lease for it (<https://github.com/systemd/systemd/issues/30021>, <https://github.com/systemd/systemd/issues/31730>).
-    lease_returns_after_container_restart on Deployed limit 60 turn 45 {
-        "another-network-after-restart" fails "the address after the restart" spares "status::host_has_no_failed_units":
-            "mkdir -p /run/systemd/network
-             printf '%s\\n' '[Match]' Name=ve-web '[Network]' Address=10.80.0.1/28 DHCPServer=yes > /run/systemd/network/70-other.network
-             mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nExecStopPost=/bin/sh -c \"networkctl reload\"\\n' > /run/systemd/system/systemd-nspawn@web.service.d/sabotage.conf
-             systemctl daemon-reload";
-        "no-dhcp-after-restart" fails "the lease after the restart" spares "status::host_has_no_failed_units":
-            "nft add table inet sabotage
-             nft 'add chain inet sabotage input { type filter hook input priority 0; }'
-             nft 'add rule inet sabotage input iifname \"ve-*\" udp dport 67 drop'";
-    }
-
-    /// After a restart of the host's networkd the guest still holds a lease, and can renew it.
-    lease_survives_networkd_restart on Deployed limit 90 {
-        "server-gone-after-restart" fails "the renewed lease" spares "status::host_has_no_failed_units":
-            "mkdir -p /run/systemd/network/80-container-ve.network.d
-             printf '[Network]\\nDHCPServer=no\\n' > /run/systemd/network/80-container-ve.network.d/sabotage.conf";
-    }
-
-    /// A guest that asks again and again, as after restarts of its networkd, takes one lease and not one each time
-    /// (<https://github.com/systemd/systemd/issues/37835>, <https://github.com/systemd/systemd/issues/34337>).
-    asking_again_takes_no_second_lease on Deployed limit 60 turn 10 {
-        "asks-under-another-name" fails "the leases given" spares "status::host_has_no_failed_units":
-            "nsenter -t $(machinectl show -p Leader --value web) -n \
-                 busybox udhcpc -i host0 -n -q -f -t 5 -T 2 -C -x 0x3d:02736162 -s true";
-    }
-
-    /// What leaves a container for the world is masqueraded as the host.
-    masquerading_is_set_up on Deployed {
-        "masquerade-removed" fails "the masquerade rule" spares "names::name_is_the_leased_address":
-            "nft delete table ip io.systemd.nat";
-    }
-
-    /// Two containers run at once, each with a lease from a network of its own.
-    two_containers_have_networks_of_their_own on Deployed {
-        "second-container-stopped" fails "the second lease" spares "networking::lease_comes_from_the_host":
-            "systemctl stop systemd-nspawn@a-container-with-a-long-name.service";
-    }
-}
-
 /// The address that the guest leased, once it has one.
 async fn leased(
     lab: &Lab,
@@ -88,6 +26,12 @@ async fn leased(
         .await
 }
 
+/// The guest gets its address from the host's DHCP server, not by link-local fallback.
+#[scenario(on = Deployed)]
+#[saboteur("no-dhcp-server", fails = "the lease", spares = "status::host_has_no_failed_units" =>
+    file("/run/systemd/network/80-container-ve.network.d/sabotage.conf", "[Network]\nDHCPServer=no"),
+    "networkctl reload
+     /lab/tools/in-guest web 'networkctl down host0; networkctl up host0'")]
 async fn lease_comes_from_the_host(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
@@ -101,6 +45,11 @@ async fn lease_comes_from_the_host(lab: &Lab) -> Outcome {
     )
 }
 
+/// The link is routable on the host's end and on the guest's.
+#[scenario(on = Deployed)]
+#[saboteur("guest-loses-its-address", fails = "the guest's end", spares = "status::host_has_no_failed_units" =>
+    "/lab/tools/in-guest web 'ip address flush dev host0 scope global
+         systemctl stop systemd-networkd.socket systemd-networkd.service'")]
 async fn link_is_routable_on_both_ends(lab: &Lab) -> Outcome {
     let host = lab.host();
     let theirs = host_link(host, "web").await?;
@@ -117,6 +66,19 @@ async fn link_is_routable_on_both_ends(lab: &Lab) -> Outcome {
     )
 }
 
+/// After each restart of the container the guest holds the address that it had, and the host counts one
+/// lease for it (<https://github.com/systemd/systemd/issues/30021>, <https://github.com/systemd/systemd/issues/31730>).
+#[scenario(on = Deployed, limit = 60, turn = 45)]
+#[saboteur("another-network-after-restart", fails = "the address after the restart",
+    spares = "status::host_has_no_failed_units" =>
+    file("/run/systemd/network/70-other.network",
+        "[Match]\nName=ve-web\n[Network]\nAddress=10.80.0.1/28\nDHCPServer=yes"),
+    drop_in("systemd-nspawn@web.service", "[Service]\nExecStopPost=/bin/sh -c 'networkctl reload'"))]
+#[saboteur("no-dhcp-after-restart", fails = "the lease after the restart",
+    spares = "status::host_has_no_failed_units" =>
+    "nft add table inet sabotage
+     nft 'add chain inet sabotage input { type filter hook input priority 0; }'
+     nft 'add rule inet sabotage input iifname \"ve-*\" udp dport 67 drop'")]
 async fn lease_returns_after_container_restart(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
@@ -133,17 +95,10 @@ async fn lease_returns_after_container_restart(lab: &Lab) -> Outcome {
     Ok(())
 }
 
-async fn asking_again_takes_no_second_lease(lab: &Lab) -> Outcome {
-    let host = lab.host();
-    let web = host.container("web");
-    for _ in 0..lab.loops().get() {
-        web.succeed("systemctl restart systemd-networkd.service")
-            .await?;
-        leased(lab, "the lease after the restart", &web).await?;
-    }
-    one_lease(host).await
-}
-
+/// After a restart of the host's networkd the guest still holds a lease, and can renew it.
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("server-gone-after-restart", fails = "the renewed lease", spares = "status::host_has_no_failed_units" =>
+    file("/run/systemd/network/80-container-ve.network.d/sabotage.conf", "[Network]\nDHCPServer=no"))]
 async fn lease_survives_networkd_restart(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
@@ -165,6 +120,27 @@ async fn lease_survives_networkd_restart(lab: &Lab) -> Outcome {
     Ok(())
 }
 
+/// A guest that asks again and again, as after restarts of its networkd, takes one lease and not one each time
+/// (<https://github.com/systemd/systemd/issues/37835>, <https://github.com/systemd/systemd/issues/34337>).
+#[scenario(on = Deployed, limit = 60, turn = 10)]
+#[saboteur("asks-under-another-name", fails = "the leases given", spares = "status::host_has_no_failed_units" =>
+    "nsenter -t $(machinectl show -p Leader --value web) -n \
+         busybox udhcpc -i host0 -n -q -f -t 5 -T 2 -C -x 0x3d:02736162 -s true")]
+async fn asking_again_takes_no_second_lease(lab: &Lab) -> Outcome {
+    let host = lab.host();
+    let web = host.container("web");
+    for _ in 0..lab.loops().get() {
+        web.succeed("systemctl restart systemd-networkd.service")
+            .await?;
+        leased(lab, "the lease after the restart", &web).await?;
+    }
+    one_lease(host).await
+}
+
+/// What leaves a container for the world is masqueraded as the host.
+#[scenario(on = Deployed)]
+#[saboteur("masquerade-removed", fails = "the masquerade rule", spares = "names::name_is_the_leased_address" =>
+    "nft delete table ip io.systemd.nat")]
 async fn masquerading_is_set_up(lab: &Lab) -> Outcome {
     let host = lab.host();
     let link = host_link(host, "web").await?;
@@ -175,6 +151,10 @@ async fn masquerading_is_set_up(lab: &Lab) -> Outcome {
     expect("the host's subnet").that(subnet.is_some(), "a subnet on ve-web", link.summary())
 }
 
+/// Two containers run at once, each with a lease from a network of its own.
+#[scenario(on = Deployed)]
+#[saboteur("second-container-stopped", fails = "the second lease", spares = "networking::lease_comes_from_the_host" =>
+    stop_unit("systemd-nspawn@a-container-with-a-long-name.service"))]
 async fn two_containers_have_networks_of_their_own(lab: &Lab) -> Outcome {
     let host = lab.host();
     let first = guest_link(&host.container("web")).await?;

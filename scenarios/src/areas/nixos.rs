@@ -5,41 +5,6 @@ use spawnlab::prelude::*;
 
 use crate::evaluated::{self, Rules, written};
 
-spawnlab::scenarios! {
-    area "nixos";
-
-    /// The kernel has the rules that `networking.firewall` evaluates to, and no others in their chains.
-    rules_are_what_the_options_say on Deployed wants [NixosModules] {
-        "rule-added-by-hand" fails "the rules" spares "names::name_is_the_leased_address":
-            "if nft list table inet nixos-fw >/dev/null 2>&1; then
-                 nft add rule inet nixos-fw input-allow tcp dport 9 accept
-             else
-                 iptables -I nixos-fw -p tcp --dport 9 -j nixos-fw-accept
-             fi";
-    }
-
-    /// The `.nspawn` file of each container has the settings that `systemd.nspawn` evaluates to, and no others.
-    settings_of_containers_are_what_the_options_say on Host wants [NixosModules] {
-        "setting-added-by-hand" fails "the settings" spares "status::host_has_no_failed_units":
-            "/lab/tools/editable /etc/systemd/nspawn/web.nspawn
-             sed -i '/^Boot=/a Hostname=another' /etc/systemd/nspawn/web.nspawn";
-        "file-is-missing" fails "the settings" spares "status::host_has_no_failed_units":
-            "/lab/tools/editable /etc/systemd/nspawn/web.nspawn
-             rm /etc/systemd/nspawn/web.nspawn";
-    }
-
-    /// The unit of each container has the drop-in that `systemd.services` evaluates to, and is loaded with it.
-    drop_ins_are_what_the_options_say on Host wants [NixosModules] {
-        "limit-added-by-hand" fails "the drop-in" spares "status::host_has_no_failed_units":
-            "/lab/tools/editable /etc/systemd/system/systemd-nspawn@web.service.d/overrides.conf
-             sed -i '/^.Service.$/a MemoryMax=2G' /etc/systemd/system/systemd-nspawn@web.service.d/overrides.conf
-             systemctl daemon-reload";
-        "changed-and-not-loaded" fails "the unit's state" spares "status::host_has_no_failed_units":
-            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nMemoryMax=2G\\n' > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf";
-    }
-}
-
 /// Prints the rules of both iptables, without what was counted.
 const LIST_IPTABLES: &str = "for tool in iptables ip6tables; do
         for table in filter mangle; do
@@ -47,6 +12,14 @@ const LIST_IPTABLES: &str = "for tool in iptables ip6tables; do
         done
     done";
 
+/// The kernel has the rules that `networking.firewall` evaluates to, and no others in their chains.
+#[scenario(on = Deployed, wants = [NixosModules])]
+#[saboteur("rule-added-by-hand", fails = "the rules", spares = "names::name_is_the_leased_address" =>
+    "if nft list table inet nixos-fw >/dev/null 2>&1; then
+         nft add rule inet nixos-fw input-allow tcp dport 9 accept
+     else
+         iptables -I nixos-fw -p tcp --dport 9 -j nixos-fw-accept
+     fi")]
 async fn rules_are_what_the_options_say(lab: &Lab) -> Outcome {
     let host = lab.host();
     let rules = evaluated::rules(host).await?;
@@ -111,6 +84,13 @@ fn differing(wanted: &str, found: &str) -> String {
     lines
 }
 
+/// The `.nspawn` file of each container has the settings that `systemd.nspawn` evaluates to, and no others.
+#[scenario(on = Host, wants = [NixosModules])]
+#[saboteur("setting-added-by-hand", fails = "the settings", spares = "status::host_has_no_failed_units" =>
+    edit("/etc/systemd/nspawn/web.nspawn", "/^Boot=/a Hostname=another"))]
+#[saboteur("file-is-missing", fails = "the settings", spares = "status::host_has_no_failed_units" =>
+    "/lab/tools/editable /etc/systemd/nspawn/web.nspawn
+     rm /etc/systemd/nspawn/web.nspawn")]
 async fn settings_of_containers_are_what_the_options_say(lab: &Lab) -> Outcome {
     let host = lab.host();
     for (name, settings) in evaluated::containers(host).await? {
@@ -123,6 +103,13 @@ async fn settings_of_containers_are_what_the_options_say(lab: &Lab) -> Outcome {
     Ok(())
 }
 
+/// The unit of each container has the drop-in that `systemd.services` evaluates to, and is loaded with it.
+#[scenario(on = Host, wants = [NixosModules])]
+#[saboteur("limit-added-by-hand", fails = "the drop-in", spares = "status::host_has_no_failed_units" =>
+    edit("/etc/systemd/system/systemd-nspawn@web.service.d/overrides.conf", "/^.Service.$/a MemoryMax=2G"),
+    "systemctl daemon-reload")]
+#[saboteur("changed-and-not-loaded", fails = "the unit's state", spares = "status::host_has_no_failed_units" =>
+    file("/run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf", "[Service]\nMemoryMax=2G"))]
 async fn drop_ins_are_what_the_options_say(lab: &Lab) -> Outcome {
     let host = lab.host();
     for (name, settings) in evaluated::containers(host).await? {

@@ -8,85 +8,29 @@ use crate::{
     evaluated,
     firewall::Firewall,
     gate::Gate,
+    ruleset::Backend,
 };
 
-spawnlab::scenarios! {
-    area "rpfilter";
-
-    /// On nftables the guest gets and renews its lease without a reverse path filter and under a loose
-    /// one, which drops nothing on the way (<https://github.com/NixOS/nixpkgs/issues/10101>).
-    nftables_lets_requests_for_leases_in on Deployed limit 90 brings [Firewall] {
-        "sources-must-be-known" fails "the lease" spares "rpfilter::nftables_drops_what_the_mode_says":
-            DROP_WITHOUT_ADDRESS;
-    }
-
-    /// On iptables the guest gets and renews its lease without a reverse path filter and under a loose
-    /// one, which drops nothing on the way (<https://github.com/NixOS/nixpkgs/issues/31839>).
-    iptables_lets_requests_for_leases_in on Deployed limit 90 brings [Firewall] {
-        "sources-must-be-known" fails "the lease" spares "rpfilter::iptables_drops_what_the_mode_says":
-            DROP_WITHOUT_ADDRESS;
-    }
-
-    /// On nftables the strict filter drops a guest's packets with an address of another network, the loose
-    /// one those with an address that nobody has, and none drops nothing.
-    nftables_drops_what_the_mode_says on Deployed brings [Firewall] {
-        "loose-for-strict" fails "what gets in by mode" spares "firewall::nftables_leases_with_nixpkgs_498177":
-            "printf '#!/bin/sh\\nfor file; do :; done\\n[ ! -f $file ] || sed -i \"s/mark . iif oif/mark oif/\" $file\\nexec /usr/sbin/nft \"$@\"\\n' \
-                 > /usr/local/sbin/nft
-             chmod 755 /usr/local/sbin/nft";
-    }
-
-    /// On iptables the strict filter drops a guest's packets with an address of another network, the loose
-    /// one those with an address that nobody has, and none drops nothing.
-    iptables_drops_what_the_mode_says on Deployed brings [Firewall] {
-        "loose-for-strict" fails "what gets in by mode" spares "firewall::iptables_leases_with_nixpkgs_498177":
-            "printf '#!/bin/sh\\nsed \"s/--validmark /--validmark --loose /; s/--loose --loose/--loose/\" | /usr/sbin/iptables-restore \"$@\"\\n' \
-                 > /usr/local/sbin/iptables-restore
-             chmod 755 /usr/local/sbin/iptables-restore";
-    }
-
-    /// The reverse path filter that NixOS' modules generated for the host drops a guest's packets as its mode says:
-    /// strict those with an address of another network, loose those with an address that nobody has.
-    own_filter_drops_what_its_mode_says on Deployed wants [NixosModules] {
-        "filter-taken-away" fails "what gets in by mode" spares "firewall::own_rules_open_one_port_to_guests":
-            "if nft list table inet nixos-fw >/dev/null 2>&1; then
-                 nft delete chain inet nixos-fw rpfilter
-             elif iptables -t mangle -S nixos-fw-rpfilter >/dev/null 2>&1; then
-                 iptables -t mangle -D PREROUTING -j nixos-fw-rpfilter
-             fi
-             for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $file; done";
-    }
-}
-
-const DROP_WITHOUT_ADDRESS: &str = "nft -f - <<END
+const DROP_WITHOUT_ADDRESS: Change = script(
+    "nft -f - <<END
     table ip sabotage {
       chain prerouting {
         type filter hook prerouting priority mangle + 10;
         iifname \"ve-*\" ip saddr 0.0.0.0 drop;
       }
     }
-END";
+END",
+);
 
-async fn nftables_lets_requests_for_leases_in(lab: &Lab) -> Outcome {
-    lets_requests_in(lab, "nftables:nixpkgs-498177-nft").await
-}
-
-async fn iptables_lets_requests_for_leases_in(lab: &Lab) -> Outcome {
-    lets_requests_in(lab, "iptables:nixpkgs-498177").await
-}
-
-async fn nftables_drops_what_the_mode_says(lab: &Lab) -> Outcome {
-    drops_by_mode(lab, "nftables:nixos").await
-}
-
-async fn iptables_drops_what_the_mode_says(lab: &Lab) -> Outcome {
-    drops_by_mode(lab, "iptables:nixos").await
-}
-
-async fn lets_requests_in(lab: &Lab, variant: &str) -> Outcome {
+/// On {case} the guest gets and renews its lease without a reverse path filter and under a loose
+/// one, which drops nothing on the way (<https://github.com/NixOS/nixpkgs/issues/{10101|31839}>).
+#[scenario(on = Deployed, limit = 90, brings = [Firewall], cases(nftables, iptables))]
+#[saboteur("sources-must-be-known", fails = "the lease", spares = "rpfilter::{case}_drops_what_the_mode_says" =>
+    DROP_WITHOUT_ADDRESS)]
+async fn lets_requests_for_leases_in(lab: &Lab, backend: Backend) -> Outcome {
     let host = lab.host();
     for mode in ["loose", "off"] {
-        let firewall = Firewall::written(&format!("{variant}+rpfilter={mode}"));
+        let firewall = Firewall::nixpkgs_498177(backend).with("rpfilter", mode);
         firewall.load(host).await?;
         ask_again(host).await?;
         leased(lab).await?;
@@ -110,12 +54,24 @@ const SPOOF: &str = "host=$(ip -4 route show default dev host0 | cut -d' ' -f3)
     for address in host0 10.99.0.1 10.98.0.1; do ping -n -c 1 -W 1 -I $address $host & done >/dev/null
     wait";
 
-async fn drops_by_mode(lab: &Lab, variant: &str) -> Outcome {
+/// On {case} the strict filter drops a guest's packets with an address of another network, the loose
+/// one those with an address that nobody has, and none drops nothing.
+#[scenario(on = Deployed, brings = [Firewall], cases(nftables, iptables))]
+#[saboteur("loose-for-strict", fails = "what gets in by mode",
+    spares = "firewall::{case}_leases_with_nixpkgs_498177", case = nftables =>
+    shim("nft", r#"for file; do :; done
+        [ ! -f $file ] || sed -i "s/mark . iif oif/mark oif/" $file
+        real "$@""#))]
+#[saboteur("loose-for-strict", fails = "what gets in by mode",
+    spares = "firewall::{case}_leases_with_nixpkgs_498177", case = iptables =>
+    shim("iptables-restore",
+        r#"sed "s/--validmark /--validmark --loose /; s/--loose --loose/--loose/" | real "$@""#))]
+async fn drops_what_the_mode_says(lab: &Lab, backend: Backend) -> Outcome {
     let host = lab.host();
     host.succeed(ROUTES).await?;
     let mut past = Vec::new();
     for mode in ["strict", "loose", "off"] {
-        let firewall = Firewall::written(&format!("{variant}+rpfilter={mode}"));
+        let firewall = Firewall::nixos(backend).with("rpfilter", mode);
         firewall.load(host).await?;
         past.push(format!(
             "{mode}: {}",
@@ -145,6 +101,17 @@ async fn past_the_filter(host: &Host) -> Result<Vec<String>, Broken> {
         .await
 }
 
+/// The reverse path filter that NixOS' modules generated for the host drops a guest's packets as its mode says:
+/// strict those with an address of another network, loose those with an address that nobody has.
+#[scenario(on = Deployed, wants = [NixosModules])]
+#[saboteur("filter-taken-away", fails = "what gets in by mode",
+    spares = "firewall::own_rules_open_one_port_to_guests" =>
+    "if nft list table inet nixos-fw >/dev/null 2>&1; then
+         nft delete chain inet nixos-fw rpfilter
+     elif iptables -t mangle -S nixos-fw-rpfilter >/dev/null 2>&1; then
+         iptables -t mangle -D PREROUTING -j nixos-fw-rpfilter
+     fi
+     for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $file; done")]
 async fn own_filter_drops_what_its_mode_says(lab: &Lab) -> Outcome {
     let host = lab.host();
     let mode = evaluated::rules(host).await?.reverse_path;

@@ -8,90 +8,11 @@ use crate::nonce::nonce;
 /// every distribution; what that finds is up to PATH.
 const RUN: &str = "systemd-run --quiet --wait --collect --pipe -E PATH -M";
 
-/// A shell script that is found before the real `systemd-run`, which it reaches as `real`.
-macro_rules! instead_of_systemd_run {
-    ($script:literal) => {
-        concat!(
-            "mkdir -p /run/wrappers/bin
-             cat > /run/wrappers/bin/systemd-run <<'END'\n#!/bin/sh
-             real() { PATH=${PATH#/run/wrappers/bin:} command systemd-run \"$@\"; }\n",
-            $script,
-            "\nEND\nchmod +x /run/wrappers/bin/systemd-run"
-        )
-    };
-}
-
-spawnlab::scenarios! {
-    area "run";
-
-    /// The exit status of a command in the guest is the exit status on the host.
-    exit_codes_come_back on Deployed expects [
-        FailedUnit("spawnlab-three.service") in "web" because "a command that exits with 3 is what is asked for";
-    ] {
-        "three-counts-as-success" fails "exit status 3" spares "run::streams_are_separate":
-            "/lab/tools/in-guest web '
-                 mkdir -p /run/systemd/system/spawnlab-three.service.d
-                 printf \"[Service]\\nSuccessExitStatus=3\\n\" > /run/systemd/system/spawnlab-three.service.d/sabotage.conf'";
-    }
-
-    /// Standard input, output and error of a command in the guest are three streams on the host.
-    streams_are_separate on Deployed {
-        "output-and-error-in-one" fails "standard output" spares "run::exit_codes_come_back":
-            instead_of_systemd_run!("real \"$@\" 2>&1");
-        "no-input" fails "standard output" spares "run::exit_codes_come_back":
-            instead_of_systemd_run!("real \"$@\" < /dev/null");
-    }
-
-    /// A command that says it ran in the guest has left its mark there, and none on the host.
-    command_runs_in_the_guest on Deployed {
-        "runs-on-the-host" fails "the mark in the guest" spares "run::exit_codes_come_back":
-            instead_of_systemd_run!("for last; do :; done
-                case $last in *spawnlab-mark*) exec sh -c \"$last\" ;; esac
-                real \"$@\"");
-        "runs-nothing-and-exits-0" fails "the nonce" spares "status::host_has_no_failed_units":
-            instead_of_systemd_run!("exit 0");
-    }
-
-    /// A guest that dies under a command is an error, and so is one that is dead: never a success.
-    dead_guest_is_an_error on Deployed expects [
-        FailedUnit("systemd-nspawn@web.service") because "the guest is killed";
-    ] {
-        "somebody-answers-for-the-dead" fails "the command whose guest was killed" spares "names::name_is_the_leased_address":
-            instead_of_systemd_run!("real \"$@\"; status=$?
-                nonce=$(printf '%s' \"$*\" | grep -o 'spawnlab-[0-9]*-[0-9]*' | tail -n 1)
-                [ -z \"$nonce\" ] || { echo \"$nonce 0\" >&2; exit 0; }
-                exit $status");
-        "exits-0-without-a-guest" fails "a command in a dead guest" spares "names::name_is_the_leased_address":
-            instead_of_systemd_run!("real \"$@\" || exit 0");
-    }
-
-    /// A container that is not there is an error which says so, at once.
-    unknown_container_is_an_error on Deployed {
-        "somebody-took-the-name" fails "a command in no container" spares "run::exit_codes_come_back":
-            "systemd-run --quiet --unit=decoy --slice=machine.slice sleep infinity
-             leader=$(systemctl show -p MainPID --value decoy.service)
-             busctl --quiet call org.freedesktop.machine1 /org/freedesktop/machine1 org.freedesktop.machine1.Manager \
-                 RegisterMachine sayssus nobody 0 '' container $leader ''";
-    }
-
-    /// An interactive shell in the guest has a terminal, takes what is typed, and its exit status comes back.
-    shell_has_a_terminal on Deployed {
-        "no-terminals-in-the-guest" fails "the shell ends as told" spares "run::streams_are_separate":
-            "/lab/tools/in-guest web 'mount -t tmpfs none /dev/pts'";
-        "pipes-instead-of-a-terminal" fails "the terminal" spares "run::streams_are_separate":
-            instead_of_systemd_run!("[ \"$2\" != -tP ] || { real \"$@\" | cat; exit 7; }; real \"$@\"");
-    }
-
-    /// Without `VirtualEthernet` the guest shares the host's network: no link, no address and no name of its own.
-    host_network_is_shared on Deployed limit 90 {
-        "link-of-its-own-after-all" fails "the guest's network" spares "run::exit_codes_come_back":
-            "/lab/tools/editable /etc/systemd/nspawn/hostnet.nspawn
-             sed -i 's/^VirtualEthernet=.*/VirtualEthernet=true/' /etc/systemd/nspawn/hostnet.nspawn";
-        "name-in-hosts" fails "no name" spares "run::exit_codes_come_back":
-            "/lab/tools/name-in-hosts 127.0.0.1 hostnet";
-    }
-}
-
+/// The exit status of a command in the guest is the exit status on the host.
+#[scenario(on = Deployed)]
+#[expects(FailedUnit("spawnlab-three.service") in "web", because = "a command that exits with 3 is what is asked for")]
+#[saboteur("three-counts-as-success", fails = "exit status 3", spares = "run::streams_are_separate" =>
+    in_guest("web", drop_in("spawnlab-three.service", "[Service]\nSuccessExitStatus=3")))]
 async fn exit_codes_come_back(lab: &Lab) -> Outcome {
     let host = lab.host();
     let zero = host
@@ -106,6 +27,12 @@ async fn exit_codes_come_back(lab: &Lab) -> Outcome {
     expect("exit status 3").equal(three.status, Status::Exit(3))
 }
 
+/// Standard input, output and error of a command in the guest are three streams on the host.
+#[scenario(on = Deployed)]
+#[saboteur("output-and-error-in-one", fails = "standard output", spares = "run::exit_codes_come_back" =>
+    shim("systemd-run", r#"real "$@" 2>&1"#))]
+#[saboteur("no-input", fails = "standard output", spares = "run::exit_codes_come_back" =>
+    shim("systemd-run", r#"real "$@" < /dev/null"#))]
 async fn streams_are_separate(lab: &Lab) -> Outcome {
     let nonce = nonce();
     let script = format!(
@@ -116,6 +43,14 @@ async fn streams_are_separate(lab: &Lab) -> Outcome {
     expect("standard error").equal(output.stderr, format!("err-{nonce}\n"))
 }
 
+/// A command that says it ran in the guest has left its mark there, and none on the host.
+#[scenario(on = Deployed)]
+#[saboteur("runs-on-the-host", fails = "the mark in the guest", spares = "run::exit_codes_come_back" =>
+    shim("systemd-run", r#"for last; do :; done
+        case $last in *spawnlab-mark*) exec sh -c "$last" ;; esac
+        real "$@""#))]
+#[saboteur("runs-nothing-and-exits-0", fails = "the nonce", spares = "status::host_has_no_failed_units" =>
+    shim("systemd-run", "exit 0"))]
 async fn command_runs_in_the_guest(lab: &Lab) -> Outcome {
     let host = lab.host();
     let nonce = nonce();
@@ -135,6 +70,21 @@ async fn command_runs_in_the_guest(lab: &Lab) -> Outcome {
     expect("the mark in the guest").equal(marks.trim(), nonce)
 }
 
+/// A guest that dies under a command is an error, and so is one that is dead: never a success.
+#[scenario(on = Deployed)]
+#[expects(
+    FailedUnit("systemd-nspawn@web.service"),
+    because = "the guest is killed"
+)]
+#[saboteur("somebody-answers-for-the-dead", fails = "the command whose guest was killed",
+    spares = "names::name_is_the_leased_address" =>
+    shim("systemd-run", r#"real "$@"; status=$?
+        nonce=$(printf '%s' "$*" | grep -o 'spawnlab-[0-9]*-[0-9]*' | tail -n 1)
+        [ -z "$nonce" ] || { echo "$nonce 0" >&2; exit 0; }
+        exit $status"#))]
+#[saboteur("exits-0-without-a-guest", fails = "a command in a dead guest",
+    spares = "names::name_is_the_leased_address" =>
+    shim("systemd-run", r#"real "$@" || exit 0"#))]
 async fn dead_guest_is_an_error(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
@@ -158,6 +108,13 @@ async fn dead_guest_is_an_error(lab: &Lab) -> Outcome {
     expect("a command in a dead guest").refused(again).map(drop)
 }
 
+/// A container that is not there is an error which says so, at once.
+#[scenario(on = Deployed)]
+#[saboteur("somebody-took-the-name", fails = "a command in no container", spares = "run::exit_codes_come_back" =>
+    "systemd-run --quiet --unit=decoy --slice=machine.slice sleep infinity
+     leader=$(systemctl show -p MainPID --value decoy.service)
+     busctl --quiet call org.freedesktop.machine1 /org/freedesktop/machine1 org.freedesktop.machine1.Manager \
+         RegisterMachine sayssus nobody 0 '' container $leader ''")]
 async fn unknown_container_is_an_error(lab: &Lab) -> Outcome {
     let host = lab.host();
     let ran = host
@@ -172,6 +129,12 @@ async fn unknown_container_is_an_error(lab: &Lab) -> Outcome {
     expect("what machinectl says").contains(&said, "nobody")
 }
 
+/// An interactive shell in the guest has a terminal, takes what is typed, and its exit status comes back.
+#[scenario(on = Deployed)]
+#[saboteur("no-terminals-in-the-guest", fails = "the shell ends as told", spares = "run::streams_are_separate" =>
+    in_guest("web", script("mount -t tmpfs none /dev/pts")))]
+#[saboteur("pipes-instead-of-a-terminal", fails = "the terminal", spares = "run::streams_are_separate" =>
+    shim("systemd-run", r#"[ "$2" != -tP ] || { real "$@" | cat; exit 7; }; real "$@""#))]
 async fn shell_has_a_terminal(lab: &Lab) -> Outcome {
     let nonce = nonce();
     let typed = format!("tty\necho $((40 + 2))-{nonce}\nexit 7\n");
@@ -190,6 +153,12 @@ async fn shell_has_a_terminal(lab: &Lab) -> Outcome {
     expect("the terminal").contains(&screen, "/dev/pts/")
 }
 
+/// Without `VirtualEthernet` the guest shares the host's network: no link, no address and no name of its own.
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("link-of-its-own-after-all", fails = "the guest's network", spares = "run::exit_codes_come_back" =>
+    edit("/etc/systemd/nspawn/hostnet.nspawn", "s/^VirtualEthernet=.*/VirtualEthernet=true/"))]
+#[saboteur("name-in-hosts", fails = "no name", spares = "run::exit_codes_come_back" =>
+    "/lab/tools/name-in-hosts 127.0.0.1 hostnet")]
 async fn host_network_is_shared(lab: &Lab) -> Outcome {
     let host = lab.host();
     let deployed = lab.deploy(Deploy::of("bare").into("hostnet")).await?;

@@ -2,43 +2,10 @@
 
 use spawnlab::prelude::*;
 
-spawnlab::scenarios! {
-    area "status";
-
-    /// No unit of the host has failed.
-    host_has_no_failed_units on Deployed {
-        "a-unit-fails" fails "the failed units" spares "names::name_is_the_leased_address":
-            "systemd-run --quiet --unit=sabotage --wait false || systemctl is-failed --quiet sabotage";
-    }
-
-    /// No unit of a guest has failed.
-    guests_have_no_failed_units on Deployed {
-        "a-unit-of-the-guest-fails" fails "the guests' failed units" spares "status::host_has_no_failed_units":
-            "systemd-run -M a-container-with-a-long-name --quiet --unit=sabotage --wait /bin/sh -c 'exit 1' || true";
-    }
-
-    /// `systemctl --recursive status` on the host shows the guest's units below the container's.
-    recursive_status_shows_the_guests_units on Deployed {
-        "stopped-in-one-guest" fails "the guest's units in the tree" spares "names::http_by_name":
-            "systemctl -M web stop steady.service";
-    }
-
-    /// `systemctl -M` answers for the guest's units, and for no unit of the host.
-    machine_option_shows_the_guests_units on Deployed {
-        "stopped-in-the-guest" fails "the guest's service" spares "names::http_by_name":
-            "systemctl -M web stop steady.service";
-    }
-
-    /// What systemd's template gives every container's unit is what the declared container's has
-    /// (<https://github.com/NixOS/nixpkgs/issues/144164>).
-    declared_unit_keeps_what_the_template_says on Deployed {
-        "guest-is-killed-at-once" fails "the unit's settings" spares "names::name_is_the_leased_address":
-            "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
-             printf '[Service]\\nKillMode=control-group\\n' > /run/systemd/system/systemd-nspawn@web.service.d/zz-sabotage.conf
-             systemctl daemon-reload";
-    }
-}
-
+/// No unit of the host has failed.
+#[scenario(on = Deployed)]
+#[saboteur("a-unit-fails", fails = "the failed units", spares = "names::name_is_the_leased_address" =>
+    "systemd-run --quiet --unit=sabotage --wait false || systemctl is-failed --quiet sabotage")]
 async fn host_has_no_failed_units(lab: &Lab) -> Outcome {
     let failed = lab
         .host()
@@ -47,6 +14,11 @@ async fn host_has_no_failed_units(lab: &Lab) -> Outcome {
     expect("the failed units").equal(failed.trim(), "")
 }
 
+/// No unit of a guest has failed.
+#[scenario(on = Deployed)]
+#[saboteur("a-unit-of-the-guest-fails", fails = "the guests' failed units",
+    spares = "status::host_has_no_failed_units" =>
+    "systemd-run -M a-container-with-a-long-name --quiet --unit=sabotage --wait /bin/sh -c 'exit 1' || true")]
 async fn guests_have_no_failed_units(lab: &Lab) -> Outcome {
     let script = "set -e
         for name in web a-container-with-a-long-name; do
@@ -56,6 +28,10 @@ async fn guests_have_no_failed_units(lab: &Lab) -> Outcome {
     expect("the guests' failed units").equal(failed.trim(), "")
 }
 
+/// `systemctl --recursive status` on the host shows the guest's units below the container's.
+#[scenario(on = Deployed)]
+#[saboteur("stopped-in-one-guest", fails = "the guest's units in the tree", spares = "names::http_by_name" =>
+    in_guest("web", stop_unit("steady.service")))]
 async fn recursive_status_shows_the_guests_units(lab: &Lab) -> Outcome {
     let status = lab
         .host()
@@ -70,6 +46,10 @@ async fn recursive_status_shows_the_guests_units(lab: &Lab) -> Outcome {
     )
 }
 
+/// `systemctl -M` answers for the guest's units, and for no unit of the host.
+#[scenario(on = Deployed)]
+#[saboteur("stopped-in-the-guest", fails = "the guest's service", spares = "names::http_by_name" =>
+    in_guest("web", stop_unit("steady.service")))]
 async fn machine_option_shows_the_guests_units(lab: &Lab) -> Outcome {
     let script = "systemctl -M web show -p ActiveState --value steady.service lab-proxy.service";
     let states = lab.host().succeed(script).await?;
@@ -78,6 +58,11 @@ async fn machine_option_shows_the_guests_units(lab: &Lab) -> Outcome {
     expect("the host's service").equal(states.next(), Some("inactive"))
 }
 
+/// What systemd's template gives every container's unit is what the declared container's has
+/// (<https://github.com/NixOS/nixpkgs/issues/144164>).
+#[scenario(on = Deployed)]
+#[saboteur("guest-is-killed-at-once", fails = "the unit's settings", spares = "names::name_is_the_leased_address" =>
+    drop_in("systemd-nspawn@web.service", "[Service]\nKillMode=control-group"))]
 async fn declared_unit_keeps_what_the_template_says(lab: &Lab) -> Outcome {
     let show = |unit: &str| {
         format!(

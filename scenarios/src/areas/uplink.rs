@@ -7,24 +7,19 @@ use crate::{
     outside::{self, Outside},
 };
 
-spawnlab::scenarios! {
-    area "uplink";
-
-    /// A host that filters what comes from its uplink refuses requests for a lease from there.
-    dhcp_requests_are_refused on Deployed {
-        "port-opened-to-all" fails "the requests that got past the filters" spares "networking::lease_comes_from_the_host":
-            "nft -f - <<END
-             table inet sabotage {
-               chain input {
-                 type filter hook input priority 0;
-                 udp dport 67 accept
-                 iifname \"uplink*\" udp dport != 67 drop
-               }
-             }
-END";
-    }
-}
-
+/// A host that filters what comes from its uplink refuses requests for a lease from there.
+#[scenario(on = Deployed)]
+#[saboteur("port-opened-to-all", fails = "the requests that got past the filters",
+    spares = "networking::lease_comes_from_the_host" =>
+    "nft -f - <<END
+     table inet sabotage {
+       chain input {
+         type filter hook input priority 0;
+         udp dport 67 accept
+         iifname \"uplink*\" udp dport != 67 drop
+       }
+     }
+END")]
 async fn dhcp_requests_are_refused(lab: &Lab) -> Outcome {
     let host = lab.host();
     let outside = Outside::of(host).await?;

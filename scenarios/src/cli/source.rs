@@ -53,7 +53,7 @@ impl SourceArgs {
     pub fn open(&self) -> Result<Source, Trouble> {
         let Some(path) = &self.file else {
             return Ok(Source {
-                scenarios: registry::scenarios().collect(),
+                scenarios: registry::scenarios(),
                 file: None,
             });
         };

@@ -2,16 +2,10 @@
 
 use spawnlab::prelude::*;
 
-spawnlab::scenarios! {
-    area "limits";
-
-    /// The container has no more processes than its declaration allows.
-    processes_are_bounded on Deployed {
-        "bound-is-lifted" fails "the kernel's bound" spares "page::is_served_by_name":
-            "systemctl set-property --runtime systemd-nspawn@page.service TasksMax=infinity";
-    }
-}
-
+/// The container has no more processes than its declaration allows.
+#[scenario(on = Deployed)]
+#[saboteur("bound-is-lifted", fails = "the kernel's bound", spares = "page::is_served_by_name" =>
+    "systemctl set-property --runtime systemd-nspawn@page.service TasksMax=infinity")]
 async fn processes_are_bounded(lab: &Lab) -> Outcome {
     let group = lab
         .host()

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use spawnlab::run::suite::Suite;
 
 fn main() -> ExitCode {
-    Suite::of(&[page::SCENARIOS, limits::SCENARIOS])
+    Suite::of(spawnlab::scenarios!())
         // Both could be others': what declares containers on a host, and, as `.tool(..)`, what deploys.
         .declaration("../../tooling/nix")
         .containers("containers.nix")

@@ -2,27 +2,10 @@
 
 use spawnlab::prelude::*;
 
-spawnlab::scenarios! {
-    area "page";
-
-    /// The host reads the page under the container's name.
-    is_served_by_name on Deployed {
-        "server-stops" fails "the page" spares "limits::processes_are_bounded":
-            "systemctl -M page stop page.service";
-    }
-
-    /// A deploy of the next edition replaces the page, and the guest goes on running.
-    next_edition_replaces_it on Deployed limit 120 {
-        "tool-does-nothing" fails "the page of the next edition" spares "page::is_served_by_name":
-            "ln -sf /bin/true /usr/local/bin/nixos-deploy-container";
-        "guest-restarts" fails "the guest's boot" spares "page::is_served_by_name":
-            "mkdir /run/systemd/system/systemd-nspawn@page.service.d
-             printf '[Service]\nExecReload=\nExecReload=systemctl --no-block restart systemd-nspawn@page\n' \\
-                 >/run/systemd/system/systemd-nspawn@page.service.d/90-sabotage.conf
-             systemctl daemon-reload";
-    }
-}
-
+/// The host reads the page under the container's name.
+#[scenario(on = Deployed)]
+#[saboteur("server-stops", fails = "the page", spares = "limits::processes_are_bounded" =>
+    in_guest("page", stop_unit("page.service")))]
 async fn is_served_by_name(lab: &Lab) -> Outcome {
     let output = lab
         .host()
@@ -31,6 +14,13 @@ async fn is_served_by_name(lab: &Lab) -> Outcome {
     expect("the page").equal(output.stdout.as_str(), "first edition\n")
 }
 
+/// A deploy of the next edition replaces the page, and the guest goes on running.
+#[scenario(on = Deployed, limit = 120)]
+#[saboteur("tool-does-nothing", fails = "the page of the next edition", spares = "page::is_served_by_name" =>
+    "ln -sf /bin/true /usr/local/bin/nixos-deploy-container")]
+#[saboteur("guest-restarts", fails = "the guest's boot", spares = "page::is_served_by_name" =>
+    drop_in("systemd-nspawn@page.service",
+        "[Service]\nExecReload=\nExecReload=systemctl --no-block restart systemd-nspawn@page"))]
 async fn next_edition_replaces_it(lab: &Lab) -> Outcome {
     let (host, page) = (lab.host(), lab.host().container("page"));
     let before = page.boot_id().await?;

@@ -11,7 +11,6 @@ pub mod guest;
 mod made;
 pub mod programs;
 pub mod refused;
-pub mod settle;
 
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 

@@ -1,15 +1,14 @@
 //! Scenarios of a crate outside this repository, as the tests of `cargo test` and `cargo nextest`.
 //!
-//! A test target with `harness = false` lists its areas and says what hosts are made of:
+//! A test target with `harness = false` says what hosts are made of:
 //!
 //! ```no_run
-//! # mod page { pub const SCENARIOS: &[spawnlab::scenario::Scenario] = &[]; }
 //! use std::process::ExitCode;
 //!
 //! use spawnlab::run::suite::Suite;
 //!
 //! fn main() -> ExitCode {
-//!     Suite::of(&[page::SCENARIOS])
+//!     Suite::of(spawnlab::scenarios!())
 //!         .declaration("../../tooling/nix")
 //!         .containers("containers.nix")
 //!         .flake("guests")
@@ -74,11 +73,12 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// The scenarios of `areas`, on hosts that are provisioned and declare nothing.
+    /// These `scenarios`, on hosts that are provisioned and declare nothing. All that a crate declares are
+    /// [`scenarios!`](crate::scenarios).
     #[must_use]
-    pub fn of(areas: &[&'static [Scenario]]) -> Self {
+    pub fn of(scenarios: impl IntoIterator<Item = &'static Scenario>) -> Self {
         Self {
-            scenarios: areas.iter().copied().flatten().collect(),
+            scenarios: scenarios.into_iter().collect(),
             subject: Subject::provisioned(),
             tool: None,
             promises: None,

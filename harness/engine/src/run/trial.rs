@@ -246,7 +246,7 @@ fn noted(mut verdict: Verdict, note: String) -> Verdict {
 async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
     let output = host
         .execute_with(
-            &format!("set -e\n{}", saboteur.script),
+            &format!("set -e\n{}", saboteur.script()),
             b"",
             Duration::from_secs(60),
         )

@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroU32, pin::Pin, time::Duration};
 
 use crate::{
-    scenario::lab::Lab,
+    scenario::{Change, lab::Lab},
     verdict::{Outcome, finding::Expected},
 };
 
@@ -115,13 +115,22 @@ pub enum Feature {
 pub struct Saboteur {
     /// Its name: `spawnlab prove` shows `area::scenario+name`.
     pub name: &'static str,
-    /// Run as root on the clone by `sh -e`, before the scenario; it has to succeed.
-    pub script: &'static str,
+    /// What is done on the clone, as root and in this order, before the scenario; it has to succeed.
+    pub changes: &'static [Change],
     /// The assertion that must fail.
     pub fails: &'static str,
     /// A scenario (full name) that stays green under the same change: a saboteur that breaks
     /// everything proves nothing.
     pub spares: &'static str,
+}
+
+impl Saboteur {
+    /// What the host's shell runs, by `sh -e`.
+    #[must_use]
+    pub fn script(&self) -> String {
+        let scripts: Vec<String> = self.changes.iter().map(Change::script).collect();
+        scripts.join("\n")
+    }
 }
 
 /// What a body's function returns.
@@ -209,85 +218,4 @@ impl Scenario {
     pub fn claim(&self) -> String {
         self.claim.split_whitespace().collect::<Vec<_>>().join(" ")
     }
-}
-
-/// Lists the scenarios of one area; each is an `async fn NAME(lab: &Lab) -> Outcome` below.
-///
-/// ```
-/// use spawnlab::prelude::*;
-///
-/// spawnlab::scenarios! {
-///     area "status";
-///
-///     /// No unit of the host has failed.
-///     nothing_failed on Deployed {
-///         "a-unit-fails" fails "failed units" spares "names::name_resolves":
-///             "systemd-run --unit=broken false; systemctl is-failed --wait broken";
-///     }
-/// }
-///
-/// async fn nothing_failed(lab: &Lab) -> Outcome {
-///     let failed = lab.host().succeed("systemctl --failed --quiet --plain").await?;
-///     expect("failed units").equal(failed.trim(), "")
-/// }
-/// assert_eq!(SCENARIOS[0].claim(), "No unit of the host has failed.");
-/// ```
-///
-/// After the base may stand `limit SECONDS` (the deadline on a machine with KVM, 60 by default),
-/// `turn SECONDS` (what each of [`Lab::loops`] turns takes at most there, on top of the limit), `needs [GUARANTEE, ...]`,
-/// `wants [FEATURE, ...]` and `brings [SURROUNDING, ...]`, in this order, and then what of [`Kind`](crate::verdict::finding::Kind) the
-/// scenario makes itself, on the host or in a container, with the reason:
-///
-/// ```text
-/// killed_guest_is_noticed on Deployed expects [
-///     FailedUnit("systemd-nspawn@web.service") because "its guest is killed";
-///     CoreDump("nginx*") in "web" because "that is how it is killed";
-/// ] {
-/// ```
-///
-/// A scenario without a saboteur does not compile.
-#[macro_export]
-macro_rules! scenarios {
-    (
-        area $area:literal;
-        $(
-            $(#[doc = $claim:literal])+
-            $name:ident on $base:ident $(limit $limit:literal)? $(turn $turn:literal)? $(needs [$($needs:ident),+ $(,)?])? $(wants [$($wants:ident),+ $(,)?])? $(brings [$($brings:ident),+ $(,)?])?
-            $(expects [$($kind:ident($subject:literal) $(in $machine:literal)? because $because:literal;)+])? {
-                $($saboteur:literal fails $fails:literal spares $spares:literal : $script:expr;)+
-            }
-        )+
-    ) => {
-        /// The scenarios of this area.
-        pub const SCENARIOS: &[$crate::scenario::Scenario] = &[$(
-            $crate::scenario::Scenario {
-                area: $area,
-                name: stringify!($name),
-                claim: concat!($($claim, "\n"),+),
-                base: $crate::scenario::Base::$base,
-                needs: &[$($($crate::scenario::Guarantee::$needs),+)?],
-                wants: &[$($($crate::scenario::Feature::$wants),+)?],
-                brings: &[$($($crate::scenario::Surrounding::$brings),+)?],
-                expects: &[$($($crate::verdict::finding::Expected {
-                    kind: $crate::verdict::finding::Kind::$kind,
-                    subject: $subject,
-                    machine: $crate::scenarios!(@machine $($machine)?),
-                    because: $because,
-                }),+)?],
-                limit: std::time::Duration::from_secs($crate::scenarios!(@limit $($limit)?)),
-                turn: std::time::Duration::from_secs(0 $(+ $turn)?),
-                saboteurs: &[$($crate::scenario::Saboteur {
-                    name: $saboteur,
-                    script: $script,
-                    fails: $fails,
-                    spares: $spares,
-                }),+],
-                body: $crate::scenario::Body::of(&|lab| Box::pin($name(lab))),
-            }
-        ),+];
-    };
-    (@limit) => { 60 };
-    (@limit $limit:literal) => { $limit };
-    (@machine) => { $crate::verdict::finding::HOST };
-    (@machine $machine:literal) => { $machine };
 }

@@ -2,8 +2,11 @@
 
 pub use crate::{
     scenario::{
+        Change, drop_in, edit,
         expect::{Expect, expect},
+        expects, file, in_guest,
         lab::Lab,
+        saboteur, scenario, script, shim, stop_unit,
         tool::Deploy,
     },
     util::{

@@ -25,9 +25,20 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 7] = [
+        Self::KernelPanic,
+        Self::KernelOops,
+        Self::EmergencyShell,
+        Self::OomKill,
+        Self::CoreDump,
+        Self::OrderingCycle,
+        Self::FailedUnit,
+    ];
+
     /// The assertion that does not hold where there is one of these: what a saboteur names.
     #[must_use]
-    pub fn assertion(self) -> &'static str {
+    pub const fn assertion(self) -> &'static str {
         match self {
             Self::KernelPanic => "no kernel panics",
             Self::KernelOops => "no kernel oopses",

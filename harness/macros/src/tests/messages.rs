@@ -8,7 +8,7 @@ use crate::{
     expand::{misplaced, unknown_assertion},
 };
 
-const SABOTEUR: &str = r#"#[saboteur("s", fails = "f", spares = "a::b", "true")]"#;
+const SABOTEUR: &str = r#"#[saboteur("s", fails = "f", spares = "a::b" => "true")]"#;
 const FUNCTION: &str = "async fn it_holds(lab: &Lab) -> Outcome { expect(\"f\").that(true, 1, 1) }";
 
 /// What is wrong with a scenario of these `arguments`, and of `below` between them and the function.
@@ -42,11 +42,12 @@ fn each_mistake_has_a_message_that_says_what_to_write() {
         "/// It holds.\n#[saboteur]".to_owned(),
         "/// It holds.\n#[saboteur(fails = \"f\")]".to_owned(),
         "/// It holds.\n#[saboteur(\"s\", fails = \"f\", spares = \"a::b\")]".to_owned(),
-        "/// It holds.\n#[saboteur(\"s\", spares = \"a::b\", \"true\")]".to_owned(),
-        "/// It holds.\n#[saboteur(\"s\", fails = \"f\", \"true\")]".to_owned(),
-        "/// It holds.\n#[saboteur(\"s\", fails = \"f\", fails = \"g\", \"true\")]".to_owned(),
+        "/// It holds.\n#[saboteur(\"s\", spares = \"a::b\" => \"true\")]".to_owned(),
+        "/// It holds.\n#[saboteur(\"s\", fails = \"f\" => \"true\")]".to_owned(),
+        "/// It holds.\n#[saboteur(\"s\", fails = \"f\", fails = \"g\" => \"true\")]".to_owned(),
+        "/// It holds.\n#[saboteur(\"s\", fails = \"f\", spares = \"a::b\", \"true\")]".to_owned(),
         "/// It holds.\n#[saboteur(\"s\", breaks = \"f\", \"true\")]".to_owned(),
-        "/// It holds.\n#[saboteur(\"s\", fails = \"f\", spares = \"a::b\", case = x, \"true\")]"
+        "/// It holds.\n#[saboteur(\"s\", fails = \"f\", spares = \"a::b\", case = x => \"true\")]"
             .to_owned(),
         format!("/// It holds.\n{SABOTEUR}\n#[expects(FailedUnit(\"x.service\"))]"),
         format!(
@@ -71,8 +72,7 @@ fn each_mistake_has_a_message_that_says_what_to_write() {
 
 #[test]
 fn a_case_without_a_saboteur_is_named() {
-    let below =
-        "/// It holds.\n#[saboteur(\"s\", fails = \"f\", spares = \"a::b\", case = one, \"true\")]";
+    let below = "/// It holds.\n#[saboteur(\"s\", fails = \"f\", spares = \"a::b\", case = one => \"true\")]";
     let function = "async fn it_holds(lab: &Lab, case: &str) -> Outcome { Ok(()) }";
     let said = wrong("on = Host, cases(one, two)", below, function);
     assert!(

@@ -9,8 +9,8 @@ use crate::{
 
 const CASES: &str = r#"
     /// On {case} it holds ({one|other}).
-    #[saboteur("s", fails = "f", spares = "a::{case}_x", case = nftables, "true")]
-    #[saboteur("t", fails = "f", spares = "a::b", file("/etc/x", "y"))]
+    #[saboteur("s", fails = "f", spares = "a::{case}_x", case = nftables => "true")]
+    #[saboteur("t", fails = "f", spares = "a::b" => file("/etc/x", "y"))]
     #[must_use]
     async fn it_holds(lab: &Lab, backend: Backend) -> Outcome { expect("f").that(true, 1, 1) }"#;
 
@@ -70,6 +70,7 @@ fn what_is_wrong_leaves_the_function_to_those_who_call_it() {
 #[case("plain {and} ${braces}", "plain {and} ${braces}")]
 #[case("{case}: {x|y}{| too}", "b: y too")]
 #[case("open { and", "open { and")]
+#[case("({one|\n two\n })", "(two)")]
 fn a_text_is_filled_in(#[case] text: &str, #[case] filled: &str) {
     let cases = ["a".to_owned(), "b".to_owned()];
     assert_eq!(fill_in(text, &cases, 1), Ok(filled.to_owned()));

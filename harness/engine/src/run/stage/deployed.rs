@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use super::{
-    refused::{self, Leases},
-    settle,
-};
+use super::refused::{self, Leases};
 use crate::{
     Error,
     layer::{recipe::Recipe, saved::Layer, stack::Stack},
     run::trial,
     scenario::{
         expect::expect,
+        settle,
         subject::{Deployed, Subject},
         tool::Deploy,
     },

@@ -1,29 +1,20 @@
 use super::*;
 
-#[expect(unreachable_pub, reason = "the macro is made for files of areas")]
 mod page {
     use crate::prelude::*;
 
-    crate::scenarios! {
-        area "page";
-
-        /// A page is there.
-        is_there on Deployed {
-            "gone" fails "the page" spares "page::is_short": "true";
-        }
-
-        /// A page is short.
-        is_short on Host {
-            "long" fails "its length" spares "page::is_there": "true";
-        }
-    }
-
+    /// A page is there.
+    #[scenario(on = Deployed)]
+    #[saboteur("gone", fails = "the page", spares = "page::is_short" => "true")]
     async fn is_there(_: &Lab) -> Outcome {
-        Ok(())
+        expect("the page").equal(1, 1)
     }
 
+    /// A page is short.
+    #[scenario(on = Host)]
+    #[saboteur("long", fails = "its length", spares = "page::is_there" => "true")]
     async fn is_short(_: &Lab) -> Outcome {
-        Ok(())
+        expect("its length").equal(1, 1)
     }
 }
 
@@ -32,13 +23,13 @@ const CONTAINERS_OF_THE_LAB: &str = "../../scenarios/lab/containers.nix";
 const GUESTS: &str = "../../vm-images/guests";
 
 fn suite() -> Suite {
-    Suite::of(&[page::SCENARIOS])
+    Suite::of(crate::scenarios!())
 }
 
 #[test]
 fn what_a_suite_lacks_is_said() {
     let half = || suite().declaration(NIX).containers(CONTAINERS_OF_THE_LAB);
-    let alone = &page::SCENARIOS[..1];
+    let alone = crate::scenarios!().into_iter().take(1);
     let cases = [
         suite(),
         suite().declaration(NIX),
@@ -46,7 +37,7 @@ fn what_a_suite_lacks_is_said() {
         suite().declaration("nowhere").flake("nowhere, either"),
         half().flake("src"),
         half().containers("no.nix"),
-        Suite::of(&[alone])
+        Suite::of(alone)
             .declaration(NIX)
             .containers(CONTAINERS_OF_THE_LAB)
             .flake(GUESTS),

@@ -7,7 +7,7 @@ use super::{
     step::{Do, Expected, Step, Text},
 };
 use crate::{
-    scenario::{Body, Saboteur, Scenario, expect::expect, facts, lab::Lab, tool::Deploy},
+    scenario::{Body, Saboteur, Scenario, expect::expect, facts, lab::Lab, script, tool::Deploy},
     util::{error::Error, poll::Seen},
     verdict::{Broken, Failure, Outcome},
     vm::{container::quote, host::Host, qemu::agent::Output},
@@ -30,7 +30,7 @@ fn scenario(declared: &'static Declared) -> Scenario {
         .iter()
         .map(|saboteur| Saboteur {
             name: &saboteur.name,
-            script: &saboteur.script,
+            changes: vec![script(&saboteur.script)].leak(),
             fails: &saboteur.fails,
             spares: &saboteur.spares,
         })

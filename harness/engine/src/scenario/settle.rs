@@ -12,15 +12,18 @@ use crate::{
 /// How long a restart of a container may take with KVM: a shutdown and a boot.
 pub const RESTART: Duration = Duration::from_secs(60);
 
+/// The name of the assertion that [`settled`] makes.
+pub const ASSERTION: &str = "the container settles";
+
 /// Waits until `container` has booted and, unless it has no link of its own, holds a lease that
 /// its name resolves to, and until the host has started what comes with it: whoever stops a service in
 /// the middle of its start makes it fail.
 ///
 /// # Errors
-/// A failure of the assertion `the container settles`, with what was seen last.
+/// A failure of [`ASSERTION`], with what was seen last.
 pub async fn settled(host: &Host, container: &str) -> Outcome {
     let limit = host.limit(Duration::from_secs(30));
-    expect("the container settles")
+    expect(ASSERTION)
         .eventually(
             limit,
             format!("{container} running, with a lease and a name"),

@@ -1,0 +1,190 @@
+//! What a saboteur changes, in the words of systemd; [`Change::script`] is what the host's shell runs.
+
+use crate::vm::container::quote;
+
+/// A change to a host or a container, as plain data. Made by [`script`], [`file`], [`drop_in`], [`shim`], [`edit`],
+/// [`stop_unit`] and [`in_guest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The container that it is made in; the host if there is none.
+    guest: Option<&'static str>,
+    act: Act,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Script(&'static str),
+    File {
+        path: &'static str,
+        text: &'static str,
+    },
+    DropIn {
+        unit: &'static str,
+        text: &'static str,
+    },
+    Shim {
+        program: &'static str,
+        script: &'static str,
+    },
+    Edit {
+        path: &'static str,
+        command: &'static str,
+    },
+    StopUnit(&'static str),
+}
+
+/// Runs `script` by `sh -e`, as root.
+#[must_use]
+pub const fn script(script: &'static str) -> Change {
+    on_the_host(Act::Script(script))
+}
+
+/// Writes `text` and a line break into the file `path`, whose folder is made if need be.
+#[must_use]
+pub const fn file(path: &'static str, text: &'static str) -> Change {
+    on_the_host(Act::File { path, text })
+}
+
+/// Gives `unit` a drop-in of `text` behind all others, until the next boot, and has systemd read it.
+#[must_use]
+pub const fn drop_in(unit: &'static str, text: &'static str) -> Change {
+    on_the_host(Act::DropIn { unit, text })
+}
+
+/// Puts a shell script before `program`, which the script reaches as `real`: `real "$@"` runs it as it was called.
+/// Whoever calls the program by its whole path passes by the script, and so do units.
+#[must_use]
+pub const fn shim(program: &'static str, script: &'static str) -> Change {
+    on_the_host(Act::Shim { program, script })
+}
+
+/// Changes the file `path` of the host by a `command` for sed, also where it is a link into the Nix store.
+#[must_use]
+pub const fn edit(path: &'static str, command: &'static str) -> Change {
+    on_the_host(Act::Edit { path, command })
+}
+
+/// Stops `unit` and waits for its end.
+#[must_use]
+pub const fn stop_unit(unit: &'static str) -> Change {
+    on_the_host(Act::StopUnit(unit))
+}
+
+/// Makes `change` in the container `guest` instead of on the host.
+///
+/// # Panics
+/// While compiling, for an [`edit`]: a guest does not have the program that it takes.
+#[must_use]
+pub const fn in_guest(guest: &'static str, change: Change) -> Change {
+    assert!(
+        !matches!(change.act, Act::Edit { .. }),
+        "edit(..) is for files of the host; in a guest, script(\"sed -i ..\") does it"
+    );
+    Change {
+        guest: Some(guest),
+        act: change.act,
+    }
+}
+
+const fn on_the_host(act: Act) -> Change {
+    Change { guest: None, act }
+}
+
+impl Change {
+    /// What the host's shell has to run.
+    #[must_use]
+    pub fn script(&self) -> String {
+        match (self.guest, self.act) {
+            (None, act) => act.script(),
+            (Some(guest), Act::StopUnit(unit)) => format!("systemctl -M {guest} stop {unit}"),
+            (Some(guest), act) => {
+                format!("/lab/tools/in-guest {guest} {}", quote(&act.script()))
+            }
+        }
+    }
+}
+
+impl Act {
+    fn script(self) -> String {
+        match self {
+            Self::Script(script) => script.to_owned(),
+            Self::File { path, text } => write(path, text),
+            Self::DropIn { unit, text } => {
+                let path = format!("/run/systemd/system/{unit}.d/zz-sabotage.conf");
+                format!("{}\nsystemctl daemon-reload", write(&path, text))
+            }
+            // The folder is the first in the PATH of commands, on every distribution.
+            Self::Shim { program, script } => {
+                let path = format!("/run/wrappers/bin/{program}");
+                let text = format!(
+                    "#!/bin/sh\nreal() {{ PATH=${{PATH#/run/wrappers/bin:}} command {program} \"$@\"; }}\n{script}"
+                );
+                format!("{}\nchmod 755 {path}", write(&path, &text))
+            }
+            Self::Edit { path, command } => {
+                let command = quote(command);
+                format!("/lab/tools/editable {path}\nsed -i {command} {path}")
+            }
+            Self::StopUnit(unit) => format!("systemctl stop {unit}"),
+        }
+    }
+}
+
+/// Writes `text` into the file `path`.
+fn write(path: &str, text: &str) -> String {
+    let folder = path.rsplit_once('/').map_or(".", |(folder, _)| folder);
+    let text = quote(text);
+    format!("mkdir -p {folder}\nprintf '%s\\n' {text} > {path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_a_script() {
+        let changes = [
+            script("nft delete table ip io.systemd.nat"),
+            file("/etc/polkit-1/rules.d/00-sabotage.rules", "return 'no';"),
+            drop_in("web.service", "[Service]\nKillMode=control-group"),
+            shim("nft", "real \"$@\" 2>&1"),
+            edit("/etc/nsswitch.conf", "/^hosts:/s/.*/hosts: files/"),
+            stop_unit("web.service"),
+            in_guest("web", stop_unit("nginx.service")),
+            in_guest("web", script("mount -t tmpfs none '/dev/pts'")),
+            in_guest("web", drop_in("nginx.service", "[Service]\nRestart=no")),
+        ];
+        let scripts = changes.map(|change| format!("{change:?}\n{}", change.script()));
+        insta::assert_snapshot!(scripts.join("\n\n"));
+    }
+
+    /// What the scripts write, as a shell writes it.
+    #[test]
+    fn a_shell_writes_what_was_given() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("new/file");
+        let text = "[Service]\nExecReload=/bin/sh -c 'exec \"%n\" $$ \\n'";
+        let script = write(path.to_str().expect("UTF-8"), text);
+        let shell = std::process::Command::new("/bin/sh")
+            .args(["-ec", &script])
+            .status();
+        assert!(shell.expect("a shell").success());
+        let written = fs_err::read_to_string(&path).expect("written");
+        assert_eq!(written, format!("{text}\n"));
+    }
+
+    /// The program behind a shim is found by the rest of PATH, and the shim by its beginning.
+    #[test]
+    fn a_shim_stands_before_its_program() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().to_str().expect("UTF-8");
+        let script = shim("uname", "echo before; real \"$@\"; echo behind").script();
+        let script = format!("{script}\nPATH=/run/wrappers/bin:$PATH uname -s")
+            .replace("/run/wrappers/bin", place);
+        let output = std::process::Command::new("/bin/sh")
+            .args(["-ec", &script])
+            .output();
+        let said = String::from_utf8(output.expect("a shell").stdout).expect("UTF-8");
+        assert_eq!(said, "before\nLinux\nbehind\n");
+    }
+}
