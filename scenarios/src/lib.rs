@@ -1,26 +1,18 @@
-//! The claims about systemd-nspawn container hosts, and the command that checks them.
+//! The claims about systemd-nspawn container hosts, what they run on, and what can be varied.
 
 pub mod areas;
-pub mod assets;
-mod bench;
-pub mod cli;
 pub mod dhcp;
-pub mod doctor;
-mod doors;
-pub mod engine;
 pub mod evaluated;
-pub mod explain;
 pub mod firewall;
+pub mod fixture;
 pub mod gate;
 pub mod generation;
-mod human;
-pub mod images;
 mod nonce;
 pub mod outside;
 pub mod registry;
 pub mod ruleset;
-mod settle;
-pub mod side;
-mod under;
+pub mod suite;
+pub mod variable;
 
 pub use spawnlab::scenario::facts;
+pub(crate) use spawnlab::scenario::settle;

@@ -1,5 +1,5 @@
 //! The `spawnlab` command.
 
 fn main() -> std::process::ExitCode {
-    scenarios::cli::main()
+    spawnlab_cli::main(scenarios::suite::suite())
 }

@@ -1,7 +1,9 @@
 //! Every scenario there is, in the order in which they are listed and run.
 
-pub use spawnlab::run::chosen::{Chosen, each, each_sabotaged};
-use spawnlab::scenario::Scenario;
+use spawnlab::{
+    run::selection::{self, Selected},
+    scenario::Scenario,
+};
 
 /// The areas in the order in which they are listed. One that is not named here comes behind them.
 const AREAS: [&str; 16] = [
@@ -38,16 +40,16 @@ pub fn names() -> Vec<String> {
     scenarios().into_iter().map(Scenario::full_name).collect()
 }
 
-/// [`each`] of [`scenarios`].
+/// All of them, as `run` takes them.
 #[must_use]
-pub fn to_run() -> Vec<Chosen> {
-    each(&scenarios())
+pub fn to_run() -> Vec<Selected> {
+    selection::to_run(&scenarios())
 }
 
-/// [`each_sabotaged`] of [`scenarios`].
+/// All of them with each of their saboteurs, as `prove` takes them.
 #[must_use]
-pub fn to_prove() -> Vec<Chosen> {
-    each_sabotaged(&scenarios())
+pub fn to_prove() -> Vec<Selected> {
+    selection::to_prove(&scenarios())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::{Parser, error::ErrorKind};
-use scenarios::cli::args::Cli;
+use spawnlab_cli::args::Cli;
 
 /// The most lines that the README may have. What does not fit belongs into `docs/`.
 const LINES: usize = 120;

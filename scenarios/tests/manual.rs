@@ -6,9 +6,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use clap::CommandFactory;
-use scenarios::cli::{
-    args::Cli,
+use scenarios::suite::suite;
+use spawnlab_cli::commands::{
     completions::{Shell, script},
     man::pages,
 };
@@ -29,7 +28,7 @@ fn commands() -> Vec<Vec<String>> {
         }
     }
     let mut all = vec![];
-    add(&Cli::command(), &[], &mut all);
+    add(&spawnlab_cli::command(&suite()), &[], &mut all);
     all
 }
 
@@ -104,7 +103,7 @@ fn shells_read_their_completions(
     #[case] program: &str,
     #[case] args: &[&str],
 ) {
-    let script = script(shell);
+    let script = script(shell, &suite());
     assert!(script.contains("completions"), "{script}");
     assert!(
         script.contains("networking::") || script.contains("networking\\:\\:"),
@@ -126,7 +125,7 @@ fn offered(line: &str) -> Vec<String> {
         "{}\nCOMP_WORDBREAKS=$' \\t\\n\"\\'><=;|&(:'\nCOMP_LINE={line:?} COMP_POINT=${{#COMP_LINE}}\n\
          COMP_WORDS=({}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n\
          _spawnlab_with_colons spawnlab \"${{COMP_WORDS[COMP_CWORD]}}\" ''\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
-        script(Shell::Bash),
+        script(Shell::Bash, &suite()),
         line.replace("::", " :: "),
     );
     let output = read_by("bash", &["-s"], &ask).expect("bash is there");
@@ -147,7 +146,7 @@ fn bash_completes_commands_options_and_names() {
 
 #[test]
 fn every_command_has_a_page_that_man_reads_without_a_warning() {
-    let pages = pages().expect("rendered");
+    let pages = pages(&suite()).expect("rendered");
     assert_eq!(pages.len(), commands().len());
     for page in pages {
         assert!(
@@ -179,7 +178,7 @@ fn all_pages_go_into_a_folder() {
         .status()
         .expect("it can be started");
     assert!(status.success());
-    for page in pages().expect("rendered") {
+    for page in pages(&suite()).expect("rendered") {
         let text = fs_err::read_to_string(dir.join(format!("{}.1", page.name))).expect("written");
         assert_eq!(text, page.text);
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Parser;
-use scenarios::cli::args::Cli;
+use spawnlab_cli::args::Cli;
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// A script of a workflow: which one it is, and its text.

@@ -17,10 +17,7 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Parser;
 use libtest_mimic::{Arguments, Failed, Trial};
-use scenarios::{
-    cli::{again::Again, args::LabArgs},
-    explain,
-};
+use scenarios::suite::suite;
 use spawnlab::{
     diagnose::{self, Endpoint},
     image::Cache,
@@ -35,6 +32,10 @@ use spawnlab::{
         host::Host,
         slots::{Bound, Slots},
     },
+};
+use spawnlab_cli::{
+    args::LabArgs,
+    lab::{diagnosis, rerun::Again},
 };
 use table::{Fault, HELP, LISTED, OTHERS};
 use tokio::{runtime::Runtime, sync::OnceCell};
@@ -145,15 +146,15 @@ impl Bench {
 
 impl Session {
     async fn open(environment: &Environment) -> Result<Self, Box<dyn std::error::Error>> {
-        let options = environment
+        let config = environment
             .lab
-            .options(Again::new(&["spawnlab", "run"], &environment.lab))?;
+            .config(&suite(), Again::new(&["spawnlab", "run"], &environment.lab))?;
         let (events, receiver) = Events::channel();
         let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
         let driver = drive(receiver, move |event| terminal.tell(event), None)?;
         scratch::sweep()?;
         let scratch = Scratch::new()?;
-        let layer = explain::deployed(options, scratch.path(), &events).await?;
+        let layer = diagnosis::deployed(config, scratch.path(), &events).await?;
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Ok(Self {
             layer,

@@ -1,14 +1,17 @@
-//! From chosen scenarios to verdicts: layers, order, deadlines, attempts, repeats and known bugs.
+//! From selected scenarios to verdicts: sessions, order, deadlines, attempts, repeats and known bugs.
 //!
 //! Uses the report for the times that scenarios took, and all folders below it. What makes layers for
 //! scenarios, or decides when and how often one is run, belongs here.
 
-pub mod chosen;
-pub mod engine;
+pub mod attempt;
+pub mod config;
 pub mod known;
+pub mod proof;
 pub mod repeat;
 pub mod runner;
-pub mod stage;
+pub mod selection;
+pub mod session;
 pub mod suite;
+pub mod target;
 pub mod task;
-pub mod trial;
+pub mod variable;

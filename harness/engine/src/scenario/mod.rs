@@ -44,11 +44,11 @@ pub mod declared;
 pub mod evidence;
 pub mod expect;
 pub mod facts;
+pub mod fixture;
 pub mod lab;
 pub mod prelude;
 pub mod registry;
 pub mod settle;
-pub mod subject;
 pub mod tool;
 
 pub use change::{Change, drop_in, edit, file, in_guest, script, shim, stop_unit};

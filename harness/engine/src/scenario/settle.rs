@@ -1,10 +1,10 @@
-//! Waiting for a container to be all there: what a scenario may then take for granted.
+//! Waiting for containers to be all there: what a scenario may then take for granted.
 
 use std::time::Duration;
 
 use crate::{
     scenario::{expect::expect, facts},
-    util::poll::Seen,
+    util::{error::Result, poll::Seen},
     verdict::Outcome,
     vm::host::Host,
 };
@@ -48,5 +48,54 @@ pub async fn settled(host: &Host, container: &str) -> Outcome {
                 })
             },
         )
+        .await
+}
+
+/// How often each guest has to have been refused before it counts as one that gets no lease.
+const REFUSALS: u64 = 3;
+
+/// Waits until all of `containers` have booted, and each holds a lease that its name resolves to, or the
+/// host has refused their requests for one often enough to know that none will come; `refused` counts those.
+///
+/// Either is a state that is reached and not a time that has passed: a slow machine does not turn a lease that comes
+/// late into one that never comes.
+///
+/// # Errors
+/// A failure of `assertion`, with what was seen last.
+pub async fn settled_or_refused<F>(
+    host: &Host,
+    containers: &[&str],
+    assertion: &'static str,
+    refused: impl Fn() -> F,
+) -> Outcome
+where
+    F: Future<Output = Result<u64>>,
+{
+    let limit = host.limit(Duration::from_secs(60));
+    let enough = REFUSALS * u64::try_from(containers.len()).unwrap_or(u64::MAX);
+    expect(assertion)
+        .eventually(limit, "leases given, or requests refused", || async {
+            let mut without = vec![];
+            for container in containers {
+                let state = host
+                    .execute(&format!("systemctl -M {container} is-system-running"))
+                    .await?;
+                if !matches!(state.stdout.trim(), "running" | "degraded") {
+                    let said = format!("{container}: {}{}", state.stdout, state.stderr);
+                    return Ok(Seen::NotYet(said));
+                }
+                let leased = facts::leased_address(host, container).await?;
+                let named = facts::resolved(host, container).await?;
+                if leased.is_none() || leased != named {
+                    without.push(format!("{container}: lease {leased:?}, name {named:?}"));
+                }
+            }
+            let refused = refused().await?;
+            Ok(if without.is_empty() || refused >= enough {
+                Seen::Ready(())
+            } else {
+                Seen::NotYet(format!("{}; {refused} refused", without.join("; ")))
+            })
+        })
         .await
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     diagnose::{self, Step},
-    run::trial,
+    run::attempt,
     verdict::{Verdict, event::Record},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub struct Looked {
     /// The chain, hop by hop.
     pub walk: Vec<Step>,
-    /// What the script of [`trial::Look`] printed: counters, links, leases.
+    /// What the script of [`attempt::Observation`] printed: counters, links, leases.
     pub facts: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ pub fn look(report_dir: &Utf8Path, records: &[Record]) -> Looked {
     };
     let dir = report_dir.join(&record.evidence);
     let walk = fs_err::read(dir.join(diagnose::FILE)).ok();
-    let facts = fs_err::read_to_string(dir.join(trial::SIDE)).unwrap_or_default();
+    let facts = fs_err::read_to_string(dir.join(attempt::SIDE)).unwrap_or_default();
     Looked {
         walk: walk
             .and_then(|text| serde_json::from_slice(&text).ok())

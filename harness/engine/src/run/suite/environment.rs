@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
-    run::{stage::choice::ImageOptions, trial::Failed},
+    run::target::choice::ImageOptions,
     scenario::{Guarantee, tool},
     vm::qemu::accel::Choice,
 };
@@ -22,7 +22,7 @@ pub(super) struct Environment {
     pub(super) image: ImageOptions,
     pub(super) guest: Option<String>,
     pub(super) accel: Choice,
-    pub(super) failed: Failed,
+    pub(super) keep: bool,
     pub(super) report: Option<Utf8PathBuf>,
     /// The variables that say so, to say it again.
     given: Vec<(&'static str, String)>,
@@ -73,9 +73,9 @@ impl Environment {
         image
             .check()
             .map_err(|why| wrong("SPAWNLAB_IMAGE", why.to_string()))?;
-        let failed = match variable("SPAWNLAB_KEEP").as_deref() {
-            None | Some("" | "0" | "false" | "no" | "off") => Failed::Dropped,
-            Some(_) => Failed::Kept,
+        let keep = match variable("SPAWNLAB_KEEP").as_deref() {
+            None | Some("" | "0" | "false" | "no" | "off") => false,
+            Some(_) => true,
         };
         Ok(Self {
             tool,
@@ -83,7 +83,7 @@ impl Environment {
             image,
             guest,
             accel,
-            failed,
+            keep,
             report: variable("SPAWNLAB_REPORT")
                 .filter(|value| !value.is_empty())
                 .map(Utf8PathBuf::from),

@@ -1,4 +1,5 @@
-use super::*;
+use super::{environment::Environment, *};
+use crate::scenario::Guarantee;
 
 mod page {
     use crate::prelude::*;
@@ -47,13 +48,13 @@ fn what_a_suite_lacks_is_said() {
         .iter()
         .map(|suite| {
             suite
-                .trouble()
+                .problem()
                 .expect("something is wrong")
                 .replace(&here, "HERE")
         })
         .collect();
     insta::assert_snapshot!(said.join("\n"));
-    assert_eq!(half().flake(GUESTS).deploy("web", "web").trouble(), None);
+    assert_eq!(half().flake(GUESTS).deploy("web", "web").problem(), None);
 }
 
 fn environment(variables: &[(&str, &str)]) -> std::result::Result<Environment, String> {
@@ -80,7 +81,7 @@ fn the_environment_has_the_options() {
     .unwrap();
     let promises = vec![Guarantee::Idempotent, Guarantee::RollsBack];
     assert_eq!(given.promises, Some(promises));
-    assert_eq!(given.failed, crate::run::trial::Failed::Kept);
+    assert!(given.keep);
     assert_eq!(
         given.again("mine", "hosts", "page::is_there+gone"),
         "SPAWNLAB_TOOL=/bin/sh SPAWNLAB_PROMISES='idempotent, rolls-back' SPAWNLAB_ACCEL=tcg \

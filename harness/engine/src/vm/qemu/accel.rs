@@ -29,7 +29,7 @@ pub enum Choice {
 
 /// What is used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chosen {
+pub struct ChosenAccel {
     /// The accelerator.
     pub accel: Accel,
     /// The reason, for the head of a report.
@@ -51,9 +51,9 @@ const MODULES: [&str; 3] = ["kvm", "kvm_intel", "kvm_amd"];
 ///
 /// # Errors
 /// [`Error::Machine`] when KVM was demanded and does not work here; the text says why.
-pub async fn choose(choice: Choice, kernel: &Utf8Path, cache: &Utf8Path) -> Result<Chosen> {
+pub async fn choose(choice: Choice, kernel: &Utf8Path, cache: &Utf8Path) -> Result<ChosenAccel> {
     if choice == Choice::Tcg {
-        return Ok(Chosen {
+        return Ok(ChosenAccel {
             accel: Accel::Tcg,
             why: "as demanded".into(),
         });
@@ -67,14 +67,14 @@ pub async fn choose(choice: Choice, kernel: &Utf8Path, cache: &Utf8Path) -> Resu
         Ok(()) => remembered_probe(kernel, cache).await?,
     };
     match (proof, choice) {
-        (Ok(()), _) => Ok(Chosen {
+        (Ok(()), _) => Ok(ChosenAccel {
             accel: Accel::Kvm,
             why: "a kernel spoke under it".into(),
         }),
         (Err(why), Choice::Kvm) => Err(Error::Machine(format!(
             "--accel kvm was demanded, but {why}; use --accel tcg, or make /dev/kvm usable"
         ))),
-        (Err(why), _) => Ok(Chosen {
+        (Err(why), _) => Ok(ChosenAccel {
             accel: Accel::Tcg,
             why,
         }),

@@ -1,0 +1,17 @@
+//! The command line as data, and the configuration that it stands for.
+
+mod command_line;
+pub mod help;
+mod lab;
+pub mod nixos;
+pub mod qualify;
+pub mod report;
+pub mod source;
+pub mod verify;
+
+pub use command_line::{
+    BenchArgs, CleanArgs, Cli, Command, ImageCommand, LayersArgs, LayersCommand, ListArgs,
+    ResumeArgs, RunArgs, Selection, ShellArgs,
+};
+pub(crate) use lab::promises;
+pub use lab::{Accel, LabArgs, LayerName, Promises};

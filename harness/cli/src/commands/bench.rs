@@ -1,0 +1,194 @@
+//! `spawnlab bench`.
+
+use spawnlab::{
+    Result,
+    report::{drive::drive, terminal::Terminal},
+    run::{
+        config::RunConfig,
+        session::{Session, Start, cache},
+        suite::Suite,
+    },
+    scenario::Base,
+    util::scratch::Scratch,
+    verdict::event::Events,
+};
+
+use crate::bench::{
+    measure::Bench,
+    soak::{self, Soaked},
+    stats::Samples,
+    suite, table,
+};
+use crate::{
+    args::{Accel, BenchArgs},
+    lab::rerun::Again,
+    output::{error::Trouble, exit::Exit, print, signals},
+};
+
+/// Measures and shows.
+pub(crate) async fn bench(args: &BenchArgs, suite: &Suite) -> Result<Exit, Trouble> {
+    let config = args
+        .lab
+        .config(suite, Again::new(&["spawnlab", "run"], &args.lab))?;
+    let (events, receiver) = Events::channel();
+    let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
+    let driver = drive(receiver, move |event| terminal.tell(event), None)
+        .map_err(|error| Trouble::infrastructure("reporters", error))?;
+    let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
+    // An interruption drops what measures, and with it every process that it started.
+    let measured = tokio::select! {
+        biased;
+        () = interrupt.raised() => None,
+        measured = Box::pin(measured(args, &config, &events)) => Some(measured),
+    };
+    drop(events);
+    let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
+    let Some(measured) = measured else {
+        return Ok(Exit::Interrupted);
+    };
+    let measured = measured.map_err(|error| Trouble::infrastructure("bench", error))?;
+    print::stdout(&measured.text)?;
+    if let Some(file) = &args.json {
+        let text = format!("{:#}\n", measured.json);
+        fs_err::write(file, text).map_err(|error| {
+            Trouble::infrastructure("json", error)
+                .hint("--json takes a file in a folder that exists")
+        })?;
+    }
+    Ok(measured.exit)
+}
+
+/// What there is to show.
+struct Measured {
+    text: String,
+    json: serde_json::Value,
+    exit: Exit,
+}
+
+async fn measured(args: &BenchArgs, config: &RunConfig, events: &Events) -> Result<Measured> {
+    if let Some(clones) = args.soak {
+        let soaked = soaked(clones.get(), args.at_once.get(), config, events).await?;
+        let exit = match soaked.is_clean() {
+            true => Exit::AsExpected,
+            false => Exit::Failed,
+        };
+        return Ok(Measured {
+            text: soaked.text(),
+            json: soaked.json(),
+            exit,
+        });
+    }
+    let (machine, samples) = measure(args, config, events).await?;
+    Ok(Measured {
+        text: table::table(&machine, &samples),
+        json: table::json(&machine, &samples),
+        exit: Exit::AsExpected,
+    })
+}
+
+async fn soaked(
+    clones: usize,
+    at_once: usize,
+    config: &RunConfig,
+    events: &Events,
+) -> Result<Soaked> {
+    let evidence = Scratch::new()?;
+    let needed = [Base::Deployed];
+    let session = Session::open(config.clone(), &needed, evidence.path(), events).await?;
+    let layer = session.start(Start::Deployed)?;
+    soak::soak(layer, clones, at_once, events).await
+}
+
+async fn measure(
+    args: &BenchArgs,
+    config: &RunConfig,
+    events: &Events,
+) -> Result<(table::Machine, Samples)> {
+    // On the disk that layers are on.
+    let disk = cache()?.root().join("scratch");
+    let evidence = Scratch::new()?;
+    let needed = [Base::Host, Base::Deployed];
+    let session = Session::open(config.clone(), &needed, evidence.path(), events).await?;
+    let mut bench = Bench {
+        disk: &disk,
+        host: session.start(Start::Host)?,
+        deployed: session.start(Start::Deployed)?,
+        samples: Samples::new(),
+    };
+    let wanted = |names: &[&str]| {
+        args.only.is_empty() || args.only.iter().any(|only| names.contains(&only.as_str()))
+    };
+    let times = args.repeat.get();
+    for time in 1..=times {
+        let say = |what: &str| events.progress("bench", format!("{what}, {time} of {times}"));
+        if wanted(&["boot-agent", "boot-running", "layer-quiet", "layer-save"]) {
+            say("cold boot");
+            Box::pin(bench.cold()).await?;
+        }
+        if wanted(&[
+            "bare-start",
+            "clone",
+            "clone-beyond",
+            "command-host",
+            "command-container",
+            "memory",
+        ]) {
+            say("clone");
+            Box::pin(bench.clone()).await?;
+        }
+        if wanted(&["deploy-first", "deploy-again"]) {
+            say("deploy");
+            Box::pin(bench.deploy()).await?;
+        }
+    }
+    let mut samples = bench.samples;
+    samples.retain(|name, _| args.only.is_empty() || args.only.contains(name));
+    if args.suite {
+        let dir = Scratch::under(&disk)?;
+        let dir = dir.path();
+        let words = words(args, config, session.image().as_str());
+        for name in ["suite-cold", "suite-warm"] {
+            events.progress("bench", format!("{name}, once"));
+            let took = suite::run(dir, dir, &words).await?;
+            samples.insert(name.into(), vec![took]);
+        }
+    }
+    let environment = session.environment();
+    let qemu = environment
+        .versions
+        .get("qemu")
+        .cloned()
+        .unwrap_or_default();
+    Ok((table::machine(&environment.accelerator, &qemu), samples))
+}
+
+/// The options of this command for `spawnlab run`, on the image that is there already.
+fn words(args: &BenchArgs, config: &RunConfig, image: &str) -> Vec<String> {
+    let accel = match args.lab.accel {
+        Accel::Auto => "auto",
+        Accel::Kvm => "kvm",
+        Accel::Tcg => "tcg",
+    };
+    let mut words = vec![
+        "--image".to_owned(),
+        image.to_owned(),
+        "--accel".into(),
+        accel.into(),
+    ];
+    if let Some(tool) = &config.target.tool {
+        words.extend(["--tool".into(), tool.to_string()]);
+    }
+    let promises: Vec<_> = config
+        .target
+        .promises
+        .iter()
+        .map(|promise| promise.name())
+        .collect();
+    let promises = if promises.is_empty() {
+        "none".into()
+    } else {
+        promises.join(",")
+    };
+    words.extend(["--promises".into(), promises]);
+    words
+}

@@ -1,0 +1,98 @@
+//! `spawnlab list`.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use spawnlab::{
+    run::suite::Suite,
+    scenario::{Guarantee, Scenario},
+};
+
+use crate::{
+    args::ListArgs,
+    commands::run,
+    output::{error::Trouble, exit::Exit, print},
+};
+
+/// A scenario as `list --json` shows it.
+#[derive(Debug, Serialize)]
+struct Listed {
+    name: String,
+    claim: String,
+    layer: &'static str,
+    needs: Vec<&'static str>,
+    expects: Vec<ListedExpectation>,
+    limit_s: u64,
+    saboteurs: Vec<ListedSaboteur>,
+}
+
+#[derive(Debug, Serialize)]
+struct ListedSaboteur {
+    name: &'static str,
+    fails: &'static str,
+    spares: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct ListedExpectation {
+    kind: &'static str,
+    subject: &'static str,
+    machine: &'static str,
+    because: &'static str,
+}
+
+impl From<&Scenario> for Listed {
+    fn from(scenario: &Scenario) -> Self {
+        Self {
+            name: scenario.full_name(),
+            claim: scenario.claim(),
+            layer: scenario.base.name(),
+            needs: scenario
+                .needs
+                .iter()
+                .copied()
+                .map(Guarantee::name)
+                .collect(),
+            expects: scenario
+                .expects
+                .iter()
+                .map(|expected| ListedExpectation {
+                    kind: expected.kind.word(),
+                    subject: expected.subject,
+                    machine: expected.machine,
+                    because: expected.because,
+                })
+                .collect(),
+            limit_s: scenario.limit.as_secs(),
+            saboteurs: scenario
+                .saboteurs
+                .iter()
+                .map(|saboteur| ListedSaboteur {
+                    name: saboteur.name,
+                    fails: saboteur.fails,
+                    spares: saboteur.spares,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Names and claims to standard output.
+pub(crate) fn list(args: &ListArgs, suite: &Suite) -> Result<Exit, Trouble> {
+    let source = args.source.open(suite)?;
+    let chosen = run::selected(source.to_run(), &args.selection)?;
+    let listed: Vec<Listed> = chosen.iter().map(|chosen| chosen.scenario.into()).collect();
+    let text = if args.json {
+        serde_json::to_string_pretty(&listed)
+            .map_err(|error| Trouble::infrastructure("list", error))?
+            + "\n"
+    } else {
+        let mut text = String::new();
+        for scenario in &listed {
+            let _ = writeln!(text, "{}\n    {}", scenario.name, scenario.claim);
+        }
+        text
+    };
+    print::stdout(&text)?;
+    Ok(Exit::AsExpected)
+}

@@ -1,0 +1,57 @@
+//! Where a qualification is written to.
+
+use std::io;
+
+use camino::Utf8Path;
+use spawnlab::{
+    campaign::qualify::{self, Qualification, junit, markdown},
+    report::dir::{Dir, DirError},
+};
+
+use crate::{lab::report_dir, output::error::Trouble};
+
+fn trouble(error: impl std::fmt::Display) -> Trouble {
+    Trouble::infrastructure("report", error)
+}
+
+/// The folder that the user named, or a dated one, with a `qualify.json` of `qualification`.
+///
+/// # Errors
+/// It holds something else, or can't be made.
+pub(crate) fn open(
+    named: Option<&Utf8Path>,
+    qualification: &Qualification,
+) -> Result<Dir, Trouble> {
+    let json = qualify::render(qualification).map_err(trouble)?;
+    let dir = match named {
+        Some(path) => Dir::qualification_at(path, &json),
+        None => Dir::qualification_dated(&report_dir::runs(), &json),
+    };
+    dir.map_err(|error| match error {
+        DirError::Foreign(_) => Trouble::usage("report", error)
+            .hint("take a new or empty folder, or that of an earlier report"),
+        error => trouble(error),
+    })
+}
+
+/// Replaces `qualify.json`: what is known so far.
+///
+/// # Errors
+/// It can't be written.
+pub(crate) fn keep(qualification: &Qualification, dir: &Dir) -> Result<(), Trouble> {
+    let json = qualify::render(qualification).map_err(trouble)?;
+    dir.write("qualify.json", &json).map_err(trouble)
+}
+
+/// Writes every file of the report.
+///
+/// # Errors
+/// The first file that can't be written.
+pub(crate) fn write(qualification: &Qualification, dir: &Dir) -> Result<(), Trouble> {
+    keep(qualification, dir)?;
+    let page = markdown::render(qualification);
+    dir.write("qualify.md", &page).map_err(trouble)?;
+    let junit = junit::render(qualification).map_err(io::Error::other);
+    dir.write("junit.xml", &junit.map_err(trouble)?)
+        .map_err(trouble)
+}

@@ -1,0 +1,301 @@
+//! From a matrix and a command line to the cases that are to run.
+
+use camino::Utf8PathBuf;
+use spawnlab::campaign::qualify::{
+    Plan, Planned,
+    cover::{self, Cover},
+    matrix::{Cell, Matrix},
+};
+
+use crate::{
+    args::{
+        Accel, LabArgs, Promises, Selection,
+        nixos::{self, NixosArgs},
+        qualify::QualifyArgs,
+    },
+    commands::run::selected,
+    lab::{rerun::Again, select::select, tool},
+    output::error::Trouble,
+};
+use spawnlab::run::{config::RunConfig, selection::Selected, suite::Suite};
+
+/// The dimensions that there can be with the variables of `suite`, in the order in which cases name them.
+fn dimensions(suite: &Suite) -> Vec<&'static str> {
+    let variables = suite.variables().iter().map(|variable| variable.name());
+    let before = ["image", "nixpkgs", "guest"];
+    before
+        .into_iter()
+        .chain(variables)
+        .chain(["tool"])
+        .collect()
+}
+
+/// The nixpkgs of images that take none.
+const NONE: &str = "none";
+
+/// The tool that ships with the lab.
+const OURS: &str = "ours";
+
+/// The cases of a qualification, over all shards.
+pub(crate) struct Cases {
+    /// The plan, for the report.
+    pub(crate) plan: Plan,
+    /// Each case with its scenarios, in the order of the plan.
+    pub(crate) all: Vec<(Cell, Vec<Selected>)>,
+}
+
+/// What `args` mean.
+///
+/// # Errors
+/// A matrix that is wrong, or nothing selected.
+pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, Trouble> {
+    let file = args.matrix.as_ref();
+    let what = format!(
+        "matrix {}",
+        file.map_or("ci/matrix.toml", |file| file.as_str())
+    );
+    let text = match file {
+        None => suite.matrix_text().to_owned(),
+        Some(file) => fs_err::read_to_string(file).map_err(|error| Trouble::usage(&what, error))?,
+    };
+    let wrong = |why: String| {
+        Trouble::usage(&what, why).hint("`spawnlab qualify --help` says what a matrix is")
+    };
+    let matrix = Matrix::read(&text, &dimensions(suite)).map_err(wrong)?;
+    check(&matrix, suite).map_err(wrong)?;
+    let cover = if args.full { Cover::Full } else { Cover::Pairs };
+    let mut cells = cover::cells(&matrix, cover);
+    if cells.is_empty() {
+        return Err(wrong("it leaves every case out".into()));
+    }
+    if !args.case.is_empty() {
+        let cases = cells_of(&matrix, &args.case)?;
+        cells.retain(|cell| cases.iter().any(|pairs| holds(cell, pairs)));
+        // A case that --full would have is still a case to ask for by name.
+        if cells.is_empty() {
+            cells = matrix.product();
+            cells.retain(|cell| cases.iter().any(|pairs| holds(cell, pairs)));
+        }
+        if cells.is_empty() {
+            let why = format!("no case has the values {}", args.case.join(" or "));
+            return Err(Trouble::nothing("--case", why).hint("`spawnlab qualify --list` shows all"));
+        }
+    }
+    let mut all = vec![];
+    for cell in cells {
+        let selection = if args.scenario.is_empty() {
+            Selection {
+                filters: matrix.filters(&cell).to_vec(),
+                exact: false,
+            }
+        } else {
+            Selection {
+                filters: args.scenario.clone(),
+                exact: args.exact,
+            }
+        };
+        all.push((cell, selected(suite.to_run(), &selection)?));
+    }
+    let planned = all.iter().map(|(cell, chosen)| Planned {
+        name: cell.name(),
+        scenarios: chosen.iter().map(Selected::full_name).collect(),
+    });
+    let plan = Plan {
+        spawnlab: env!("CARGO_PKG_VERSION").into(),
+        cover,
+        loops: args.loops().get(),
+        cases: planned.collect(),
+        excluded: matrix.excludes,
+    };
+    Ok(Cases { plan, all })
+}
+
+/// What can be wrong with a sound matrix: it names settings or scenarios that are not there.
+fn check(matrix: &Matrix, suite: &Suite) -> Result<(), String> {
+    for variable in suite.variables() {
+        let name = variable.name();
+        let of_it = matrix.dimensions.iter().filter(|one| one.name == name);
+        for value in of_it.flat_map(|dimension| &dimension.values) {
+            let read = variable.read(value);
+            read.map_err(|why| format!("{name} {value}: {why}"))?;
+        }
+    }
+    let names = suite.names();
+    for filters in matrix.all_filters() {
+        select(&names, filters, false).map_err(|unknown| {
+            let filter = unknown.filter;
+            format!("suite: no scenario's name contains {filter:?}; `spawnlab list` shows all")
+        })?;
+    }
+    Ok(())
+}
+
+/// The pairs of each of `cases`, as `--case` has them.
+fn cells_of(matrix: &Matrix, cases: &[String]) -> Result<Vec<Vec<(String, String)>>, Trouble> {
+    let pair = |text: &str| {
+        let (name, value) = text.split_once('=')?;
+        let known = matrix.dimensions.iter().find(|one| one.name == name)?;
+        let known = known.values.iter().any(|known| known == value);
+        known.then(|| (name.to_owned(), value.to_owned()))
+    };
+    let read = |case: &String| {
+        let pairs = case.split(',').map(|text| {
+            pair(text).ok_or_else(|| {
+                Trouble::usage("--case", format!("{text:?} is no value of the matrix"))
+                    .hint("`spawnlab qualify --list --full` shows all cases")
+            })
+        });
+        pairs.collect()
+    };
+    cases.iter().map(read).collect()
+}
+
+fn holds(cell: &Cell, pairs: &[(String, String)]) -> bool {
+    pairs.iter().all(|pair| cell.0.contains(pair))
+}
+
+/// What the scenarios of `cell` are run on, and how.
+///
+/// # Errors
+/// A tool that can't be executed, or known bugs that are wrong or have expired.
+pub(crate) fn config(args: &QualifyArgs, suite: &Suite, cell: &Cell) -> Result<RunConfig, Trouble> {
+    let tool = cell.value("tool").filter(|tool| *tool != OURS);
+    let none = || Promises(vec![]);
+    let lab = LabArgs {
+        tool: tool.map(Utf8PathBuf::from),
+        promises: tool.map(|_| args.promises.clone().unwrap_or_else(none)),
+        image: cell.value("image").map(str::to_owned),
+        nixos: nixos_of(cell),
+        guest: cell.value("guest").map(str::to_owned),
+        accel: args.accel,
+        keep: false,
+    };
+    let mut config = lab.config(suite, again(args, cell))?;
+    for variable in suite.variables() {
+        let name = variable.name();
+        if let Some(value) = cell.value(name) {
+            let setting = variable.read(value);
+            let setting = setting.map_err(|why| Trouble::usage(name, why))?;
+            config.target.settings.extend(setting);
+        }
+    }
+    config.policy.loops = args.loops();
+    Ok(config)
+}
+
+/// The nixpkgs of `cell`, and what modules the environment has its hosts get.
+fn nixos_of(cell: &Cell) -> NixosArgs {
+    let nixpkgs = cell.value("nixpkgs").filter(|nixpkgs| *nixpkgs != NONE);
+    let args = NixosArgs {
+        nixpkgs: nixpkgs.map(str::to_owned),
+        host_modules: vec![],
+    };
+    args.with_environment(cell.value("image"))
+}
+
+/// Looks at every tool, and at all that images are made of, before minutes are spent on the first.
+///
+/// # Errors
+/// A tool that can't be executed, an image that takes no nixpkgs, or the lack of one.
+pub(crate) fn check_given(cases: &[(Cell, Vec<Selected>)]) -> Result<(), Trouble> {
+    for (cell, _) in cases {
+        nixos::check(&nixos_of(cell).options(cell.value("image"))).map_err(|trouble| {
+            trouble.hint("leave such cases out with [[exclude]] in the matrix")
+        })?;
+        if let Some(tool) = cell.value("tool").filter(|tool| *tool != OURS) {
+            tool::checked(tool.into())?;
+        }
+    }
+    Ok(())
+}
+
+fn again(args: &QualifyArgs, cell: &Cell) -> Again {
+    let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
+    let mut words = vec![program, "qualify".to_owned()];
+    words.extend(args.matrix.as_ref().map(ToString::to_string));
+    words.extend(args.soak.map(|loops| format!("--soak={loops}")));
+    let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    if let Some(Promises(promises)) = &args.promises {
+        let names: Vec<_> = promises.iter().map(|promise| promise.name()).collect();
+        option("--promises", names.join(","));
+    }
+    match args.accel {
+        Accel::Auto => {}
+        Accel::Kvm => option("--accel", "kvm".into()),
+        Accel::Tcg => option("--accel", "tcg".into()),
+    }
+    if let Some(known) = &args.known {
+        option("--known", known.to_string());
+    }
+    option("--case", cell.name());
+    Again::of_option(words, "--scenario")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use spawnlab::prelude::*;
+
+    use super::*;
+
+    /// A page is there.
+    #[scenario(on = Host, area = "page")]
+    #[saboteur("gone", fails = "the page", spares = "page::is_there" => "true")]
+    async fn is_there(_: &Lab) -> Outcome {
+        expect("the page").equal(1, 1)
+    }
+
+    const MATRIX: &str = r#"
+image = ["trixie", "sid"]
+guest = ["trixie", "bookworm"]
+tool = ["ours"]
+
+[[suite]]
+scenarios = []
+"#;
+
+    fn suite() -> Suite {
+        Suite::of(spawnlab::scenarios!()).matrix(MATRIX)
+    }
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: QualifyArgs,
+    }
+
+    fn args(words: &[&str]) -> QualifyArgs {
+        let words = ["qualify"].iter().chain(words);
+        Line::try_parse_from(words).expect("a command line").args
+    }
+
+    #[test]
+    fn one_case_can_be_asked_for_whether_or_not_pairs_have_it() {
+        for planned in super::cases(&args(&["--full"]), &suite())
+            .expect("sound")
+            .plan
+            .cases
+        {
+            let one = cases(&args(&["--case", &planned.name]), &suite()).expect("sound");
+            let names: Vec<_> = one
+                .plan
+                .cases
+                .iter()
+                .map(|case| case.name.as_str())
+                .collect();
+            assert_eq!(names, [planned.name.as_str()]);
+        }
+    }
+
+    #[test]
+    fn a_case_is_run_again_as_it_was() {
+        let args = args(&["--soak", "--accel", "tcg"]);
+        assert_eq!(args.loops().get(), 20);
+        let cases = cases(&args, &suite()).expect("sound");
+        let name = cases.all[0].0.name();
+        assert_eq!(
+            again(&args, &cases.all[0].0).command("a::b"),
+            format!("spawnlab qualify --soak=20 --accel tcg --case {name} --exact --scenario a::b")
+        );
+    }
+}

@@ -1,0 +1,11 @@
+//! What several commands share: how a scenario is selected and run again, sides, shells, reports' folders.
+
+pub mod diagnosis;
+pub(crate) mod images;
+pub mod known;
+pub(crate) mod report_dir;
+pub mod rerun;
+pub(crate) mod select;
+pub(crate) mod shells;
+pub mod side;
+pub(crate) mod tool;

@@ -1,0 +1,135 @@
+//! The command that runs one scenario again, just as it was run.
+
+use crate::args::{Accel, LabArgs, Promises};
+
+/// Writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again(Vec<String>);
+
+impl Again {
+    /// For `program` with its first arguments, such as `spawnlab run`, and with what of `lab` is not
+    /// the default.
+    #[must_use]
+    pub fn new(program: &[&str], lab: &LabArgs) -> Self {
+        let mut words: Vec<String> = program.iter().map(|word| (*word).to_owned()).collect();
+        let mut option = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.extend([name.to_owned(), value]);
+            }
+        };
+        option("--tool", lab.tool.as_ref().map(ToString::to_string));
+        option("--promises", lab.promises.as_ref().map(listed));
+        option("--image", lab.image.clone());
+        let nixos = lab.nixos.with_environment(lab.image.as_deref());
+        for (name, value) in nixos.words() {
+            option(name, Some(value));
+        }
+        option("--guest", lab.guest.clone());
+        option(
+            "--accel",
+            match lab.accel {
+                Accel::Auto => None,
+                Accel::Kvm => Some("kvm".into()),
+                Accel::Tcg => Some("tcg".into()),
+            },
+        );
+        words.push("--exact".into());
+        Self(words)
+    }
+
+    /// For a command whose first words are `words`.
+    #[must_use]
+    pub fn of(words: Vec<String>) -> Self {
+        Self(words).with_exact()
+    }
+
+    /// For a command whose first words are `words`, and which takes scenarios behind `option`.
+    #[must_use]
+    pub fn of_option(words: Vec<String>, option: &str) -> Self {
+        let Self(mut words) = Self::of(words);
+        words.push(option.to_owned());
+        Self(words)
+    }
+
+    /// The same with an option more.
+    #[must_use]
+    pub fn with(self, option: &str, value: String) -> Self {
+        let Self(mut words) = self;
+        words.retain(|word| word != "--exact");
+        words.extend([option.to_owned(), value]);
+        Self(words).with_exact()
+    }
+
+    fn with_exact(mut self) -> Self {
+        self.0.push("--exact".into());
+        self
+    }
+
+    /// The command for the scenario `name`, as a shell reads it.
+    #[must_use]
+    pub fn command(&self, name: &str) -> String {
+        let words = self.0.iter().map(String::as_str).chain([name]);
+        words.map(quoted).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn listed(Promises(promises): &Promises) -> String {
+    let names: Vec<_> = promises.iter().map(|promise| promise.name()).collect();
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(",")
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spawnlab::scenario::Guarantee;
+
+    use super::*;
+
+    fn lab() -> LabArgs {
+        LabArgs {
+            tool: None,
+            promises: None,
+            image: None,
+            nixos: Default::default(),
+            guest: None,
+            accel: Accel::Auto,
+            keep: false,
+        }
+    }
+
+    #[test]
+    fn what_is_default_is_not_said() {
+        let again = Again::new(&["spawnlab", "run"], &lab());
+        assert_eq!(
+            again.command("names::resolves"),
+            "spawnlab run --exact names::resolves"
+        );
+    }
+
+    #[test]
+    fn what_is_not_default_is_said_so_that_a_shell_takes_it() {
+        let lab = LabArgs {
+            tool: Some("/opt/it's mine/deploy".into()),
+            promises: Some(Promises(vec![Guarantee::Idempotent])),
+            guest: Some("sid".into()),
+            accel: Accel::Tcg,
+            ..lab()
+        };
+        assert_eq!(
+            Again::new(&["ci/lab", "prove"], &lab).command("a::b+c"),
+            r"ci/lab prove --tool '/opt/it'\''s mine/deploy' --promises idempotent --guest sid --accel tcg --exact a::b+c"
+        );
+    }
+}

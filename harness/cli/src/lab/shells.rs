@@ -1,0 +1,64 @@
+//! A person's ways into hosts: a shell on a clone of a layer, or on a host that was kept.
+
+use camino::Utf8Path;
+use spawnlab::{
+    layer::kept::Kept,
+    run::{
+        config::RunConfig,
+        session::{Session, Start, cache},
+    },
+    util::{
+        error::Result,
+        scratch::{self, Scratch},
+    },
+    verdict::event::Events,
+    vm::{container::quote, host::Host, terminal},
+};
+
+/// Attaches a shell on a clone of the layer `start` (or in `container` there) to this terminal, until the user
+/// leaves it. `ready` is called before the first byte goes to the terminal.
+///
+/// # Errors
+/// The layer can't be made or resumed.
+pub(crate) async fn shell(
+    config: RunConfig,
+    start: Start,
+    container: Option<&str>,
+    events: &Events,
+    ready: impl FnOnce(),
+) -> Result<()> {
+    // Swept by a later run if this one is killed.
+    let evidence = Scratch::new()?;
+    let dir = evidence.path();
+    let session = Session::open(config, &[start.base()], dir, events).await?;
+    let host = session.start(start)?.host(dir).await?;
+    ready();
+    attached(host, container).await
+}
+
+/// As [`shell`], on the host that was kept for the scenario with this `evidence`.
+///
+/// # Errors
+/// None is kept, or it can't be resumed.
+pub(crate) async fn resume(
+    evidence: &Utf8Path,
+    container: Option<&str>,
+    ready: impl FnOnce(),
+) -> Result<()> {
+    scratch::sweep()?;
+    let scratch = Scratch::new()?;
+    let kept = Kept::open(cache()?.root(), evidence)?;
+    let host = kept.host(scratch.path()).await?;
+    ready();
+    attached(host, container).await
+}
+
+async fn attached(host: Host, container: Option<&str>) -> Result<()> {
+    let command = match container {
+        Some(name) => format!("machinectl --quiet shell {}", quote(name)),
+        None => "bash -l || sh -l".to_owned(),
+    };
+    let attached = terminal::attach(&host, &command).await;
+    host.shut_down().await?;
+    attached
+}

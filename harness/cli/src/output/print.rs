@@ -1,0 +1,24 @@
+//! Output whose reader may have gone: `spawnlab list | head -1` is no error.
+
+use std::io::{self, Write};
+
+use crate::output::error::Trouble;
+
+/// Writes `text` to standard output.
+///
+/// # Errors
+/// It can't be written, for another reason than that nobody reads.
+pub(crate) fn stdout(text: &str) -> Result<(), Trouble> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Trouble::infrastructure("standard output", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes `text` to standard error, if that is possible.
+pub(crate) fn stderr(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

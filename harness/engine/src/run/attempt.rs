@@ -1,0 +1,263 @@
+//! One scenario on one clone, from the clone's start to its verdict: for a run, for a proof and for a side of a
+//! comparison.
+
+use std::{
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use camino::Utf8Path;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    diagnose::{self, Endpoint},
+    health::{self, Health},
+    layer::{kept::Origin, saved::Layer},
+    scenario::{Saboteur, Scenario, evidence, lab::Lab},
+    util::error::{Error, Timeout},
+    verdict::{Broken, Outcome, Verdict, hop::Hop},
+    vm::host::Host,
+};
+
+/// What is looked at on a clone whose scenario is over, however it ended, for a comparison of two
+/// sides to show.
+#[derive(Debug, Clone, Copy)]
+pub struct Observation {
+    /// Whether the chain is diagnosed where the scenario passed, too. Where it failed it always is.
+    pub diagnose: bool,
+    /// A script whose output is kept as [`SIDE`].
+    pub script: &'static str,
+}
+
+/// What the script of an [`Observation`] printed, in the evidence folder.
+pub const SIDE: &str = "side.txt";
+
+/// The phases of an attempt and how long each took, in the evidence folder: an array of [`Phase`]s.
+pub const PHASES: &str = "phases.json";
+
+/// A phase of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// `clone`, `scenario` (the saboteur's work included), `evidence` or `end`.
+    pub phase: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// Takes the time of the phases of an attempt, which follow each other.
+#[derive(Debug)]
+struct Clock {
+    begin: Instant,
+    phases: Vec<Phase>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            begin: Instant::now(),
+            phases: vec![],
+        }
+    }
+
+    /// What began with the last phase's end was `phase`, and is over.
+    fn ended(&mut self, phase: &str) {
+        let now = Instant::now();
+        let took = now.duration_since(self.begin).as_millis();
+        self.begin = now;
+        self.phases.push(Phase {
+            phase: phase.to_owned(),
+            took_ms: u64::try_from(took).unwrap_or(u64::MAX),
+        });
+    }
+
+    fn keep(&self, dir: &Utf8Path) {
+        let text = serde_json::to_vec(&self.phases).unwrap_or_default();
+        if let Err(error) = fs_err::write(dir.join(PHASES), text) {
+            tracing::warn!(%error, "evidence is missing");
+        }
+    }
+}
+
+/// One scenario on one clone.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// What is done to the clone first.
+    pub saboteur: Option<&'a Saboteur>,
+    /// Whether the health of the host counts.
+    pub health: Health,
+    /// What the clone is of.
+    pub layer: &'a Arc<Layer>,
+    /// What is looked at when the scenario is over.
+    pub observation: Option<Observation>,
+    /// How often the scenario loops, if it does.
+    pub loops: NonZeroU32,
+    /// Whether the host is kept if the scenario does not pass.
+    pub keep: bool,
+}
+
+impl<'a> Attempt<'a> {
+    /// `scenario` as it is on a clone of `layer`, whose health counts and which is not kept.
+    #[must_use]
+    pub fn of(scenario: &'a Scenario, layer: &'a Arc<Layer>, loops: NonZeroU32) -> Self {
+        Self {
+            scenario,
+            saboteur: None,
+            health: Health::Counts(scenario.expects),
+            layer,
+            observation: None,
+            loops,
+            keep: false,
+        }
+    }
+
+    /// Starts a clone, lets the saboteur at it, runs the scenario, looks after the host's health, keeps the
+    /// evidence in `dir`, and ends the clone.
+    pub async fn run(self, dir: &Utf8Path) -> Verdict {
+        let mut clock = Clock::start();
+        let (lab, origin) = match self.layer.host_to_keep(dir).await {
+            Ok((host, origin)) => (Lab::new(host, self.loops), origin),
+            Err(error) => return Broken::from(error).into_infrastructure(),
+        };
+        clock.ended("clone");
+        let verdict = self.on_clone(&lab, &mut clock, &origin).await;
+        let host = lab.into_host();
+        if let Some(observation) = self.observation {
+            evidence::keep_or_warn(&host, SIDE, observation.script).await;
+            if observation.diagnose && verdict == Verdict::Passed {
+                first_broken(&host).await;
+            }
+        }
+        clock.ended("evidence");
+        origin.measured(&host);
+        if let Err(error) = host.shut_down().await {
+            tracing::warn!(%error, "a clone did not end well");
+        }
+        clock.ended("end");
+        clock.keep(dir);
+        verdict
+    }
+
+    async fn on_clone(&self, lab: &Lab, clock: &mut Clock, origin: &Origin) -> Verdict {
+        let host = lab.host();
+        let origin = self.keep.then_some(origin);
+        if let Some(saboteur) = self.saboteur {
+            if let Err(broken) = sabotage(host, saboteur).await {
+                health::noted(host).await;
+                evidence::collect(host).await;
+                return broken.into_infrastructure();
+            }
+        }
+        let limit = host.limit(self.scenario.deadline(lab.loops()));
+        let outcome = match tokio::time::timeout(limit, self.scenario.body.run(lab)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Broken::TimedOut(Timeout {
+                what: "the scenario to end".into(),
+                waited: limit,
+                last: host.last_command(),
+            })),
+        };
+        clock.ended("scenario");
+        // Before anybody looks around on it: that would change what is to be looked at.
+        let mut note = kept(origin, host, &outcome).await;
+        let held = outcome.is_ok();
+        let outcome = health::judged(host, outcome, self.health).await;
+        if held {
+            note = kept(origin, host, &outcome).await;
+        }
+        let verdict = match explain(host, outcome).await {
+            Ok(()) => Verdict::Passed,
+            Err(broken) => broken.into_verdict(),
+        };
+        match note {
+            Some(note) => noted(verdict, note),
+            None => verdict,
+        }
+    }
+}
+
+/// Keeps `host`, if its scenario ended as a failure; returns what there is to say of that.
+async fn kept(origin: Option<&Origin>, host: &Host, outcome: &Outcome) -> Option<String> {
+    let (origin, broken) = (origin?, outcome.as_ref().err()?);
+    if matches!(broken, Broken::Skipped(_)) {
+        return None;
+    }
+    Some(match origin.keep(host, host.evidence()).await {
+        Ok(true) => "the host is kept as it was then: `resume` with the evidence folder".into(),
+        Ok(false) => "the host is not kept: as many as there may be are kept already".into(),
+        Err(error) => format!("the host could not be kept: {error}"),
+    })
+}
+
+/// `verdict` with a last line more.
+fn noted(mut verdict: Verdict, note: String) -> Verdict {
+    match &mut verdict {
+        Verdict::Failed(failure) => failure.lines.push(note),
+        Verdict::TimedOut { last, .. } => *last = format!("{last}\n{note}"),
+        Verdict::Infrastructure { error } => *error = format!("{error}\n{note}"),
+        _ => {}
+    }
+    verdict
+}
+
+async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
+    let output = host
+        .execute_with(
+            &format!("set -e\n{}", saboteur.script()),
+            b"",
+            Duration::from_secs(60),
+        )
+        .await?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Broken::Infrastructure(Error::Machine(format!(
+        "the saboteur {} itself failed with {}: {}{}",
+        saboteur.name, output.status, output.stdout, output.stderr
+    ))))
+}
+
+/// Diagnoses the container that was asked for last, keeps what was seen as evidence, and returns the first
+/// broken hop with its explanation.
+async fn first_broken(host: &Host) -> Option<(Hop, Vec<String>)> {
+    let container = host.last_container().unwrap_or_else(|| "web".into());
+    let diagnosis = diagnose::diagnose(host, &Endpoint::to(&container))
+        .await
+        .ok()?;
+    for (file, text) in [
+        (diagnose::FILE, serde_json::to_vec_pretty(&diagnosis.steps)),
+        (diagnose::FACTS, serde_json::to_vec_pretty(&diagnosis.facts)),
+    ] {
+        let _ = fs_err::write(host.evidence().join(file), text.ok()?);
+    }
+    Some((diagnosis.broken()?.hop, diagnosis.explanation()))
+}
+
+/// For what failed, collects evidence and diagnoses the chain to name the hop that broke.
+///
+/// # Errors
+/// What `outcome` holds, explained.
+pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
+    let mut broken = match outcome {
+        Ok(()) => return Ok(()),
+        Err(broken) => broken,
+    };
+    evidence::collect(host).await;
+    match &mut broken {
+        Broken::Failed(failure) => {
+            if let Some((hop, lines)) = first_broken(host).await {
+                failure.hop = Some(hop);
+                failure.lines.extend(lines);
+            }
+        }
+        Broken::TimedOut(timeout) => {
+            if let Some((_, lines)) = first_broken(host).await {
+                timeout.last = format!("{}; {}", timeout.last, lines[0]);
+            }
+        }
+        Broken::Skipped(_) | Broken::Infrastructure(_) => {}
+    }
+    Err(broken)
+}

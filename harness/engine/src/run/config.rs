@@ -1,0 +1,147 @@
+//! What scenarios are run on, and how: given once, and handed down as it is.
+
+use std::{fmt, num::NonZeroU32, sync::Arc};
+
+use camino::Utf8PathBuf;
+
+use super::{
+    known::Known,
+    target::{choice::ImageOptions, declarations::Declarations},
+    variable::Setting,
+};
+use crate::{
+    scenario::{Guarantee, fixture::Fixture, lab::LOOPS},
+    vm::qemu::accel::Choice,
+};
+
+/// What hosts are made of, and with which tool guests are deployed to them.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What hosts are provisioned with, and what is deployed.
+    pub fixture: Fixture,
+    /// What hosts boot from.
+    pub image: ImageOptions,
+    /// The Debian suite that guests are made of. The image's own if there is none.
+    pub guest: Option<String>,
+    /// The accelerator.
+    pub accel: Choice,
+    /// The deploy tool under test: absolute, an executable file. Ours if there is none.
+    pub tool: Option<Utf8PathBuf>,
+    /// What the tool promises.
+    pub promises: Vec<Guarantee>,
+    /// Container declarations in place of the fixture's own.
+    pub host: Option<Declarations>,
+    /// The variables of the suite that hosts are put under, one setting each.
+    pub settings: Vec<Arc<dyn Setting>>,
+}
+
+impl Target {
+    /// Hosts of the default image with `fixture`, and our own deploy tool.
+    #[must_use]
+    pub fn of(fixture: Fixture) -> Self {
+        Self {
+            fixture,
+            image: ImageOptions::default(),
+            guest: None,
+            accel: Choice::Auto,
+            tool: None,
+            promises: Guarantee::ALL.to_vec(),
+            host: None,
+            settings: vec![],
+        }
+    }
+
+    /// The fixture, with the user's declarations where there are some.
+    #[must_use]
+    pub fn declared(&self) -> Fixture {
+        let mut fixture = self.fixture.clone();
+        if let Some(host) = &self.host {
+            fixture.declare(host.text.as_bytes());
+        }
+        fixture
+    }
+}
+
+/// Writes the command that runs just the scenario of a name again.
+pub type Rerun = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+/// How scenarios are run, whatever they run on.
+#[derive(Clone)]
+pub struct RunPolicy {
+    /// How often each scenario is run, each time on a fresh clone.
+    pub repeat: NonZeroU32,
+    /// How often scenarios that loop on their clone do so.
+    pub loops: NonZeroU32,
+    /// How often each layer is tried to be made before its failure is a finding.
+    pub attempts: NonZeroU32,
+    /// How many starts of the containers under the settings are told apart.
+    pub starts: NonZeroU32,
+    /// The failures that are expected.
+    pub known: Arc<Known>,
+    /// Whether the host of a scenario that does not pass is saved into its evidence folder, to be resumed.
+    pub keep: bool,
+    /// How one of them is run again.
+    pub again: Rerun,
+}
+
+impl RunPolicy {
+    /// Each scenario once; no failure is expected and no host kept.
+    #[must_use]
+    pub fn once(again: Rerun) -> Self {
+        Self {
+            repeat: NonZeroU32::MIN,
+            loops: LOOPS,
+            attempts: NonZeroU32::MIN,
+            starts: NonZeroU32::MIN,
+            known: Arc::default(),
+            keep: false,
+            again,
+        }
+    }
+}
+
+impl fmt::Debug for RunPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunPolicy")
+            .field("repeat", &self.repeat)
+            .field("keep", &self.keep)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What to run scenarios on, and how.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// On what.
+    pub target: Target,
+    /// How.
+    pub policy: RunPolicy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::fixture::{CONTAINERS, OWN_CONTAINERS};
+
+    #[test]
+    fn somebody_elses_declarations_can_import_the_labs() {
+        let mut fixture = Fixture::provisioned();
+        fixture.put_file(CONTAINERS, b"{ web = { }; }".to_vec());
+        let mut target = Target::of(fixture);
+        let content = |fixture: &Fixture, path: &str| {
+            let mut files = fixture.files.iter();
+            let found = files.find(|file| file.path == path);
+            found.map(|file| file.content.clone())
+        };
+        let own = target.declared();
+        let text = "import ./lab-containers.nix".to_owned();
+        target.host = Some(Declarations {
+            file: "mine.nix".into(),
+            text: text.clone(),
+        });
+        let given = target.declared();
+        assert_eq!(content(&given, CONTAINERS), Some(text.into_bytes()));
+        assert_eq!(content(&given, OWN_CONTAINERS), content(&own, CONTAINERS));
+        assert_eq!(content(&own, OWN_CONTAINERS), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! Tasks of selected scenarios: on which layer, how often, and what is left out.
+
+use std::sync::Arc;
+
+use camino::Utf8Path;
+
+use super::Session;
+use crate::{
+    run::{
+        attempt::{Attempt, Observation},
+        proof::proof,
+        repeat,
+        selection::Selected,
+        task::Task,
+    },
+    scenario::{Scenario, capability},
+    verdict::Verdict,
+};
+
+impl Session {
+    /// The task that runs `selected`, whose layers the session has.
+    #[must_use]
+    pub fn task(self: &Arc<Self>, selected: Selected) -> Task {
+        let name = selected.full_name();
+        let session = Arc::clone(self);
+        let policy = &self.config.policy;
+        // A proof runs two scenarios, one after the other, and a skipped one twice.
+        let parts = if selected.saboteur.is_some() { 3 } else { 1 };
+        Task {
+            claim: selected.scenario.claim(),
+            limit: self.limit(selected.scenario) * parts * policy.repeat.get(),
+            skip: self.skip(selected.scenario),
+            again: (policy.again)(&name),
+            body: Box::new(move |dir| {
+                Box::pin(async move {
+                    let verdict = session.repeated(selected, &dir).await;
+                    if selected.saboteur.is_some() {
+                        return verdict;
+                    }
+                    let known = &session.config.policy.known;
+                    known.judge(&selected.full_name(), &session.environment.facts(), verdict)
+                })
+            }),
+            name,
+        }
+    }
+
+    /// The task `name` that runs `scenario` once for a comparison, as the run with the place `run` among
+    /// the repeats, and looks around as `observation` says.
+    #[must_use]
+    pub fn compared(
+        self: &Arc<Self>,
+        scenario: &'static Scenario,
+        name: String,
+        run: usize,
+        observation: Observation,
+    ) -> Task {
+        let session = Arc::clone(self);
+        Task {
+            claim: scenario.claim(),
+            limit: self.limit(scenario),
+            skip: None,
+            again: (self.config.policy.again)(&scenario.full_name()),
+            body: Box::new(move |dir| {
+                Box::pin(async move {
+                    let attempt = match session.attempt(scenario, run) {
+                        Ok(attempt) => attempt,
+                        Err(verdict) => return *verdict,
+                    };
+                    let attempt = Attempt {
+                        observation: Some(observation),
+                        ..attempt
+                    };
+                    attempt.run(&dir).await
+                })
+            }),
+            name,
+        }
+    }
+
+    /// Why `scenario` is not run on these hosts, with this tool, or under these settings, if it is not.
+    #[must_use]
+    pub fn skip(&self, scenario: &Scenario) -> Option<String> {
+        if let Some(why) = self.obstacle() {
+            return Some(why.to_owned());
+        }
+        if let Some(why) = capability::unfit(&self.manifest, scenario) {
+            return Some(why);
+        }
+        let target = &self.config.target;
+        for setting in &target.settings {
+            if scenario.brings.contains(&setting.surrounding()) {
+                return Some(format!("it loads a {} of its own", setting.variable()));
+            }
+        }
+        let missing: Vec<&str> = scenario
+            .needs
+            .iter()
+            .filter(|need| !target.promises.contains(need))
+            .map(|need| need.name())
+            .collect();
+        (!missing.is_empty()).then(|| format!("the tool does not promise {}", missing.join(", ")))
+    }
+
+    /// The deadline of `scenario` on these hosts.
+    fn limit(&self, scenario: &Scenario) -> std::time::Duration {
+        let deadline = scenario.deadline(self.config.policy.loops);
+        deadline * self.patience() * capability::effort(&self.manifest)
+    }
+
+    /// An attempt at `scenario` on the layer that it starts from.
+    fn attempt<'s>(
+        &'s self,
+        scenario: &'s Scenario,
+        run: usize,
+    ) -> std::result::Result<Attempt<'s>, Box<Verdict>> {
+        let layer = self.layer(scenario.base, run)?;
+        Ok(Attempt::of(scenario, layer, self.config.policy.loops))
+    }
+
+    /// Runs `selected` as often as the policy says, with the evidence of each run in a folder of its own.
+    async fn repeated(&self, selected: Selected, dir: &Utf8Path) -> Verdict {
+        let repeat = self.config.policy.repeat.get();
+        if repeat == 1 {
+            return self.once(selected, dir).await;
+        }
+        let mut verdicts = vec![];
+        for number in 1..=repeat {
+            let dir = dir.join(number.to_string());
+            if let Err(error) = fs_err::create_dir_all(&dir) {
+                return Verdict::Infrastructure {
+                    error: error.to_string(),
+                };
+            }
+            verdicts.push(self.once(selected, &dir).await);
+        }
+        repeat::together(&verdicts)
+    }
+
+    async fn once(&self, selected: Selected, dir: &Utf8Path) -> Verdict {
+        let plain = match self.attempt(selected.scenario, 0) {
+            Ok(attempt) => attempt,
+            Err(verdict) => return *verdict,
+        };
+        let Some(saboteur) = selected.saboteur else {
+            let keep = self.config.policy.keep;
+            return Attempt { keep, ..plain }.run(dir).await;
+        };
+        let Some(spared) = selected.spared else {
+            return Verdict::Infrastructure {
+                error: format!(
+                    "the saboteur {} spares {}, which is no scenario",
+                    saboteur.name, saboteur.spares
+                ),
+            };
+        };
+        match self.attempt(spared, 0) {
+            Ok(spared) => proof(plain, saboteur, spared, dir).await,
+            Err(verdict) => *verdict,
+        }
+    }
+}

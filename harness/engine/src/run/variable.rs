@@ -1,0 +1,58 @@
+//! Variables of a suite: what a comparison or a matrix varies besides the image, the guests and the tool.
+//!
+//! The engine knows none of them. A suite defines them, such as a packet filter, and says how a host is put
+//! under a value.
+
+use std::{fmt::Debug, sync::Arc};
+
+use crate::{
+    scenario::Surrounding,
+    util::{error::Result, poll::BoxFuture},
+    verdict::Outcome,
+    vm::host::Host,
+};
+
+/// A variable of a suite, by its name on the command line: `NAME=VALUE`.
+pub trait Variable: Debug + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// What a user has to know of it, as lines of the help: its values, and the default.
+    fn help(&self) -> &'static str;
+
+    /// What of a scenario's surroundings it sets. A scenario that brings that itself says nothing about it.
+    fn surrounding(&self) -> Surrounding;
+
+    /// Reads a value. No setting means that hosts are left as they are.
+    ///
+    /// # Errors
+    /// A message for the user: what is wrong, and which values there are.
+    fn read(&self, value: &str) -> std::result::Result<Option<Arc<dyn Setting>>, String>;
+}
+
+/// A value of a [`Variable`], and how a host is put under it.
+pub trait Setting: Debug + Send + Sync {
+    /// The name of its variable.
+    fn variable(&self) -> &'static str;
+
+    /// What of a scenario's surroundings it sets.
+    fn surrounding(&self) -> Surrounding;
+
+    /// The value as the command line has it, for reports.
+    fn text(&self) -> String;
+
+    /// The same as part of a layer's name: letters, digits and hyphens.
+    fn name(&self) -> String;
+
+    /// All that a layer under it is made of, as text: the layer's key follows it.
+    fn content(&self) -> String;
+
+    /// Puts `host` under it.
+    fn apply(self: Arc<Self>, host: Arc<Host>) -> BoxFuture<Outcome>;
+
+    /// The name of the assertion that fails if containers do not come to rest under it.
+    fn settles(&self) -> &'static str;
+
+    /// How many requests of guests for a lease it has refused; 0 if it refuses none.
+    fn refused(self: Arc<Self>, host: Arc<Host>) -> BoxFuture<Result<u64>>;
+}

@@ -1,0 +1,31 @@
+//! The suite: the claims, what hosts are made of, what can be varied, and what is known to fail.
+
+use spawnlab::run::suite::Suite;
+
+use crate::{fixture, registry, variable::FirewallVariable};
+
+/// The lists are built in, since an installed command has no repository around it.
+const KNOWN: &str = include_str!("../../ci/known.toml");
+const MATRIX: &str = include_str!("../../ci/matrix.toml");
+
+/// All that the command and the tests run.
+#[must_use]
+pub fn suite() -> Suite {
+    Suite::of(registry::scenarios())
+        .fixture(fixture::fixture())
+        .known(KNOWN)
+        .matrix(MATRIX)
+        .variable(&FirewallVariable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_wrong_with_it() {
+        assert_eq!(suite().problem(), None);
+        let known = suite().known_bugs();
+        assert!(known.is_ok(), "{known:?}");
+    }
+}
