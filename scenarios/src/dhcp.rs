@@ -2,8 +2,6 @@
 
 use spawnlab::prelude::*;
 
-use crate::facts::{guest_link, host_link};
-
 /// Makes the guest of `web` ask for a lease that the host no longer knows of, as a new one would,
 /// without a restart of the container.
 ///
@@ -82,7 +80,7 @@ pub async fn leased(lab: &Lab) -> Outcome {
             lab.seconds(10),
             "leased by the host, routable on both ends",
             || async {
-                let (ours, theirs) = (host_link(host, "web").await?, guest_link(&web).await?);
+                let (ours, theirs) = (host.link("web").await?, web.link().await?);
                 let given = theirs.leased().zip(ours.subnet());
                 let from_here = given.is_some_and(|(lease, subnet)| subnet.contains(lease));
                 let routable = [&ours, &theirs].map(|link| link.operational_state == "routable");

@@ -13,6 +13,3 @@ pub mod registry;
 pub mod ruleset;
 pub mod suite;
 pub mod variable;
-
-pub use spawnlab::scenario::facts;
-pub(crate) use spawnlab::scenario::settle;

@@ -12,9 +12,12 @@ use spawnlab::{
     image::{Image, Manifest},
     layer::{platform::Platform, stack::Stack},
     verdict::event::Events,
-    vm::qemu::{
-        accel::{self, Choice},
-        identity,
+    vm::{
+        qemu::{
+            accel::{self, Choice},
+            identity,
+        },
+        verbs::Verbs,
     },
 };
 

@@ -1,7 +1,7 @@
 //! The attribute that declares a scenario, for the crate `spawnlab`, which exports it.
 //!
-//! [`macro@scenario`] reads what stands above a function ([`declaration`]), fills in its cases ([`case`]), looks for
-//! the assertions that saboteurs name ([`assertions`]), and writes what registers the scenario ([`expand`]).
+//! `declaration` reads what stands above a function, `case` fills in its cases, `assertions` and `sources` look for the
+//! assertions that saboteurs name, and `expand` writes what registers the scenario.
 
 mod assertions;
 mod case;

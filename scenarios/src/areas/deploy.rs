@@ -2,10 +2,7 @@
 
 use spawnlab::prelude::*;
 
-use crate::{
-    generation::{guest, page, profile},
-    settle::settled,
-};
+use crate::generation::{guest, page, profile};
 
 /// The derivations of the lab's machines that the host's store holds, one per line.
 const COPIED: &str = "find /nix/store -maxdepth 1 -name '*-guest-system-*.drv'";
@@ -275,7 +272,7 @@ async fn host_reboot_brings_the_same_generation_back(lab: &Lab) -> Outcome {
     let web = host.container("web");
     let before = guest(&web).await?;
     host.reboot().await?;
-    host.execute_with("systemctl is-system-running --wait", b"", lab.seconds(20))
+    host.execute_within("systemctl is-system-running --wait", lab.seconds(20))
         .await?;
     let state = host
         .execute("systemctl is-active systemd-nspawn@web.service")
@@ -284,7 +281,7 @@ async fn host_reboot_brings_the_same_generation_back(lab: &Lab) -> Outcome {
     let after = guest(&web).await?;
     expect("the boot id").differ(&after.boot_id, &before.boot_id)?;
     expect("the generation after the reboot").equal(&after.closure, &before.closure)?;
-    settled(host, "web").await
+    host.container("web").settled().await
 }
 
 /// With `-v` the tool shows the commands that it runs.

@@ -9,7 +9,6 @@ use spawnlab::prelude::*;
 use crate::{
     dhcp::{ask_again, leased, leases, one_lease, renewed},
     evaluated,
-    facts::guest_link,
     firewall::Firewall,
     gate::Gate,
     outside::{self, Outside},
@@ -52,7 +51,7 @@ async fn refuses_a_lease(lab: &Lab, backend: Backend) -> Outcome {
         })
         .await?;
     expect("the leases given").equal(given, 0)?;
-    let link = guest_link(&host.container("web")).await?;
+    let link = host.container("web").link().await?;
     expect("the guest's lease").equal(link.leased(), None)?;
     expect("the guest's link").equal(link.operational_state.as_str(), "degraded")
 }

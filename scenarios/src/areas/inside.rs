@@ -1,8 +1,6 @@
 //! What user namespaces make difficult for services inside a container.
 
-use spawnlab::prelude::*;
-
-use crate::settle::{RESTART, settled};
+use spawnlab::{prelude::*, scenario::settle::RESTART};
 
 /// A service in the guest with a user of its own for each start keeps its state folder
 /// (<https://github.com/NixOS/nixpkgs/issues/69422>, <https://github.com/systemd/systemd/issues/13622>).
@@ -31,7 +29,7 @@ async fn root_writes_and_chowns_on_a_bind(lab: &Lab) -> Outcome {
          /lab/tools/editable /etc/systemd/nspawn/web.nspawn
          sed -i \"/^BindReadOnly=.nix.store/i Bind=$bind\" /etc/systemd/nspawn/web.nspawn
          systemctl restart systemd-nspawn@web.service";
-    let bound = host.execute_with(bind, b"", RESTART).await?;
+    let bound = host.execute_within(bind, RESTART).await?;
     expect("the restart with the bind").succeeded(bound)?;
     let done = host
         .container("web")
@@ -41,5 +39,5 @@ async fn root_writes_and_chowns_on_a_bind(lab: &Lab) -> Outcome {
     expect("the file in the guest").equal(done.trim(), "1234 5")?;
     let ours = host.succeed("stat -c '%u %s' /srv/data/file").await?;
     expect("the file on the host").equal(ours.trim(), "1234 5")?;
-    settled(host, "web").await
+    host.container("web").settled().await
 }

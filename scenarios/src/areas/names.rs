@@ -2,13 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use spawnlab::prelude::*;
+use spawnlab::{prelude::*, scenario::settle::RESTART};
 
-use crate::{
-    dhcp::{ANOTHER_NETWORK, ask_from_another_network},
-    facts::{host_link, leased_address, resolved_all},
-    settle::{RESTART, settled},
-};
+use crate::dhcp::{ANOTHER_NETWORK, ask_from_another_network};
 
 /// A name that does not fit into the 15 characters of an interface name.
 const LONG: &str = "a-container-with-a-long-name";
@@ -23,7 +19,7 @@ const PAGE: &str = "web version 1\n";
     "/lab/tools/name-in-hosts 192.0.2.9 web")]
 async fn name_is_the_leased_address(lab: &Lab) -> Outcome {
     let lease = lease(lab, "web").await?;
-    expect("the name").equal(resolved_all(lab.host(), "web").await?, [lease])
+    expect("the name").equal(lab.host().resolve_all("web").await?, [lease])
 }
 
 /// A web server in the container answers to HTTP by the container's name.
@@ -71,14 +67,14 @@ async fn long_name_works_the_same(lab: &Lab) -> Outcome {
     let host = lab.host();
     let known = host.execute(&format!("ip link show ve-{LONG}")).await?;
     expect("the link under its whole name").succeeded(known)?;
-    let link = host_link(host, LONG).await?;
+    let link = host.link(LONG).await?;
     let lease = lease(lab, LONG).await?;
     expect("the lease is from the link's subnet").that(
         link.subnet().is_some_and(|subnet| subnet.contains(lease)),
         format_args!("{lease} in the subnet of ve-{LONG}"),
         link.summary(),
     )?;
-    expect("the long name").equal(resolved_all(host, LONG).await?, [lease])?;
+    expect("the long name").equal(host.resolve_all(LONG).await?, [lease])?;
     let (page, from) = get(host, &format!("http://{LONG}/")).await?;
     expect("the page under the long name")
         .equal((page.as_str(), from), (PAGE, lease.to_string()))?;
@@ -104,12 +100,12 @@ const START_ALIKE: &str =
          > /run/systemd/system/systemd-nspawn@a-container-with-another-name.service.d/zz-sabotage.conf")]
 async fn names_alike_have_links_of_their_own(lab: &Lab) -> Outcome {
     let host = lab.host();
-    let started = host.execute_with(START_ALIKE, b"", RESTART).await?;
+    let started = host.execute_within(START_ALIKE, RESTART).await?;
     expect("starting the second one").succeeded(started)?;
     let known = host.execute(&format!("ip link show ve-{ALIKE}")).await?;
     expect("the second link under its whole name").succeeded(known)?;
-    settled(host, ALIKE).await?;
-    let links = (host_link(host, LONG).await?, host_link(host, ALIKE).await?);
+    host.container(ALIKE).settled().await?;
+    let links = (host.link(LONG).await?, host.link(ALIKE).await?);
     expect("the links").differ(&links.0.name, &links.1.name)?;
     let both = [&links.0, &links.1].map(|link| (link.name.len() <= 15, link.subnet().is_some()));
     expect("short names, and networks").equal(both, [(true, true); 2])?;
@@ -168,7 +164,7 @@ async fn networks_inside_stay_out_of_the_name(lab: &Lab) -> Outcome {
              ip link set docker0 up",
         )
         .await?;
-    let found = resolved_all(host, "web").await?;
+    let found = host.resolve_all("web").await?;
     expect("the first address").equal(found.first(), Some(&lease))?;
     expect("the addresses").equal(found, [lease])
 }
@@ -227,7 +223,7 @@ async fn name_follows_the_address(lab: &Lab) -> Outcome {
     let lease = another_lease(lab).await?;
     expect("the name after the restart")
         .eventually(lab.seconds(5), lease.to_string(), || async {
-            let found = resolved_all(host, "web").await?;
+            let found = host.resolve_all("web").await?;
             Ok(seen(found == [lease], format!("{found:?}")))
         })
         .await?;
@@ -245,7 +241,7 @@ async fn name_follows_the_address(lab: &Lab) -> Outcome {
 async fn another_lease(lab: &Lab) -> Result<Ipv4Addr, Broken> {
     expect("a lease of the other network")
         .eventually(lab.seconds(10), "an address of 10.80.0.0/28", || async {
-            Ok(match leased_address(lab.host(), "web").await? {
+            Ok(match lab.host().container("web").lease().await? {
                 Some(lease) if lease.octets()[..3] == [10, 80, 0] => Seen::Ready(lease),
                 other => Seen::NotYet(format!("{other:?}")),
             })
@@ -263,12 +259,8 @@ fn seen(enough: bool, what: String) -> Seen<()> {
 
 /// The address that `container` leased, which it has to have.
 async fn lease(lab: &Lab, container: &str) -> Result<Ipv4Addr, Broken> {
-    expect("the lease")
-        .eventually(lab.seconds(20), "an address leased by DHCP", || async {
-            let lease = leased_address(lab.host(), container).await?;
-            Ok(lease.map_or_else(|| Seen::NotYet("none".into()), Seen::Ready))
-        })
-        .await
+    let guest = lab.host().container(container);
+    expect("the lease").leased(&guest, lab.seconds(20)).await
 }
 
 /// What `url` answers (or curl's complaint), and the address that answered.

@@ -1,30 +1,8 @@
 //! Address, link and masquerading of a container.
 
-use std::net::Ipv4Addr;
+use spawnlab::{prelude::*, scenario::settle::RESTART};
 
-use spawnlab::prelude::*;
-
-use crate::{
-    dhcp::one_lease,
-    facts::{guest_link, host_link},
-    settle::{RESTART, settled},
-};
-
-/// The address that the guest leased, once it has one.
-async fn leased(
-    lab: &Lab,
-    assertion: &'static str,
-    guest: &Container<'_>,
-) -> std::result::Result<Ipv4Addr, Broken> {
-    expect(assertion)
-        .eventually(lab.seconds(10), "an address leased by DHCP", || async {
-            let link = guest_link(guest).await?;
-            Ok(link
-                .leased()
-                .map_or_else(|| Seen::NotYet(link.summary()), Seen::Ready))
-        })
-        .await
-}
+use crate::dhcp::one_lease;
 
 /// The guest gets its address from the host's DHCP server, not by link-local fallback.
 #[scenario(on = Deployed)]
@@ -35,8 +13,8 @@ async fn leased(
 async fn lease_comes_from_the_host(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
-    let lease = leased(lab, "the lease", &web).await?;
-    let link = host_link(host, "web").await?;
+    let lease = expect("the lease").leased(&web, lab.seconds(10)).await?;
+    let link = host.link("web").await?;
     let subnet = link.subnet();
     expect("the lease is from the host's subnet").that(
         subnet.is_some_and(|subnet| subnet.contains(lease)),
@@ -52,7 +30,7 @@ async fn lease_comes_from_the_host(lab: &Lab) -> Outcome {
          systemctl stop systemd-networkd.socket systemd-networkd.service'")]
 async fn link_is_routable_on_both_ends(lab: &Lab) -> Outcome {
     let host = lab.host();
-    let theirs = host_link(host, "web").await?;
+    let theirs = host.link("web").await?;
     expect("the host's end").equal(theirs.operational_state.as_str(), "routable")?;
     let guests = host
         .container("web")
@@ -82,15 +60,17 @@ async fn link_is_routable_on_both_ends(lab: &Lab) -> Outcome {
 async fn lease_returns_after_container_restart(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
-    let first = leased(lab, "the lease", &web).await?;
+    let first = expect("the lease").leased(&web, lab.seconds(10)).await?;
     for _ in 0..lab.loops().get() {
         let restart = "systemctl restart systemd-nspawn@web.service";
-        let restarted = host.execute_with(restart, b"", RESTART).await?;
+        let restarted = host.execute_within(restart, RESTART).await?;
         expect("the restart").succeeded(restarted)?;
-        let lease = leased(lab, "the lease after the restart", &web).await?;
+        let lease = expect("the lease after the restart")
+            .leased(&web, lab.seconds(10))
+            .await?;
         expect("the address after the restart").equal(lease, first)?;
         one_lease(host).await?;
-        settled(host, "web").await?;
+        host.container("web").settled().await?;
     }
     Ok(())
 }
@@ -106,7 +86,7 @@ async fn lease_survives_networkd_restart(lab: &Lab) -> Outcome {
         .await?;
     expect("the host's end comes back")
         .eventually(lab.seconds(10), "ve-web configured", || async {
-            let link = host_link(host, "web").await?;
+            let link = host.link("web").await?;
             Ok(match link.administrative_state.as_str() {
                 "configured" => Seen::Ready(()),
                 _ => Seen::NotYet(link.summary()),
@@ -116,7 +96,9 @@ async fn lease_survives_networkd_restart(lab: &Lab) -> Outcome {
     // Down and up: a lease that is only remembered does not count.
     web.succeed("networkctl down host0; networkctl up host0")
         .await?;
-    leased(lab, "the renewed lease", &web).await?;
+    expect("the renewed lease")
+        .leased(&web, lab.seconds(10))
+        .await?;
     Ok(())
 }
 
@@ -132,7 +114,9 @@ async fn asking_again_takes_no_second_lease(lab: &Lab) -> Outcome {
     for _ in 0..lab.loops().get() {
         web.succeed("systemctl restart systemd-networkd.service")
             .await?;
-        leased(lab, "the lease after the restart", &web).await?;
+        expect("the lease after the restart")
+            .leased(&web, lab.seconds(10))
+            .await?;
     }
     one_lease(host).await
 }
@@ -143,7 +127,7 @@ async fn asking_again_takes_no_second_lease(lab: &Lab) -> Outcome {
     "nft delete table ip io.systemd.nat")]
 async fn masquerading_is_set_up(lab: &Lab) -> Outcome {
     let host = lab.host();
-    let link = host_link(host, "web").await?;
+    let link = host.link("web").await?;
     let rules = host.execute("nft -j list table ip io.systemd.nat").await?;
     let rules = expect("the masquerade rule").succeeded(rules)?;
     expect("the masquerade rule").contains(&rules, "masquerade")?;
@@ -157,14 +141,14 @@ async fn masquerading_is_set_up(lab: &Lab) -> Outcome {
     stop_unit("systemd-nspawn@a-container-with-a-long-name.service"))]
 async fn two_containers_have_networks_of_their_own(lab: &Lab) -> Outcome {
     let host = lab.host();
-    let first = guest_link(&host.container("web")).await?;
+    let first = host.container("web").link().await?;
     let second = host
         .execute("/lab/tools/in-guest a-container-with-a-long-name 'networkctl --json=short status host0'")
         .await?;
     let second = expect("the second lease").succeeded(second)?;
     let first_lease = first.leased();
     expect("the first lease").that(first_lease.is_some(), "a leased address", first.summary())?;
-    let link = host_link(host, "a-container-with-a-long-name").await?;
+    let link = host.link("a-container-with-a-long-name").await?;
     let subnet = link.subnet();
     expect("the networks differ").that(
         matches!((subnet, first_lease), (Some(subnet), Some(lease)) if !subnet.contains(lease)),

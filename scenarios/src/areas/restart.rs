@@ -1,8 +1,6 @@
 //! Restarts, stops and reboots of a container, and whom they meet inside.
 
-use spawnlab::prelude::*;
-
-use crate::settle::{RESTART, settled};
+use spawnlab::{prelude::*, scenario::settle::RESTART};
 
 /// A command as a person runs it from the host, and a session that outlives the guest's processes.
 const ENTER: &str = "systemd-run --quiet --collect -E PATH /lab/tools/in-guest web 'exec sleep 86397'
@@ -25,10 +23,10 @@ async fn container_comes_back_with_somebody_inside(lab: &Lab) -> Outcome {
         let before = web.boot_id().await?;
         host.succeed(ENTER).await?;
         let restart = "systemctl restart systemd-nspawn@web.service";
-        let restarted = host.execute_with(restart, b"", RESTART).await?;
+        let restarted = host.execute_within(restart, RESTART).await?;
         expect("the restart").succeeded(restarted)?;
         expect("the boot id").differ(web.boot_id().await?, before)?;
-        settled(host, "web").await?;
+        host.container("web").settled().await?;
     }
     Ok(())
 }
@@ -44,7 +42,7 @@ async fn container_comes_back_with_somebody_inside(lab: &Lab) -> Outcome {
 async fn stopped_container_shuts_down_by_itself(lab: &Lab) -> Outcome {
     const UNIT: &str = "systemd-nspawn@web.service";
     let host = lab.host();
-    host.execute_with(&format!("systemctl stop {UNIT}"), b"", RESTART)
+    host.execute_within(&format!("systemctl stop {UNIT}"), RESTART)
         .await?;
     let result = host
         .succeed(&format!("systemctl show -P Result {UNIT}"))
@@ -84,5 +82,5 @@ async fn reboot_inside_starts_it_anew(lab: &Lab) -> Outcome {
             },
         )
         .await?;
-    settled(host, "web").await
+    host.container("web").settled().await
 }

@@ -31,6 +31,7 @@ use spawnlab::{
     vm::{
         host::Host,
         slots::{Bound, Slots},
+        verbs::Verbs,
     },
 };
 use spawnlab_cli::{

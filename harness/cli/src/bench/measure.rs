@@ -6,7 +6,7 @@ use camino::Utf8Path;
 use spawnlab::{
     Error, Result,
     layer::{cold::Cold, saved::Layer},
-    prelude::Deploy,
+    prelude::{Deploy, Verbs},
     util::scratch::Scratch,
 };
 

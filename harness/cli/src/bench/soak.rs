@@ -11,6 +11,7 @@ use spawnlab::{
         scratch::{self, Scratch},
     },
     verdict::event::Events,
+    vm::verbs::Verbs,
 };
 use tokio::task::JoinSet;
 

@@ -59,7 +59,7 @@ impl Cold {
     /// Marks it and lets it come to rest, as is done before a layer is saved.
     ///
     /// # Errors
-    /// As [`Host::succeed`].
+    /// As [`Verbs::succeed`](crate::vm::verbs::Verbs::succeed).
     pub async fn settle(&self) -> Result<()> {
         self.host.mark(self.key.as_str()).await
     }

@@ -2,7 +2,7 @@
 
 use crate::vm::container::quote;
 
-/// A change to a host or a container, as plain data. Made by [`script`], [`file`], [`drop_in`], [`shim`], [`edit`],
+/// A change to a host or a container, as plain data. Made by [`script`], [`file()`], [`drop_in`], [`shim`], [`edit`],
 /// [`stop_unit`] and [`in_guest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {

@@ -43,7 +43,6 @@ mod declaration;
 pub mod declared;
 pub mod evidence;
 pub mod expect;
-pub mod facts;
 pub mod fixture;
 pub mod lab;
 pub mod prelude;

@@ -17,6 +17,8 @@ pub use crate::{
     vm::{
         container::{Container, quote},
         host::Host,
+        link::Link,
         qemu::agent::{Output, Status},
+        verbs::Verbs,
     },
 };

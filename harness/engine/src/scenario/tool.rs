@@ -111,7 +111,7 @@ impl<'a> Deploy<'a> {
     /// Runs it on `host`, which plays both sides.
     ///
     /// # Errors
-    /// Those of [`Host::execute`]; a tool that fails is an [`Output`].
+    /// Those of [`Host::execute_with`]; a tool that fails is an [`Output`].
     pub async fn run(&self, host: &Host) -> Result<Output> {
         // If it fails, the walk along the chain should be this container's.
         host.asked_for(self.container.unwrap_or(self.machine));

@@ -10,10 +10,10 @@ use crate::{
     vm::{
         host::Host,
         qemu::agent::{Output, PATH, Status, first_line},
+        verbs::Verbs,
     },
 };
 
-const COMMAND: Duration = Duration::from_secs(30);
 /// How often it is looked whether the guest that a command runs in is still there.
 const LOOK: Duration = Duration::from_secs(3);
 
@@ -50,6 +50,56 @@ impl<'a> Container<'a> {
         self.host
     }
 
+    /// Ends the `systemd-run` that carries `nonce` if there is no guest to wait for any more.
+    async fn end_if_dead(&self, nonce: &str) -> Result<()> {
+        // The bracket keeps the pattern from finding the shell that looks for it.
+        let pattern = format!("[{}]{}", &nonce[..1], &nonce[1..]);
+        self.host
+            .execute(&format!(
+                "case $(systemctl is-active {}) in inactive | failed) pkill -f {pattern} ;; esac",
+                quote(&self.unit())
+            ))
+            .await
+            .map(drop)
+    }
+
+    /// Runs `script` as root in the guest's namespaces, past everything that is under test: to look at
+    /// the guest's state, many times and at a fraction of what [`Verbs::execute`] costs. Returns its
+    /// standard output.
+    ///
+    /// What the script started would belong to no unit of the guest's, and a guest that shuts down does not
+    /// come to an end while there is such a process. For all that there is [`Verbs::execute`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Command`] when it exits with anything but 0, or no guest runs.
+    pub async fn look(&self, script: &str) -> Result<String> {
+        // The guest's first process. On a host with cgroup v1 one more program has to be waited for.
+        let first = quote(&format!(
+            "/sys/fs/cgroup/machine.slice/{}/payload/init.scope/cgroup.procs",
+            self.unit()
+        ));
+        let command = format!(
+            "{{ read -r first <{first}; }} 2>/dev/null || first=$(machinectl show --property=Leader --value {}) || exit; \
+             exec nsenter --target \"$first\" --all -- /bin/sh -c {}",
+            quote(&self.name),
+            quote(&format!("cd /; {script}"))
+        );
+        let output = self.host.execute(&command).await?;
+        self.succeeded(script, output)
+    }
+
+    /// The boot id of the running guest: it changes with every start of the container.
+    ///
+    /// # Errors
+    /// As [`Verbs::succeed`]. (A guest shares the kernel's boot id file with its host, but nspawn
+    /// mounts one of its own over it.)
+    pub async fn boot_id(&self) -> Result<String> {
+        let id = self.succeed("cat /proc/sys/kernel/random/boot_id").await?;
+        Ok(id.trim().to_owned())
+    }
+}
+
+impl Verbs for Container<'_> {
     /// Runs `sh -c script` as root in the guest, through `systemd-run -M`.
     ///
     /// systemd-run exits with 0 when it loses the guest on the way
@@ -60,15 +110,7 @@ impl<'a> Container<'a> {
     /// # Errors
     /// [`crate::Error::Command`] when the guest did not report, with what was printed instead: that there
     /// is no guest, or none any more, is a finding about the host.
-    pub async fn execute(&self, script: &str) -> Result<Output> {
-        self.execute_within(script, COMMAND).await
-    }
-
-    /// As [`Self::execute`], with another `limit` (stated for KVM).
-    ///
-    /// # Errors
-    /// As [`Self::execute`].
-    pub async fn execute_within(&self, script: &str, limit: Duration) -> Result<Output> {
+    async fn execute_within(&self, script: &str, limit: Duration) -> Result<Output> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let nonce = format!("spawnlab-{}-{count}", std::process::id());
@@ -93,7 +135,7 @@ impl<'a> Container<'a> {
         let code = marker.and_then(|at| output.stderr[at + nonce.len()..].trim().parse().ok());
         let (Some(at), Some(code)) = (marker, code) else {
             return Err(CommandError {
-                command: format!("{} in {}", first_line(script), self.name),
+                command: self.called(script),
                 demand: "should report its end",
                 status: output.status.to_string(),
                 stdout: output.stdout,
@@ -106,76 +148,12 @@ impl<'a> Container<'a> {
         Ok(output)
     }
 
-    /// Ends the `systemd-run` that carries `nonce` if there is no guest to wait for any more.
-    async fn end_if_dead(&self, nonce: &str) -> Result<()> {
-        // The bracket keeps the pattern from finding the shell that looks for it.
-        let pattern = format!("[{}]{}", &nonce[..1], &nonce[1..]);
-        self.host
-            .execute(&format!(
-                "case $(systemctl is-active {}) in inactive | failed) pkill -f {pattern} ;; esac",
-                quote(&self.unit())
-            ))
-            .await
-            .map(drop)
+    fn limit(&self, limit: Duration) -> Duration {
+        self.host.limit(limit)
     }
 
-    /// Runs `script` in the guest; it has to succeed. Returns its standard output.
-    ///
-    /// # Errors
-    /// [`crate::Error::Command`] when it exits with anything but 0; those of [`Self::execute`].
-    pub async fn succeed(&self, script: &str) -> Result<String> {
-        let output = self.execute(script).await?;
-        self.succeeded(script, output)
-    }
-
-    /// What `script` printed, which has to have succeeded.
-    fn succeeded(&self, script: &str, output: Output) -> Result<String> {
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        Err(CommandError {
-            command: format!("{} in {}", first_line(script), self.name),
-            demand: "should succeed",
-            status: output.status.to_string(),
-            stdout: output.stdout,
-            stderr: output.stderr,
-        }
-        .into())
-    }
-
-    /// Runs `script` as root in the guest's namespaces, past everything that is under test: to look at
-    /// the guest's state, many times and at a fraction of what [`Self::execute`] costs. Returns its
-    /// standard output.
-    ///
-    /// What the script started would belong to no unit of the guest's, and a guest that shuts down does not
-    /// come to an end while there is such a process. For all that there is [`Self::execute`].
-    ///
-    /// # Errors
-    /// [`crate::Error::Command`] when it exits with anything but 0, or no guest runs.
-    pub async fn look(&self, script: &str) -> Result<String> {
-        // The guest's first process. On a host with cgroup v1 one more program has to be waited for.
-        let first = quote(&format!(
-            "/sys/fs/cgroup/machine.slice/{}/payload/init.scope/cgroup.procs",
-            self.unit()
-        ));
-        let command = format!(
-            "{{ read -r first <{first}; }} 2>/dev/null || first=$(machinectl show --property=Leader --value {}) || exit; \
-             exec nsenter --target \"$first\" --all -- /bin/sh -c {}",
-            quote(&self.name),
-            quote(&format!("cd /; {script}"))
-        );
-        let output = self.host.execute(&command).await?;
-        self.succeeded(script, output)
-    }
-
-    /// The boot id of the running guest: it changes with every start of the container.
-    ///
-    /// # Errors
-    /// As [`Self::succeed`]. (A guest shares the kernel's boot id file with its host, but nspawn
-    /// mounts one of its own over it.)
-    pub async fn boot_id(&self) -> Result<String> {
-        let id = self.succeed("cat /proc/sys/kernel/random/boot_id").await?;
-        Ok(id.trim().to_owned())
+    fn called(&self, script: &str) -> String {
+        format!("{} in {}", first_line(script), self.name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A running VM that plays the container host, and what can be done with it.
 //!
-//! The verbs are those of the NixOS test driver.
+//! What it does with commands is in [`Verbs`].
 
 use std::{
     io::Write,
@@ -12,10 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 
 use crate::{
-    util::{
-        error::{CommandError, Error, Result},
-        poll::{self, Seen},
-    },
+    util::error::{Error, Result},
     vm::{
         container::Container,
         qemu::{
@@ -23,6 +20,7 @@ use crate::{
             args::Accel,
             machine::Machine,
         },
+        verbs::{COMMAND, PACE, Verbs},
     },
 };
 
@@ -30,12 +28,8 @@ mod life;
 mod rest;
 mod whole;
 
-/// How long a command may take with KVM; [`Host::limit`] stretches it.
-const COMMAND: Duration = Duration::from_secs(30);
 /// How long a boot may take with KVM.
 const BOOT: Duration = Duration::from_secs(60);
-/// How often a state is looked at that takes a while to come.
-const PACE: Duration = Duration::from_millis(250);
 
 /// What a saved state holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,18 +132,10 @@ impl Host {
         self.last().container.clone()
     }
 
-    /// Runs `sh -c script` as root and returns how it ended, whatever that is.
+    /// As [`Verbs::execute_within`], with `stdin`.
     ///
     /// # Errors
     /// When it does not end in time, or the agent or QEMU fails.
-    pub async fn execute(&self, script: &str) -> Result<Output> {
-        self.execute_with(script, b"", COMMAND).await
-    }
-
-    /// As [`Self::execute`], with `stdin` and another `limit` (stated for KVM).
-    ///
-    /// # Errors
-    /// As [`Self::execute`].
     pub async fn execute_with(
         &self,
         script: &str,
@@ -189,107 +175,6 @@ impl Host {
         };
     }
 
-    /// Runs `script`, which has to succeed, and returns its standard output.
-    ///
-    /// # Errors
-    /// [`Error::Command`] when it exits with anything but 0.
-    pub async fn succeed(&self, script: &str) -> Result<String> {
-        let output = self.execute(script).await?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
-        Err(wrong(script, "should succeed", output))
-    }
-
-    /// Runs `script`, which has to fail, and returns how it ended.
-    ///
-    /// # Errors
-    /// [`Error::Command`] when it exits with 0.
-    pub async fn fail(&self, script: &str) -> Result<Output> {
-        let output = self.execute(script).await?;
-        if output.status.success() {
-            return Err(wrong(script, "should fail", output));
-        }
-        Ok(output)
-    }
-
-    /// Runs `script` until it succeeds, for at most `limit` (stated for KVM).
-    ///
-    /// # Errors
-    /// [`Error::Timeout`] with what the last run said.
-    pub async fn wait_until_succeeds(&self, script: &str, limit: Duration) -> Result<String> {
-        let what = format!("`{}` to succeed", first_line(script));
-        poll::until(&what, self.limit(limit), PACE, || async {
-            let output = self.execute(script).await?;
-            Ok(if output.status.success() {
-                Seen::Ready(output.stdout)
-            } else {
-                Seen::NotYet(format!(
-                    "{}: {}{}",
-                    output.status, output.stdout, output.stderr
-                ))
-            })
-        })
-        .await
-    }
-
-    /// Runs `script` until it fails, for at most `limit` (stated for KVM).
-    ///
-    /// # Errors
-    /// [`Error::Timeout`].
-    pub async fn wait_until_fails(&self, script: &str, limit: Duration) -> Result<()> {
-        let what = format!("`{}` to fail", first_line(script));
-        poll::until(&what, self.limit(limit), PACE, || async {
-            let output = self.execute(script).await?;
-            Ok(if output.status.success() {
-                Seen::NotYet("it succeeds".into())
-            } else {
-                Seen::Ready(())
-            })
-        })
-        .await
-    }
-
-    /// Waits until `unit` is active; a unit that failed ends the wait at once.
-    ///
-    /// # Errors
-    /// [`Error::Timeout`], or [`Error::Command`] when it failed.
-    pub async fn wait_for_unit(&self, unit: &str) -> Result<()> {
-        let script = format!("systemctl show -p ActiveState --value {unit}");
-        poll::until(
-            &format!("{unit} to be active"),
-            self.limit(COMMAND),
-            PACE,
-            || async {
-                let state = self.succeed(&script).await?;
-                match state.trim() {
-                    "active" => Ok(Seen::Ready(())),
-                    "failed" => {
-                        let status = self
-                            .execute(&format!("systemctl status -n 20 {unit}"))
-                            .await?;
-                        Err(wrong(
-                            &format!("systemctl start {unit}"),
-                            "should succeed",
-                            status,
-                        ))
-                    }
-                    other => Ok(Seen::NotYet(other.to_owned())),
-                }
-            },
-        )
-        .await
-    }
-
-    /// Waits until something accepts TCP connections on `port` of the host.
-    ///
-    /// # Errors
-    /// [`Error::Timeout`].
-    pub async fn wait_for_open_port(&self, port: u16) -> Result<()> {
-        let script = format!("ss -Hltn 'sport = :{port}' | grep -q .");
-        self.wait_until_succeeds(&script, COMMAND).await.map(drop)
-    }
-
     /// Waits for the guest agent of a machine that boots.
     ///
     /// # Errors
@@ -323,13 +208,12 @@ impl Host {
     }
 }
 
-fn wrong(script: &str, demand: &'static str, output: Output) -> Error {
-    CommandError {
-        command: first_line(script),
-        demand,
-        status: output.status.to_string(),
-        stdout: output.stdout,
-        stderr: output.stderr,
+impl Verbs for Host {
+    async fn execute_within(&self, script: &str, limit: Duration) -> Result<Output> {
+        self.execute_with(script, b"", limit).await
     }
-    .into()
+
+    fn limit(&self, limit: Duration) -> Duration {
+        Self::limit(self, limit)
+    }
 }

@@ -5,7 +5,9 @@
 pub mod container;
 pub mod host;
 pub mod journal;
+pub mod link;
 pub mod memory;
 pub mod qemu;
 pub mod slots;
 pub mod terminal;
+pub mod verbs;

@@ -12,7 +12,6 @@ use crate::{
     scenario::{
         expect::expect,
         fixture::{Deployed, Fixture},
-        settle,
         tool::Deploy,
     },
     verdict::{Broken, Outcome},
@@ -81,7 +80,7 @@ async fn deploy_all(host: &Host, deployed: &[Deployed], leases: Leases) -> Outco
         return refused::forget(host).await;
     }
     for one in deployed {
-        settle::settled(host, &one.container).await?;
+        host.container(&one.container).settled().await?;
     }
     Ok(())
 }

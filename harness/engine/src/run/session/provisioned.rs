@@ -18,6 +18,7 @@ use crate::{
     vm::{
         host::Host,
         qemu::{accel, identity},
+        verbs::Verbs,
     },
 };
 

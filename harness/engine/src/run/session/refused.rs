@@ -2,7 +2,10 @@
 //! not get past the filters was refused.
 
 use crate::{
-    scenario::settle::settled_or_refused, util::error::Error, verdict::Outcome, vm::host::Host,
+    scenario::settle::settled_or_refused,
+    util::error::Error,
+    verdict::Outcome,
+    vm::{host::Host, verbs::Verbs},
 };
 
 /// Whether the containers of a layer have to have leases.

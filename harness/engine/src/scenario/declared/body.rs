@@ -7,10 +7,10 @@ use super::{
     step::{Do, Expected, Step, Text},
 };
 use crate::{
-    scenario::{Body, Saboteur, Scenario, expect::expect, facts, lab::Lab, script, tool::Deploy},
+    scenario::{Body, Saboteur, Scenario, expect::expect, lab::Lab, script, tool::Deploy},
     util::{error::Error, poll::Seen},
     verdict::{Broken, Failure, Outcome},
-    vm::{container::quote, host::Host, qemu::agent::Output},
+    vm::{container::quote, host::Host, qemu::agent::Output, verbs::Verbs},
 };
 
 /// How many of a command's last lines a failure keeps.
@@ -119,7 +119,7 @@ async fn take(host: &Host, step: &'static Step) -> Outcome {
         }
         Do::WaitForLease(name) => {
             let look = || async {
-                Ok(match facts::leased_address(host, name).await? {
+                Ok(match host.container(name).lease().await? {
                     Some(_) => Seen::Ready(()),
                     None => Seen::NotYet("the guest says that it leased no address".to_owned()),
                 })
@@ -130,8 +130,8 @@ async fn take(host: &Host, step: &'static Step) -> Outcome {
         }
         Do::WaitForName(name) => {
             let look = || async {
-                let leased = facts::leased_address(host, name).await?;
-                let named = facts::resolved(host, name).await?;
+                let leased = host.container(name).lease().await?;
+                let named = host.resolve(name).await?;
                 Ok(match (leased, named) {
                     (Some(leased), Some(named)) if leased == named => Seen::Ready(()),
                     (leased, named) => {
@@ -179,7 +179,7 @@ async fn wait_for_unit(host: &Host, step: &'static Step, unit: &str) -> Outcome 
 
 async fn run_once(host: &Host, step: &Step, script: &str) -> Result<Output, Error> {
     match &step.container {
-        None => host.execute_with(script, b"", step.within).await,
+        None => host.execute_within(script, step.within).await,
         Some(name) => {
             host.container(name)
                 .execute_within(script, step.within)

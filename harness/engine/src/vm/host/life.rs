@@ -10,7 +10,7 @@ use crate::{
         error::{Error, Result},
         poll::{self, Seen},
     },
-    vm::{container::quote, qemu::agent::PATH},
+    vm::{container::quote, qemu::agent::PATH, verbs::Verbs},
 };
 
 /// A file in memory that a resumed host has and a rebooted one has not.
@@ -126,15 +126,13 @@ impl Host {
     /// would have to do again before anything else.
     ///
     /// # Errors
-    /// As [`Self::succeed`]. A host that never comes to rest is no error.
+    /// As [`Verbs::succeed`]. A host that never comes to rest is no error.
     pub(crate) async fn mark(&self, key: &str) -> Result<()> {
         // The key comes as input: a command with input leaves alone the shell that the lab's own agent
         // has waiting, and clones find it there.
         let script = format!("cat >{NONCE} && sync");
         let marked = self.execute_with(&script, key.as_bytes(), COMMAND).await?;
-        if !marked.status.success() {
-            return Err(super::wrong(&script, "should succeed", marked));
-        }
+        self.succeeded(&script, marked)?;
         self.rest().await
     }
 

@@ -1,9 +1,17 @@
-//! What a host knows of its containers, read from what its tools print as JSON.
+//! Links, leases and names of containers, as the host's own tools and the guest's tell them.
 
 use std::net::Ipv4Addr;
 
-use crate::prelude::*;
 use serde::Deserialize;
+
+use crate::{
+    util::error::{Error, Result},
+    vm::{
+        container::{Container, quote},
+        host::Host,
+        verbs::Verbs,
+    },
+};
 
 /// A link as networkd sees it. Names are networkd's own.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -113,65 +121,65 @@ fn parse_link(json: &str) -> Result<Link> {
     serde_json::from_str(json).map_err(|error| Error::answer("networkctl", error))
 }
 
-/// The host's end of `container`'s link; an interface name that was cut short is found by its
-/// alternative name.
-///
-/// # Errors
-/// [`Error::Command`] when there is no such link.
-pub async fn host_link(host: &Host, container: &str) -> Result<Link> {
-    let script = format!(
-        "networkctl --json=short status \"$(ip -j link show ve-{container} | jq -r '.[0].ifname')\""
-    );
-    parse_link(&host.succeed(&script).await?)
-}
+impl Host {
+    /// The host's end of the link of `container`; an interface name that was cut short is found by its
+    /// alternative name.
+    ///
+    /// # Errors
+    /// [`Error::Command`] when there is no such link.
+    pub async fn link(&self, container: &str) -> Result<Link> {
+        let script = format!(
+            "networkctl --json=short status \"$(ip -j link show ve-{container} | jq -r '.[0].ifname')\""
+        );
+        parse_link(&self.succeed(&script).await?)
+    }
 
-/// The guest's end of its link.
-///
-/// # Errors
-/// When the guest can't be asked.
-pub async fn guest_link(container: &Container<'_>) -> Result<Link> {
-    parse_link(
-        &container
-            .look("networkctl --json=short status host0")
-            .await?,
-    )
-}
+    /// The IPv4 addresses that the host's resolver finds for `name`, as any program would ask for them.
+    ///
+    /// # Errors
+    /// When the host can't be asked.
+    pub async fn resolve_all(&self, name: &str) -> Result<Vec<Ipv4Addr>> {
+        let output = self
+            .execute(&format!("getent ahostsv4 {}", quote(name)))
+            .await?;
+        let mut addresses: Vec<Ipv4Addr> = output
+            .stdout
+            .lines()
+            .filter_map(|line| line.split_whitespace().next()?.parse().ok())
+            .collect();
+        addresses.dedup();
+        Ok(addresses)
+    }
 
-/// The address that `container` holds a lease for: the one that the guest itself says it leased.
-///
-/// # Errors
-/// When the guest answers something unreadable. A guest that can't be asked has no lease.
-pub async fn leased_address(host: &Host, container: &str) -> Result<Option<Ipv4Addr>> {
-    match guest_link(&host.container(container)).await {
-        Ok(link) => Ok(link.leased()),
-        Err(Error::Command(_)) => Ok(None),
-        Err(error) => Err(error),
+    /// The first of [`Self::resolve_all`]: the one that a program connects to.
+    ///
+    /// # Errors
+    /// When the host can't be asked.
+    pub async fn resolve(&self, name: &str) -> Result<Option<Ipv4Addr>> {
+        Ok(self.resolve_all(name).await?.first().copied())
     }
 }
 
-/// The IPv4 addresses that the host's resolver finds for `name`, as any program would ask for them.
-///
-/// # Errors
-/// When the host can't be asked.
-pub async fn resolved_all(host: &Host, name: &str) -> Result<Vec<Ipv4Addr>> {
-    let output = host
-        .execute(&format!("getent ahostsv4 {}", quote(name)))
-        .await?;
-    let mut addresses: Vec<Ipv4Addr> = output
-        .stdout
-        .lines()
-        .filter_map(|line| line.split_whitespace().next()?.parse().ok())
-        .collect();
-    addresses.dedup();
-    Ok(addresses)
-}
+impl Container<'_> {
+    /// The guest's end of its link.
+    ///
+    /// # Errors
+    /// When the guest can't be asked.
+    pub async fn link(&self) -> Result<Link> {
+        parse_link(&self.look("networkctl --json=short status host0").await?)
+    }
 
-/// The first of [`resolved_all`]: the one that a program connects to.
-///
-/// # Errors
-/// When the host can't be asked.
-pub async fn resolved(host: &Host, name: &str) -> Result<Option<Ipv4Addr>> {
-    Ok(resolved_all(host, name).await?.first().copied())
+    /// The address that the guest says it leased.
+    ///
+    /// # Errors
+    /// When the guest answers something unreadable. A guest that can't be asked has no lease.
+    pub async fn lease(&self) -> Result<Option<Ipv4Addr>> {
+        match self.link().await {
+            Ok(link) => Ok(link.leased()),
+            Err(Error::Command(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 #[cfg(test)]
