@@ -23,7 +23,7 @@
 //! | variable | meaning |
 //! | --- | --- |
 //! | `SPAWNLAB_TOOL` | the deploy tool under test, in place of that of [`Suite::tool`] or the lab's own |
-//! | `SPAWNLAB_PROMISES` | what it promises: names of [`Guarantee`]s with commas between, `all` or `none` |
+//! | `SPAWNLAB_PROMISES` | what it promises: names of [`Guarantee`](crate::scenario::Guarantee)s with commas between, `all` or `none` |
 //! | `SPAWNLAB_IMAGE` | a recipe's name or file, an image's folder, or a flake reference |
 //! | `SPAWNLAB_NIXPKGS` | the nixpkgs of a NixOS image, with `+FILE.patch` behind it for each patch |
 //! | `SPAWNLAB_HOST_MODULES` | modules for a NixOS image, with colons between |
