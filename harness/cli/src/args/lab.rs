@@ -84,11 +84,9 @@ impl LabArgs {
         let image = self.nixos.with_environment(image).options(image);
         nixos::check(&image)?;
         let tool = self.tool.as_deref().map(tool::checked).transpose()?;
-        let promises = match &self.promises {
-            Some(Promises(promises)) => promises.clone(),
-            None if tool.is_some() => vec![],
-            None => Guarantee::ALL.to_vec(),
-        };
+        let promises = self.promises.as_ref().map(|Promises(all)| all.clone());
+        let tested = suite.tested(tool, promises);
+        let (tool, promises) = tested.map_err(|error| Trouble::of("the suite's tool", error))?;
         let target = Target {
             tool,
             promises,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use camino::Utf8PathBuf;
+
 use super::Suite;
 use crate::{
     run::{
@@ -9,7 +11,8 @@ use crate::{
         selection::{self, Selected},
         variable::{Setting, Variable},
     },
-    scenario::{Scenario, fixture::Fixture},
+    scenario::{Guarantee, Scenario, fixture::Fixture, tool},
+    util::error::{Error, Result},
 };
 
 impl Suite {
@@ -44,11 +47,33 @@ impl Suite {
         &self.fixture
     }
 
+    /// The tool under test, ours if there is none, and what it promises: `tool` and `promises` as the user gave them,
+    /// and the suite's own where the user is silent. A tool of the user's promises nothing unless it is said.
+    ///
+    /// # Errors
+    /// [`Error::Given`]: the suite's own tool can't be executed.
+    pub fn tested(
+        &self,
+        tool: Option<Utf8PathBuf>,
+        promises: Option<Vec<Guarantee>>,
+    ) -> Result<(Option<Utf8PathBuf>, Vec<Guarantee>)> {
+        if tool.is_some() {
+            return Ok((tool, promises.unwrap_or_default()));
+        }
+        let Some(own) = &self.tool else {
+            return Ok((None, promises.unwrap_or(Guarantee::ALL.to_vec())));
+        };
+        let checked = tool::checked(own);
+        let checked = checked.map_err(|why| Error::Given(format!("tool {own}: {why}")))?;
+        let promises = promises.or_else(|| self.promises.clone());
+        Ok((Some(checked), promises.unwrap_or_default()))
+    }
+
     /// The known bugs.
     ///
     /// # Errors
     /// A message for the user: a row is wrong or has expired.
-    pub fn known_bugs(&self) -> Result<Known, String> {
+    pub fn known_bugs(&self) -> std::result::Result<Known, String> {
         Known::read_today(self.known, &self.names())
     }
 
@@ -68,7 +93,11 @@ impl Suite {
     ///
     /// # Errors
     /// A message for the user: there is no such variable or value.
-    pub fn setting(&self, name: &str, value: &str) -> Result<Option<Arc<dyn Setting>>, String> {
+    pub fn setting(
+        &self,
+        name: &str,
+        value: &str,
+    ) -> std::result::Result<Option<Arc<dyn Setting>>, String> {
         let mut all = self.variables.iter();
         match all.find(|variable| variable.name() == name) {
             Some(variable) => variable.read(value),

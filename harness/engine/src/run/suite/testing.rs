@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use libtest_mimic::{Completion, Failed};
 
 use super::{Suite, environment::Environment, libtest::lock, report};
@@ -21,7 +21,6 @@ use crate::{
         selection::Selected,
         session::Session,
     },
-    scenario::{Guarantee, tool},
     util::error::{Error, Result},
     verdict::{
         Verdict,
@@ -114,7 +113,8 @@ async fn session(
     dir: &Utf8Path,
     events: &Events,
 ) -> Result<Arc<Session>> {
-    let (tool, promises) = tested(suite, environment)?;
+    let given = (environment.tool.clone(), environment.promises.clone());
+    let (tool, promises) = suite.tested(given.0, given.1)?;
     let target = Target {
         image: environment.image.clone(),
         guest: environment.guest.clone(),
@@ -132,25 +132,6 @@ async fn session(
     };
     let config = RunConfig { target, policy };
     Session::for_selected(config, selected, dir, events).await
-}
-
-/// The tool under test, and what it promises.
-fn tested(
-    suite: &Suite,
-    environment: &Environment,
-) -> Result<(Option<Utf8PathBuf>, Vec<Guarantee>)> {
-    let given = environment.promises.clone();
-    if let Some(tool) = &environment.tool {
-        return Ok((Some(tool.clone()), given.unwrap_or_default()));
-    }
-    let Some(tool) = &suite.tool else {
-        let promises = given.unwrap_or(Guarantee::ALL.to_vec());
-        return Ok((None, promises));
-    };
-    let checked = tool::checked(tool);
-    let checked = checked.map_err(|why| Error::Given(format!("tool {tool}: {why}")))?;
-    let promises = given.or(suite.promises.clone()).unwrap_or_default();
-    Ok((Some(checked), promises))
 }
 
 /// The crate whose tests these are.

@@ -1,18 +1,17 @@
-//! Scenarios of this crate on hosts of its own: `cargo test`. `-- --ignored` proves them.
+//! Scenarios on hosts of their own, for the tests and for the command.
 
 mod limits;
 mod page;
 
-use std::process::ExitCode;
-
 use spawnlab::run::suite::Suite;
 
-fn main() -> ExitCode {
+/// The scenarios of this crate, and what they run on.
+#[must_use]
+pub fn suite() -> Suite {
     Suite::of(spawnlab::scenarios!())
         // Both could be others': what declares containers on a host, and, as `.tool(..)`, what deploys.
         .declaration("../../tooling/nix")
         .containers("containers.nix")
         .flake("guests")
         .deploy("page", "page")
-        .main()
 }
