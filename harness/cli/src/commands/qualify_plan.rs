@@ -55,6 +55,10 @@ pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, Trouble>
         file.map_or("ci/matrix.toml", |file| file.as_str())
     );
     let text = match file {
+        None if suite.matrix_text().is_empty() => {
+            return Err(Trouble::usage("matrix", "the suite has none")
+                .hint("name the file of one: `spawnlab qualify FILE`; --help says what it is"));
+        }
         None => suite.matrix_text().to_owned(),
         Some(file) => fs_err::read_to_string(file).map_err(|error| Trouble::usage(&what, error))?,
     };
