@@ -67,6 +67,27 @@ mod tests {
         }
     }
 
+    /// A file that no `mod` names is compiled by nobody, and its scenarios are missing without a word.
+    #[test]
+    fn each_file_of_an_area_is_compiled() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/areas");
+        let mut files: Vec<String> = fs_err::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name())
+            .filter_map(|name| Some(name.to_str()?.strip_suffix(".rs")?.to_owned()))
+            .filter(|name| name != "mod")
+            .collect();
+        files.sort();
+        let mut areas: Vec<&str> = scenarios().iter().map(|it| it.area).collect();
+        areas.sort_unstable();
+        areas.dedup();
+        assert_eq!(files, areas, "areas/mod.rs names each file: pub mod NAME;");
+        let mut listed = AREAS.to_vec();
+        listed.sort_unstable();
+        listed.retain(|area| !areas.contains(area));
+        assert_eq!(listed, Vec::<&str>::new(), "in AREAS, and no area");
+    }
+
     #[test]
     fn each_claims_something_in_a_sentence() {
         for scenario in scenarios() {

@@ -90,3 +90,18 @@ fn a_part_too_many_is_said() {
 fn variants_are_called_as_cases_are(#[case] case: &str, #[case] of: &str) {
     assert_eq!(variant(case), of);
 }
+
+/// The page that a newcomer copies from.
+#[test]
+fn the_example_of_the_page_is_a_scenario_of_few_lines() {
+    let page = include_str!("../../../../docs/add-a-scenario.md");
+    let (_, example) = page.split_once("```rust\n").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    assert!(example.lines().count() <= 15, "{example}");
+    let rest = example.split_once("#[scenario(").expect("an attribute");
+    let (arguments, below) = rest.1.split_once(")]\n").expect("its end");
+    let text = expanded(arguments, &format!("{}{below}", rest.0));
+    assert!(!text.contains("compile_error"), "{text}");
+    assert!(text.contains("registry::Registered{scenario:"), "{text}");
+    assert!(!text.contains("is_assertion_of_the_lab"), "{text}");
+}
