@@ -58,7 +58,7 @@ impl Built {
         let spec = self
             .platform
             .machine(Memory::Private, true, self.disk(), self.lab.clone());
-        Machine::start(&spec, memory, evidence).await
+        self.platform.start(&spec, memory, evidence).await
     }
 
     /// A running clone.

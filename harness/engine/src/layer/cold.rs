@@ -5,7 +5,6 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
-    disk,
     key::Key,
     platform::{LAB_DISK_MIB, Platform},
     record::{DISK, RAM, STATE},
@@ -15,7 +14,7 @@ use crate::{
     util::error::Result,
     vm::{
         host::{Host, Stream},
-        qemu::{args::Memory, machine::Machine},
+        qemu::args::Memory,
     },
 };
 
@@ -40,9 +39,9 @@ impl Cold {
         let lab = dir.join("lab.raw");
         fs_err::File::create(&lab)?.set_len(LAB_DISK_MIB << 20)?;
         let memory = new_memory(&dir.join(RAM), platform.memory_mib)?;
-        let root = disk::overlay(&platform.root, &dir.join(DISK)).await?;
+        let root = platform.overlay(&platform.root, &dir.join(DISK)).await?;
         let spec = platform.machine(Memory::Shared, false, root, lab);
-        let machine = Machine::start(&spec, memory, dir).await?;
+        let machine = platform.start(&spec, memory, dir).await?;
         Ok(Self {
             host: Host::new(machine, platform.accel, dir)?,
             dir: dir.to_owned(),

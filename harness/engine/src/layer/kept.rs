@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     built::Built,
-    checked, disk,
+    checked,
     evict::size,
     key::Key,
     lock::Lock,
@@ -29,7 +29,6 @@ use crate::{
         qemu::{
             args::{Disk, Memory, Writes},
             identity,
-            machine::Machine,
         },
         slots,
     },
@@ -100,7 +99,10 @@ impl Origin {
         // Held as long as it is being written: what has no note and no lock was left by a killed run.
         let lock = fs_err::File::create(dir.join(OWNER))?.into_parts().0;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(std::io::Error::from)?;
-        let root = disk::overlay(&self.built.disk(), &dir.join(DISK)).await?;
+        let platform = &self.built.platform;
+        let root = platform
+            .overlay(&self.built.disk(), &dir.join(DISK))
+            .await?;
         host.save_whole(&dir.join(STATE), &root.file, SAVING)
             .await?;
         let note = Note {
@@ -110,7 +112,7 @@ impl Origin {
             kept_at: jiff::Timestamp::now().as_second(),
             layer: self.layer.clone(),
             below: below(&self.built),
-            platform: (*self.built.platform).clone(),
+            platform: (**platform).clone(),
         };
         write(&dir.join(NOTE), &note)?;
         let name = dir.file_name().unwrap_or_default();
@@ -331,7 +333,7 @@ impl Kept {
         };
         let lab = self.lab.clone();
         let spec = self.platform.machine(Memory::Anonymous, true, root, lab);
-        let machine = Machine::start(&spec, None, evidence).await?;
+        let machine = self.platform.start(&spec, None, evidence).await?;
         let host = Host::new(machine, self.platform.accel, evidence)?;
         host.resume(&self.dir.join(STATE), Stream::WithMemory, self.key.as_str())
             .await?;

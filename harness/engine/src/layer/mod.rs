@@ -18,6 +18,8 @@ pub mod platform;
 pub mod recipe;
 pub mod record;
 pub mod saved;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod space;
 pub mod sparse;
 pub mod stack;

@@ -1,15 +1,22 @@
 //! What every layer stands on: the image, QEMU, and the machine that runs it.
 
-use camino::Utf8PathBuf;
+use std::fs::File;
+#[cfg(test)]
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::{key::Key, record::VERSION};
+use super::{disk, key::Key, record::VERSION};
+#[cfg(test)]
+use crate::vm::qemu::scripted::Script;
 use crate::{
     image::Image,
     util::error::{Error, Result},
     vm::qemu::{
         args::{Accel, Disk, MachineSpec, Memory, Writes, command_line},
         identity::QemuVersion,
+        machine::Machine,
     },
 };
 
@@ -41,6 +48,10 @@ pub struct Platform {
     pub vcpus: u32,
     /// Memory of a host in MiB.
     pub memory_mib: u32,
+    /// What plays the VMs of a test.
+    #[cfg(test)]
+    #[serde(skip)]
+    pub(crate) script: Option<Arc<Script>>,
 }
 
 impl Platform {
@@ -69,6 +80,8 @@ impl Platform {
             qemu,
             vcpus: accel.vcpus(),
             memory_mib: manifest.memory_mib,
+            #[cfg(test)]
+            script: None,
         })
     }
 
@@ -129,6 +142,39 @@ impl Platform {
             incoming,
         }
     }
+
+    /// Starts `spec`, a VM of this platform, as [`Machine::start`] does.
+    ///
+    /// # Errors
+    /// Those of [`Machine::start`].
+    pub async fn start(
+        &self,
+        spec: &MachineSpec,
+        memory: impl Into<Option<File>>,
+        evidence: &Utf8Path,
+    ) -> Result<Machine> {
+        #[cfg(test)]
+        if let Some(script) = &self.script {
+            return script.machine(evidence).await;
+        }
+        Machine::start(spec, memory, evidence).await
+    }
+
+    /// Makes `file`, an overlay over `backing`, as [`disk::overlay`] does.
+    ///
+    /// # Errors
+    /// Those of [`disk::overlay`].
+    pub async fn overlay(&self, backing: &Disk, file: &Utf8Path) -> Result<Disk> {
+        #[cfg(test)]
+        if self.script.is_some() {
+            fs_err::write(file, "")?;
+            return Ok(Disk {
+                file: file.to_owned(),
+                ..backing.clone()
+            });
+        }
+        disk::overlay(backing, file).await
+    }
 }
 
 /// The processor's model and its clock: `bogomips` is twice the TSC's frequency in MHz.
@@ -168,13 +214,12 @@ pub(super) fn nowhere() -> Platform {
         },
         vcpus: 2,
         memory_mib: 2048,
+        script: None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use camino::Utf8Path;
-
     use super::*;
     use crate::image::{MANIFEST_FILE, Manifest};
 

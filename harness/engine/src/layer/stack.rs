@@ -12,7 +12,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{
     built::Built,
     checked::{self, Checked},
-    disk,
     evict::{self, Bounds, Building},
     key::Key,
     lock::{Lock, Right},
@@ -27,10 +26,7 @@ use crate::{
     verdict::{Broken, Outcome, event::Events},
     vm::{
         host::{Host, Stream},
-        qemu::{
-            args::{Disk, Memory},
-            machine::Machine,
-        },
+        qemu::args::{Disk, Memory},
     },
 };
 
@@ -373,11 +369,14 @@ impl Stack {
                 copied.map_err(Error::from)?
             }
         };
-        let root = disk::overlay(&self.backing(parent), &building.join(DISK)).await?;
+        let root = self
+            .platform
+            .overlay(&self.backing(parent), &building.join(DISK))
+            .await?;
         let spec = self
             .platform
             .machine(Memory::Shared, parent.is_some(), root, lab);
-        let machine = Machine::start(&spec, memory, evidence).await?;
+        let machine = self.platform.start(&spec, memory, evidence).await?;
         let host = Arc::new(Host::new(machine, self.platform.accel, evidence)?);
         match parent {
             None => {
@@ -417,3 +416,6 @@ pub(super) fn new_memory(file: &Utf8Path, mib: u32) -> Result<File> {
     file.set_len(u64::from(mib) << 20)?;
     Ok(file.into_parts().0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -261,3 +261,6 @@ pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
     }
     Err(broken)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ pub mod known;
 pub mod proof;
 pub mod repeat;
 pub mod runner;
+#[cfg(test)]
+mod scripted;
 pub mod selection;
 pub mod session;
 pub mod suite;

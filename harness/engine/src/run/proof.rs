@@ -99,3 +99,6 @@ fn describe(verdict: &Verdict) -> String {
         other => other.word().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,10 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use tokio::net::UnixStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::UnixStream,
+};
 
 pub use super::output::{Output, Status};
 use super::{
@@ -58,6 +61,15 @@ impl Agent {
     #[must_use]
     pub fn new(stream: UnixStream) -> Self {
         let (reader, writer) = stream.into_split();
+        Self::over(reader, writer)
+    }
+
+    /// The same for an agent that is heard by `reader` and asked by `writer`.
+    pub(super) fn over<R, W>(reader: R, writer: W) -> Self
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
         // An agent resumed from a layer may still answer its parent's last question.
         let first_id = SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -61,6 +61,23 @@ impl Machine {
         })
     }
 
+    /// One whose `monitor` and `agent` a test plays, beside a process that only sleeps.
+    #[cfg(test)]
+    pub(super) fn played(monitor: Monitor, agent: Agent, evidence: &Utf8Path) -> Result<Self> {
+        let process = Process::start(ProcessSpec {
+            program: "sleep".to_owned(),
+            args: vec!["1000".to_owned()],
+            stdin: None,
+            log: evidence.join("qemu.log"),
+        })?;
+        Ok(Self {
+            process,
+            monitor,
+            agent,
+            scratch: Scratch::new()?,
+        })
+    }
+
     /// Its monitor.
     #[must_use]
     pub fn monitor(&self) -> &Monitor {

@@ -9,4 +9,6 @@ pub mod machine;
 pub mod monitor;
 mod output;
 pub mod process;
+#[cfg(test)]
+pub(crate) mod scripted;
 pub mod sockets;

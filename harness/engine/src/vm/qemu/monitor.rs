@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::UnixStream,
     sync::{mpsc, watch},
 };
@@ -51,6 +52,15 @@ impl Monitor {
     /// When QEMU does not greet within 30 s or refuses.
     pub async fn connect(stream: UnixStream) -> Result<Self> {
         let (reader, writer) = stream.into_split();
+        Self::over(reader, writer).await
+    }
+
+    /// The same for a QEMU that is heard by `reader` and asked by `writer`.
+    pub(super) async fn over<R, W>(reader: R, writer: W) -> Result<Self>
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
         let (sender, mut events) = mpsc::unbounded_channel();
         let channel = Channel::serve(reader, writer, 1, Some(sender));
         match tokio::time::timeout(QUICK, events.recv()).await {
