@@ -16,6 +16,8 @@ pub fn suite() -> Suite {
         .known(KNOWN)
         .matrix(MATRIX)
         .variable(&FirewallVariable)
+        // What a host's own firewall decides. Scenarios of the area `firewall` load rules of their own.
+        .group("firewall", &["networking::", "names::", "uplink::"])
 }
 
 #[cfg(test)]

@@ -25,10 +25,23 @@ pub fn command(suite: &Suite) -> clap::Command {
             help::VERIFY,
             &variables,
             VERDICTS,
+            &groups(suite),
             help::FILTERS,
             help::EXIT_CODES,
         ]))
     })
+}
+
+/// The groups of `suite`, for the help.
+fn groups(suite: &Suite) -> String {
+    let mut text = "Groups, which are filters of `verify` only:".to_owned();
+    if suite.groups().is_empty() {
+        text += "\n  none";
+    }
+    for (name, filters) in suite.groups() {
+        text += &format!("\n  {name:<17}  {}", filters.join(", "));
+    }
+    text
 }
 
 /// Does what the command line asks for, with `suite`.

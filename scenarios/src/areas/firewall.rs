@@ -164,7 +164,7 @@ async fn opens_one_port_to_guests(lab: &Lab, backend: Backend) -> Outcome {
 
 /// On a host whose firewall is firewalld, the third backend of NixOS, the guest gets its lease
 /// (<https://github.com/firewalld/firewalld/issues/35>).
-#[scenario(on = Deployed)]
+#[scenario(on = Deployed, wants = [Firewalld])]
 #[saboteur("dropped-by-another-table", fails = "the lease", spares = "networking::lease_comes_from_the_host" =>
     DROP_DHCP_OF_GUESTS)]
 async fn firewalld_lets_requests_for_leases_in(lab: &Lab) -> Outcome {

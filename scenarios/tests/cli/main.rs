@@ -4,3 +4,4 @@ mod command;
 mod general;
 mod nixos;
 mod qualify;
+mod verify;

@@ -2,8 +2,10 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    campaign::qualify::{
-        self, Case, Missing, Plan, Planned, Qualification, cover::Cover, shard::Shard,
+    campaign::{
+        case::Case,
+        qualify::{self, CaseReport, Missing, Plan, Planned, Qualification, cover::Cover},
+        shard::Shard,
     },
     verdict::{Verdict, event::Record},
 };
@@ -135,7 +137,7 @@ fn written(dir: &Utf8Path, shard: Option<&str>) -> Qualification {
     let cells = ["off", "nixos", "nftables:nixos"].map(|firewall| {
         let pairs = [("image", "trixie"), ("firewall", firewall)];
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        qualify::matrix::Cell(pairs.into())
+        Case(pairs.into())
     });
     let plan = Plan {
         spawnlab: "0.1.0".into(),
@@ -153,7 +155,7 @@ fn written(dir: &Utf8Path, shard: Option<&str>) -> Qualification {
     let holds: Option<Shard> = shard.map(|shard| shard.parse().expect("a shard"));
     let mut cases = vec![];
     for (cell, verdict) in cells.iter().zip(verdicts) {
-        let mut case = Case::new(cell);
+        let mut case = CaseReport::new(cell);
         if holds.is_some_and(|shard| !shard.holds(&case.name)) {
             continue;
         }
@@ -267,6 +269,6 @@ fn a_missing_shard_is_no_success() {
     let text = fs_err::read_to_string(path.join("merged/qualify.json")).expect("there");
     let merged = qualify::read(&text).expect("a qualification");
     assert_eq!(merged.cases.len(), 3);
-    let missing = |case: &&Case| case.missing == Some(Missing::NoReport);
+    let missing = |case: &&CaseReport| case.missing == Some(Missing::NoReport);
     assert!(merged.cases.iter().any(|case| missing(&case)));
 }

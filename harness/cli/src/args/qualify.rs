@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use spawnlab::{campaign::qualify::shard::Shard, scenario::lab::LOOPS};
+use spawnlab::{campaign::shard::Shard, scenario::lab::LOOPS};
 
 use crate::args::{Accel, Promises, help, promises};
 

@@ -27,12 +27,13 @@ pub struct HtmlArgs {
 }
 
 const MERGED: &str = "\
+The reports are those of `qualify`, or those of `verify --shard`, and not of both.
 Cases have the same verdicts in the same order as without shards, whatever the order of the folders;
 what differs is when it began (the earliest shard) and how long it took (all of them together).
 Evidence is linked, or copied where that is not possible.
 
-Exit codes are those of `qualify`. A case that no folder holds is missing, and the exit code 3 if
-nothing else is wrong; one that two folders hold is a mistake, 2.";
+Exit codes are those of `qualify`, or of `verify`. A case that no folder holds is missing, and the exit
+code 3 if nothing else is wrong; one that two folders hold is a mistake, 2.";
 
 /// Arguments of `report merge`.
 #[derive(Debug, Args)]

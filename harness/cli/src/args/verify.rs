@@ -5,6 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use camino::Utf8PathBuf;
 use clap::Args;
 use spawnlab::{
+    campaign::shard::Shard,
     run::{config::RunConfig, suite::Suite},
     scenario::Guarantee,
 };
@@ -53,6 +54,9 @@ pub struct VerifyArgs {
     /// Which.
     #[command(flatten)]
     pub selection: Selection,
+    /// Compare only this part of the scenarios; `report merge` puts the parts together
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<Shard>,
     /// How often each scenario runs on each side
     #[arg(long, value_name = "N", default_value = "3")]
     pub repeat: NonZeroU32,

@@ -1,6 +1,7 @@
 //! What each subcommand does.
 
 pub(crate) mod bench;
+mod cases;
 pub mod completions;
 pub(crate) mod doctor;
 pub mod explain;
@@ -17,3 +18,4 @@ pub(crate) mod run;
 pub(crate) mod shell;
 pub(crate) mod verify;
 mod verify_files;
+mod verify_plan;

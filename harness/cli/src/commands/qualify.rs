@@ -3,19 +3,21 @@
 use std::{fmt::Write as _, sync::Arc, time::Instant};
 
 use spawnlab::{
-    campaign::qualify::{self, Case, Missing, Qualification, text},
-    report::{dir::Dir, drive::drive, terminal::Terminal},
+    campaign::{
+        case::Case,
+        qualify::{self, CaseReport, Missing, Qualification, text},
+    },
+    report::{dir::Dir, terminal::Terminal},
     run::{config::RunConfig, known::Known, runner::Interrupt, selection::Selected, suite::Suite},
-    verdict::event::{Event, Events},
 };
 use tokio::runtime::Handle;
 
 use crate::{
     args::qualify::QualifyArgs,
     commands::{
+        cases::{Runner, reported},
         qualify_files,
         qualify_plan::{self, Cases},
-        run::Session,
     },
     lab::known,
     output::{error::Trouble, exit::Exit, print, signals},
@@ -51,14 +53,17 @@ pub(crate) async fn qualify(
         print::stdout(&format!("\n== case {} of {count}: {name}\n", place + 1))?;
         let mut config = qualify_plan::config(args, suite, cell)?;
         config.policy.known = Arc::<Known>::clone(&known);
-        let session = Session {
+        let case = &mut qualification.cases[place];
+        let below = Dir::at(&dir.path().join(&case.folder))
+            .map_err(|error| Trouble::infrastructure("report", error))?;
+        let runner = Runner {
             jobs: args.jobs,
             fail_fast: false,
             bodies: bodies.clone(),
             interrupt: &interrupt,
+            dir: &below,
         };
-        let case = &mut qualification.cases[place];
-        run(&session, config, chosen, case, &dir).await?;
+        run(&runner, config, chosen, case).await?;
         qualification.took_ms = millis(begin);
         qualification.interrupted = interrupt.is_raised();
         // What has ended is kept, whatever becomes of the rest.
@@ -71,41 +76,29 @@ pub(crate) async fn qualify(
         "\n{}report in {dir}\n",
         text::render(&qualification)
     ))?;
-    Ok(Exit::from(qualification.came()))
+    Ok(Exit::from(qualification.outcome()))
 }
 
 /// Runs one case in its folder, and takes down what came of it.
 async fn run(
-    session: &Session<'_>,
+    runner: &Runner<'_>,
     config: RunConfig,
     chosen: &[Selected],
-    case: &mut Case,
-    dir: &Dir,
+    case: &mut CaseReport,
 ) -> Result<(), Trouble> {
     let begin = Instant::now();
-    let below = Dir::at(&dir.path().join(&case.folder))
-        .map_err(|error| Trouble::infrastructure("report", error))?;
-    let (events, receiver) = Events::channel();
-    let mut terminal = Terminal::stdout();
-    let driver = drive(
-        receiver,
-        move |event| terminal.tell(event),
-        Some(below.clone()),
-    )
-    .map_err(|error| Trouble::infrastructure("reporters", error))?;
-    let (summary, records, _) = session.run(config, chosen, &below, &events).await;
-    events.send(Event::RunFinished(Box::new(summary.clone())));
-    drop(events);
-    let (told, kept) = tokio::task::spawn_blocking(|| driver.finish())
-        .await
-        .map_err(|error| Trouble::infrastructure("reporters", error))?;
+    let (ran, told, kept) = reported(Terminal::stdout(), runner.dir, async |events| {
+        let ran = runner.run_each(config, chosen, events).await;
+        (ran.summary.clone(), ran)
+    })
+    .await?;
     kept.map_err(|error| Trouble::infrastructure("report", error))?;
     case.environment = told.environment;
-    case.records = records;
+    case.records = ran.finished.records;
     case.took_ms = millis(begin);
-    case.missing = match summary.error {
+    case.missing = match ran.summary.error {
         Some(error) => Some(Missing::Infrastructure(error)),
-        None if summary.interrupted => Some(Missing::Interrupted),
+        None if ran.summary.interrupted => Some(Missing::Interrupted),
         None => None,
     };
     Ok(())
@@ -120,10 +113,7 @@ fn not_whole(qualification: &Qualification, interrupt: &Interrupt) -> bool {
             .any(|case| matches!(case.missing, Some(Missing::Interrupted | Missing::NotRun)))
 }
 
-fn list(
-    args: &QualifyArgs,
-    all: &[(qualify::matrix::Cell, Vec<Selected>)],
-) -> Result<Exit, Trouble> {
+fn list(args: &QualifyArgs, all: &[(Case, Vec<Selected>)]) -> Result<Exit, Trouble> {
     let planned: Vec<qualify::Planned> = all
         .iter()
         .map(|(cell, chosen)| qualify::Planned {

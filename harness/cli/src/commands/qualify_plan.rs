@@ -1,10 +1,13 @@
 //! From a matrix and a command line to the cases that are to run.
 
 use camino::Utf8PathBuf;
-use spawnlab::campaign::qualify::{
-    Plan, Planned,
-    cover::{self, Cover},
-    matrix::{Cell, Matrix},
+use spawnlab::campaign::{
+    case::Case,
+    qualify::{
+        Plan, Planned,
+        cover::{self, Cover},
+        matrix::Matrix,
+    },
 };
 
 use crate::{
@@ -41,7 +44,7 @@ pub(crate) struct Cases {
     /// The plan, for the report.
     pub(crate) plan: Plan,
     /// Each case with its scenarios, in the order of the plan.
-    pub(crate) all: Vec<(Cell, Vec<Selected>)>,
+    pub(crate) all: Vec<(Case, Vec<Selected>)>,
 }
 
 /// What `args` mean.
@@ -68,7 +71,7 @@ pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, Trouble>
     let matrix = Matrix::read(&text, &dimensions(suite)).map_err(wrong)?;
     check(&matrix, suite).map_err(wrong)?;
     let cover = if args.full { Cover::Full } else { Cover::Pairs };
-    let mut cells = cover::cells(&matrix, cover);
+    let mut cells = cover::cases(&matrix, cover);
     if cells.is_empty() {
         return Err(wrong("it leaves every case out".into()));
     }
@@ -154,7 +157,7 @@ fn cells_of(matrix: &Matrix, cases: &[String]) -> Result<Vec<Vec<(String, String
     cases.iter().map(read).collect()
 }
 
-fn holds(cell: &Cell, pairs: &[(String, String)]) -> bool {
+fn holds(cell: &Case, pairs: &[(String, String)]) -> bool {
     pairs.iter().all(|pair| cell.0.contains(pair))
 }
 
@@ -162,7 +165,7 @@ fn holds(cell: &Cell, pairs: &[(String, String)]) -> bool {
 ///
 /// # Errors
 /// A tool that can't be executed, or known bugs that are wrong or have expired.
-pub(crate) fn config(args: &QualifyArgs, suite: &Suite, cell: &Cell) -> Result<RunConfig, Trouble> {
+pub(crate) fn config(args: &QualifyArgs, suite: &Suite, cell: &Case) -> Result<RunConfig, Trouble> {
     let tool = cell.value("tool").filter(|tool| *tool != OURS);
     let none = || Promises(vec![]);
     let lab = LabArgs {
@@ -188,7 +191,7 @@ pub(crate) fn config(args: &QualifyArgs, suite: &Suite, cell: &Cell) -> Result<R
 }
 
 /// The nixpkgs of `cell`, and what modules the environment has its hosts get.
-fn nixos_of(cell: &Cell) -> NixosArgs {
+fn nixos_of(cell: &Case) -> NixosArgs {
     let nixpkgs = cell.value("nixpkgs").filter(|nixpkgs| *nixpkgs != NONE);
     let args = NixosArgs {
         nixpkgs: nixpkgs.map(str::to_owned),
@@ -201,7 +204,7 @@ fn nixos_of(cell: &Cell) -> NixosArgs {
 ///
 /// # Errors
 /// A tool that can't be executed, an image that takes no nixpkgs, or the lack of one.
-pub(crate) fn check_given(cases: &[(Cell, Vec<Selected>)]) -> Result<(), Trouble> {
+pub(crate) fn check_given(cases: &[(Case, Vec<Selected>)]) -> Result<(), Trouble> {
     for (cell, _) in cases {
         nixos::check(&nixos_of(cell).options(cell.value("image"))).map_err(|trouble| {
             trouble.hint("leave such cases out with [[exclude]] in the matrix")
@@ -213,7 +216,7 @@ pub(crate) fn check_given(cases: &[(Cell, Vec<Selected>)]) -> Result<(), Trouble
     Ok(())
 }
 
-fn again(args: &QualifyArgs, cell: &Cell) -> Again {
+fn again(args: &QualifyArgs, cell: &Case) -> Again {
     let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
     let mut words = vec![program, "qualify".to_owned()];
     words.extend(args.matrix.as_ref().map(ToString::to_string));

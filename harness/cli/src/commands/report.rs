@@ -4,15 +4,20 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    campaign::qualify::{self, Qualification, merge, text},
+    campaign::{qualify, verify},
     report::dir::remake_html,
 };
 
 use crate::{
     args::report::{MergeArgs, ReportCommand},
-    commands::qualify_files,
+    commands::{qualify_files, verify_files},
+    lab::report_dir,
     output::{error::Trouble, exit::Exit, print},
 };
+
+const QUALIFY: &str = "qualify.json";
+const VERIFY: &str = "verify.json";
+const EVIDENCE: &str = "evidence";
 
 /// Does what `command` asks for.
 pub(crate) fn report(command: &ReportCommand) -> Result<Exit, Trouble> {
@@ -32,36 +37,79 @@ fn html(dir: &Utf8Path) -> Result<Exit, Trouble> {
 }
 
 fn merge(args: &MergeArgs) -> Result<Exit, Trouble> {
-    let mut reports = vec![];
-    for dir in &args.dirs {
-        reports.push((dir.to_string(), read(dir)?));
-    }
-    let merged = merge::merge(&reports).map_err(|why| Trouble::usage("report merge", why))?;
     if let Some(target) = &args.report {
         apart(target, &args.dirs)?;
     }
+    let compared = args.dirs.iter().any(|dir| dir.join(VERIFY).is_file());
+    if compared {
+        merge_comparisons(args)
+    } else {
+        merge_qualifications(args)
+    }
+}
+
+fn merge_qualifications(args: &MergeArgs) -> Result<Exit, Trouble> {
+    let reports = read(&args.dirs, QUALIFY, qualify::read)?;
+    let merged = qualify::merge::merge(&reports).map_err(wrong)?;
     let dir = qualify_files::open(args.report.as_deref(), &merged)?;
     for case in &merged.cases {
-        let target = dir.path().join(&case.folder);
         let mut sources = args.dirs.iter().map(|dir| dir.join(&case.folder));
         // A report may have been carried here without its evidence.
         if let Some(source) = sources.find(|source| source.is_dir()) {
-            carry(&source, &target).map_err(|error| Trouble::infrastructure("evidence", error))?;
+            carry(&source, &dir.path().join(&case.folder)).map_err(evidence)?;
         }
     }
     qualify_files::write(&merged, &dir)?;
-    print::stdout(&format!("{}report in {dir}\n", text::render(&merged)))?;
-    Ok(Exit::from(merged.came()))
+    let text = qualify::text::render(&merged);
+    print::stdout(&format!("{text}report in {dir}\n"))?;
+    Ok(Exit::from(merged.outcome()))
 }
 
-fn read(dir: &Utf8Path) -> Result<Qualification, Trouble> {
-    let file = dir.join("qualify.json");
-    let wrong = |why: String| {
-        Trouble::usage(format!("report {dir}"), why)
-            .hint("`report merge` takes folders that `spawnlab qualify --report DIR` wrote")
+fn merge_comparisons(args: &MergeArgs) -> Result<Exit, Trouble> {
+    let reports = read(&args.dirs, VERIFY, verify::read)?;
+    let merged = verify::merge::merge(&reports).map_err(wrong)?;
+    let dir = report_dir::open(args.report.as_deref())?;
+    // No two shards hold the same scenario, so that none's evidence is in the way of another's.
+    for source in args.dirs.iter().map(|dir| dir.join(EVIDENCE)) {
+        if source.is_dir() {
+            carry(&source, &dir.path().join(EVIDENCE)).map_err(evidence)?;
+        }
+    }
+    verify_files::write(&merged, &dir)?;
+    let text = verify::text::render(&merged);
+    print::stdout(&format!("{text}report in {dir}\n"))?;
+    Ok(Exit::from(&merged.overall))
+}
+
+fn wrong(why: String) -> Trouble {
+    Trouble::usage("report merge", why)
+}
+
+fn evidence(error: io::Error) -> Trouble {
+    Trouble::infrastructure("evidence", error)
+}
+
+/// What the file `name` of each of `dirs` holds, with the folder as the name that the user knows it by.
+fn read<T>(
+    dirs: &[Utf8PathBuf],
+    name: &str,
+    read: fn(&str) -> Result<T, String>,
+) -> Result<Vec<(String, T)>, Trouble> {
+    let one = |dir: &Utf8PathBuf| -> Result<(String, T), String> {
+        let file = dir.join(name);
+        let text = fs_err::read_to_string(&file).map_err(|error| error.to_string())?;
+        let report = read(&text).map_err(|why| format!("{file}: {why}"))?;
+        Ok((dir.to_string(), report))
     };
-    let text = fs_err::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
-    qualify::read(&text).map_err(|why| wrong(format!("{file}: {why}")))
+    let hint = match name {
+        VERIFY => {
+            "`report merge` takes folders that `spawnlab verify --shard K/N --report DIR` wrote"
+        }
+        _ => "`report merge` takes folders that `spawnlab qualify --report DIR` wrote",
+    };
+    dirs.iter()
+        .map(|dir| one(dir).map_err(|why| Trouble::usage(format!("report {dir}"), why).hint(hint)))
+        .collect()
 }
 
 /// The target is cleared first: it must not be, hold, or lie in, what is to be read.

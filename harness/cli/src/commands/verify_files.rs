@@ -2,33 +2,55 @@
 
 use std::io;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    campaign::verify::{Comparison, junit, markdown},
+    campaign::verify::{self, Comparison, junit, markdown},
     report::dir::Dir,
 };
 
 use crate::{args::verify::VerifyArgs, output::error::Trouble};
 
-/// Writes `comparison` into the report's folder and wherever `args` want it besides.
+/// The files of a comparison: their names in a report, and what they hold.
+fn files(comparison: &Comparison) -> Result<[(&'static str, String); 3], Trouble> {
+    let trouble = |error: io::Error| Trouble::infrastructure("report", error);
+    let json = verify::render(comparison).map_err(|error| trouble(error.into()))?;
+    let junit = junit::render(comparison).map_err(|error| trouble(io::Error::other(error)))?;
+    Ok([
+        ("verify.json", json),
+        ("verify.md", markdown::render(comparison)),
+        ("junit.xml", junit),
+    ])
+}
+
+/// The files that `args` name besides, in the order of [`files`], each with its option.
+fn besides(args: &VerifyArgs) -> [(&'static str, &Option<Utf8PathBuf>); 3] {
+    [
+        ("--json", &args.json),
+        ("--markdown", &args.markdown),
+        ("--junit", &args.junit),
+    ]
+}
+
+/// Writes `comparison` into the report's folder.
 ///
 /// # Errors
 /// The first file that can't be written.
-pub(crate) fn write(comparison: &Comparison, args: &VerifyArgs, dir: &Dir) -> Result<(), Trouble> {
-    let trouble = |error: io::Error| Trouble::infrastructure("report", error);
-    let json = serde_json::to_string_pretty(comparison)
-        .map_err(|error| trouble(io::Error::from(error)))?
-        + "\n";
-    let junit = junit::render(comparison).map_err(|error| trouble(io::Error::other(error)))?;
-    let files = [
-        ("verify.json", json, &args.json),
-        ("verify.md", markdown::render(comparison), &args.markdown),
-        ("junit.xml", junit, &args.junit),
-    ];
-    for (name, text, besides) in files {
-        dir.write(name, &text).map_err(trouble)?;
-        if let Some(path) = besides {
-            fs_err::write(path, &text).map_err(trouble)?;
+pub(crate) fn write(comparison: &Comparison, dir: &Dir) -> Result<(), Trouble> {
+    for (name, text) in files(comparison)? {
+        dir.write(name, &text)
+            .map_err(|error| Trouble::infrastructure("report", error))?;
+    }
+    Ok(())
+}
+
+/// Writes `comparison` wherever `args` want it besides.
+///
+/// # Errors
+/// The first file that can't be written.
+pub(crate) fn write_besides(comparison: &Comparison, args: &VerifyArgs) -> Result<(), Trouble> {
+    for ((_, text), (_, path)) in files(comparison)?.iter().zip(besides(args)) {
+        if let Some(path) = path {
+            fs_err::write(path, text).map_err(|error| Trouble::infrastructure("report", error))?;
         }
     }
     Ok(())
@@ -39,12 +61,7 @@ pub(crate) fn write(comparison: &Comparison, args: &VerifyArgs, dir: &Dir) -> Re
 /// # Errors
 /// A folder that is not there.
 pub(crate) fn check(args: &VerifyArgs) -> Result<(), Trouble> {
-    let named = [
-        ("--json", &args.json),
-        ("--markdown", &args.markdown),
-        ("--junit", &args.junit),
-    ];
-    for (option, path) in named {
+    for (option, path) in besides(args) {
         let Some(path) = path else { continue };
         let folder = path.parent().filter(|folder| !folder.as_str().is_empty());
         if path.is_dir() || !folder.unwrap_or(Utf8Path::new(".")).is_dir() {

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use spawnlab::{
     campaign::{
-        qualify::Came,
-        verify::{Overall, Word},
+        qualify::CaseOutcome,
+        verify::{Conclusion, Overall},
     },
     verdict::event::Summary,
 };
@@ -51,24 +51,24 @@ impl From<&Summary> for Exit {
 impl From<&Overall> for Exit {
     /// Only a change that does what it claims is as expected.
     fn from(overall: &Overall) -> Self {
-        match overall.word {
+        match overall.conclusion {
             _ if overall.error.is_some() => Self::Infrastructure,
-            Word::DoesWhatItClaims => Self::AsExpected,
-            Word::NoEffect | Word::Breaks | Word::Flaky => Self::Failed,
-            Word::Undecided => Self::Infrastructure,
-            Word::NothingCompared => Self::NothingSelected,
-            Word::Interrupted => Self::Interrupted,
+            Conclusion::DoesWhatItClaims => Self::AsExpected,
+            Conclusion::NoEffect | Conclusion::Breaks | Conclusion::Flaky => Self::Failed,
+            Conclusion::Undecided => Self::Infrastructure,
+            Conclusion::NothingCompared => Self::NothingSelected,
+            Conclusion::Interrupted => Self::Interrupted,
         }
     }
 }
 
-impl From<Came> for Exit {
-    fn from(came: Came) -> Self {
-        match came {
-            Came::AsExpected => Self::AsExpected,
-            Came::Failed => Self::Failed,
-            Came::Incomplete => Self::Infrastructure,
-            Came::Interrupted => Self::Interrupted,
+impl From<CaseOutcome> for Exit {
+    fn from(outcome: CaseOutcome) -> Self {
+        match outcome {
+            CaseOutcome::AsExpected => Self::AsExpected,
+            CaseOutcome::Failed => Self::Failed,
+            CaseOutcome::Incomplete => Self::Infrastructure,
+            CaseOutcome::Interrupted => Self::Interrupted,
         }
     }
 }

@@ -20,7 +20,6 @@ pub mod markdown;
 pub mod matrix;
 pub mod merge;
 mod page;
-pub mod shard;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -31,6 +30,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    campaign::case::Case,
     util::layout,
     verdict::{
         Verdict,
@@ -38,7 +38,7 @@ use crate::{
     },
 };
 use cover::Cover;
-use matrix::{Cell, Exclude};
+use matrix::Exclude;
 
 /// The layout of [`Qualification`] as it is written to `qualify.json`.
 pub const VERSION: u32 = 1;
@@ -61,7 +61,7 @@ pub struct Plan {
 /// A case that is to be run by somebody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planned {
-    /// Its name: [`Cell::name`].
+    /// Its name: [`Case::name`].
     pub name: String,
     /// The scenarios that are to run in it.
     pub scenarios: Vec<String>,
@@ -80,7 +80,7 @@ pub struct Qualification {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<String>,
     /// The cases of this shard, in the order of the plan.
-    pub cases: Vec<Case>,
+    pub cases: Vec<CaseReport>,
     /// Whether the user cut it short.
     pub interrupted: bool,
     /// All in all, in milliseconds; of merged shards the sum.
@@ -89,8 +89,8 @@ pub struct Qualification {
 
 /// One case and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Case {
-    /// Its name: [`Cell::name`].
+pub struct CaseReport {
+    /// Its name: [`Case::name`].
     pub name: String,
     /// The values of the dimensions.
     pub values: BTreeMap<String, String>,
@@ -98,7 +98,7 @@ pub struct Case {
     pub folder: Utf8PathBuf,
     /// What it ran on; absent until it is known.
     pub environment: Option<Environment>,
-    /// The scenarios, in the order of the plan. Evidence is relative to [`Case::folder`].
+    /// The scenarios, in the order of the plan. Evidence is relative to [`CaseReport::folder`].
     pub records: Vec<Record>,
     /// Why it is not whole: what kept it from running, or from running to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +136,7 @@ impl Missing {
 
 /// What a case, or all of them, come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Came {
+pub enum CaseOutcome {
     /// Nothing in it was other than expected.
     AsExpected,
     /// A scenario failed, was flaky, timed out, or passed although it should not.
@@ -147,10 +147,10 @@ pub enum Came {
     Interrupted,
 }
 
-impl Case {
+impl CaseReport {
     /// The case of `cell`, of which nothing is known yet.
     #[must_use]
-    pub fn new(cell: &Cell) -> Self {
+    pub fn new(cell: &Case) -> Self {
         Self {
             name: cell.name(),
             values: cell.0.iter().cloned().collect(),
@@ -174,22 +174,22 @@ impl Case {
 
     /// What it comes to. A scenario that failed is a finding, whatever the lab failed at besides.
     #[must_use]
-    pub fn came(&self) -> Came {
+    pub fn outcome(&self) -> CaseOutcome {
         let failed = |record: &Record| is_finding(&record.verdict);
         if self.records.iter().any(failed) {
-            return Came::Failed;
+            return CaseOutcome::Failed;
         }
         match &self.missing {
-            Some(Missing::Interrupted) => Came::Interrupted,
-            Some(_) => Came::Incomplete,
+            Some(Missing::Interrupted) => CaseOutcome::Interrupted,
+            Some(_) => CaseOutcome::Incomplete,
             None if self
                 .records
                 .iter()
                 .all(|record| record.verdict.is_expected()) =>
             {
-                Came::AsExpected
+                CaseOutcome::AsExpected
             }
-            None => Came::Incomplete,
+            None => CaseOutcome::Incomplete,
         }
     }
 }
@@ -200,14 +200,14 @@ impl Qualification {
     pub fn begun<'a>(
         plan: Plan,
         shard: Option<String>,
-        cells: impl Iterator<Item = &'a Cell>,
+        cells: impl Iterator<Item = &'a Case>,
     ) -> Self {
         Self {
             version: VERSION,
             started: jiff::Timestamp::now().to_string(),
             plan,
             shard,
-            cases: cells.map(Case::new).collect(),
+            cases: cells.map(CaseReport::new).collect(),
             interrupted: false,
             took_ms: 0,
         }
@@ -216,16 +216,16 @@ impl Qualification {
     /// What all cases come to together. One that was cut short says nothing of what it left out,
     /// whatever came before.
     #[must_use]
-    pub fn came(&self) -> Came {
-        let any = |wanted: Came| self.cases.iter().any(|case| case.came() == wanted);
+    pub fn outcome(&self) -> CaseOutcome {
+        let any = |wanted: CaseOutcome| self.cases.iter().any(|case| case.outcome() == wanted);
         if self.interrupted {
-            Came::Interrupted
-        } else if any(Came::Failed) {
-            Came::Failed
-        } else if any(Came::Incomplete) || any(Came::Interrupted) {
-            Came::Incomplete
+            CaseOutcome::Interrupted
+        } else if any(CaseOutcome::Failed) {
+            CaseOutcome::Failed
+        } else if any(CaseOutcome::Incomplete) || any(CaseOutcome::Interrupted) {
+            CaseOutcome::Incomplete
         } else {
-            Came::AsExpected
+            CaseOutcome::AsExpected
         }
     }
 }

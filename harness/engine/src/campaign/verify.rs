@@ -1,26 +1,32 @@
 //! Base against change: what a change does, judged from the same scenarios on clones of both sides.
 //!
-//! Everything here is computed from records and from what the trials left in their evidence folders;
-//! no VM is touched.
+//! Everything here is computed from records, and from what the runs left in their evidence folders; no VM
+//! is touched.
 
-mod judge;
+mod compare;
 pub mod junit;
 pub mod markdown;
-mod seen;
+pub mod merge;
+mod observed;
 #[cfg(test)]
 mod tests;
 pub mod text;
 
 use std::collections::BTreeMap;
 
+use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
-pub use judge::{compare, overall};
-pub use seen::{Looked, look};
+pub use compare::{compare, overall};
+pub use observed::Observed;
 
-use crate::verdict::{
-    event::{Environment, Record},
-    hop::Hop,
+use crate::{
+    util::layout,
+    verdict::{
+        Verdict,
+        event::{Environment, Record},
+        hop::Hop,
+    },
 };
 
 /// The layout of [`Comparison`] as it is written to `verify.json`.
@@ -32,16 +38,23 @@ pub struct Comparison {
     /// The layout: [`VERSION`].
     pub version: u32,
     /// The side that the change is measured against.
-    pub base: Side,
+    pub base: SideReport,
     /// The side with the change.
-    pub change: Side,
+    pub change: SideReport,
     /// How often each scenario ran on each side.
     pub repeat: u32,
     /// What the runs of one side share and what they do not, a sentence each: what is shared was seen
     /// once, however often scenarios ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared: Vec<String>,
-    /// The scenarios, in the order in which they were selected.
+    /// Which shard this is, such as `2/5`; absent for the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
+    /// The names of the scenarios of all shards together, in the order in which they were selected; none
+    /// in a comparison without shards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planned: Vec<String>,
+    /// The scenarios of this shard, in the order in which they were selected.
     pub scenarios: Vec<Compared>,
     /// What it comes to.
     pub overall: Overall,
@@ -49,7 +62,7 @@ pub struct Comparison {
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Side {
+pub struct SideReport {
     /// Its variables as they were given, such as `firewall=nixos`.
     pub variables: Vec<String>,
     /// What it ran on; absent if it came to nothing.
@@ -135,14 +148,32 @@ pub struct Runs {
     /// Every run.
     pub records: Vec<Record>,
     /// What was seen on the host of one run: the first that did not pass, else the first.
-    pub looked: Looked,
+    #[serde(rename = "looked")]
+    pub observed: Observed,
+}
+
+impl Runs {
+    /// Of `records`, with what was seen in the evidence below `report_dir`.
+    #[must_use]
+    pub fn of(records: Vec<Record>, report_dir: &Utf8Path) -> Self {
+        let passed = records
+            .iter()
+            .filter(|record| record.verdict == Verdict::Passed)
+            .count();
+        Self {
+            passed: u32::try_from(passed).unwrap_or(u32::MAX),
+            observed: Observed::of(report_dir, &records),
+            records,
+        }
+    }
 }
 
 /// What a comparison comes to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overall {
     /// The one word.
-    pub word: Word,
+    #[serde(rename = "word")]
+    pub conclusion: Conclusion,
     /// The one line.
     pub sentence: String,
     /// How many scenarios of each effect, by [`Effect::word`].
@@ -155,7 +186,7 @@ pub struct Overall {
 /// What a comparison comes to, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Word {
+pub enum Conclusion {
     /// Something is fixed, and nothing is broken or flaky.
     DoesWhatItClaims,
     /// Nothing is fixed, and nothing is broken or flaky.
@@ -170,4 +201,20 @@ pub enum Word {
     NothingCompared,
     /// The user cut it short.
     Interrupted,
+}
+
+/// `comparison` as the text of `verify.json`.
+///
+/// # Errors
+/// None that its types can cause.
+pub fn render(comparison: &Comparison) -> serde_json::Result<String> {
+    layout::render(comparison)
+}
+
+/// The comparison that `text` describes.
+///
+/// # Errors
+/// A text for the user, if it is no such file or one of another version.
+pub fn read(text: &str) -> Result<Comparison, String> {
+    layout::read(text, VERSION, "comparison")
 }

@@ -79,7 +79,8 @@ impl Run {
             Event::EnvironmentKnown(environment) => self.environment = Some(environment.clone()),
             Event::ScenarioFinished(record) => self.records.push((**record).clone()),
             Event::RunFinished(summary) => self.summary = Some((**summary).clone()),
-            Event::StepStarted { .. }
+            Event::CaseStarted { .. }
+            | Event::StepStarted { .. }
             | Event::StepPhase { .. }
             | Event::StepProgress { .. }
             | Event::ScenarioStarted { .. }

@@ -1,6 +1,7 @@
 //! Tells a run while it happens: a live view on a terminal, plain lines elsewhere, groups and
 //! annotations under GitHub Actions.
 
+mod comparison;
 mod github;
 mod screen;
 mod teller;
@@ -82,8 +83,21 @@ impl Terminal {
         if !io::stdout().is_terminal() || is("TERM", "dumb") {
             return Self::plain(out);
         }
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self::new(out, How::Live(Screen::stdout()), !no_colour)
+        Self::new(out, How::Live(Screen::of(io::stdout)), colours())
+    }
+
+    /// What is told of a comparison, on standard error, since the comparison itself goes to standard
+    /// output: a live view on a terminal, plain lines elsewhere. That a scenario fails is no news here.
+    #[must_use]
+    pub fn comparison() -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let how = match io::stderr().is_terminal() && !dumb {
+            true => How::Live(Screen::of(io::stderr)),
+            false => How::Plain,
+        };
+        let terminal = Self::new(Box::new(io::stderr()), how, colours());
+        terminal.lock(|teller| teller.compares = true);
+        terminal
     }
 
     /// The same, telling more or less.
@@ -114,6 +128,11 @@ impl Terminal {
     fn lock<T>(&self, work: impl FnOnce(&mut Teller) -> T) -> T {
         work(&mut self.teller.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Whether the environment has nothing against colours.
+fn colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 const RED: &str = "1;31";

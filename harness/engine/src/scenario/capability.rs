@@ -78,7 +78,7 @@ pub fn unfit(manifest: &Manifest, scenario: &Scenario) -> Option<String> {
         Feature::ResolveHook if is_before(systemd, &RESOLVE_HOOK) => Some(format!(
             "its systemd-resolved, {systemd}, does not ask for names of containers: that takes systemd 259"
         )),
-        Feature::NixosModules | Feature::ResolveHook => None,
+        Feature::NixosModules | Feature::ResolveHook | Feature::Firewalld => None,
     })
 }
 

@@ -108,6 +108,8 @@ pub enum Feature {
     NixosModules,
     /// systemd-resolved asks systemd-machined for the names of containers.
     ResolveHook,
+    /// firewalld makes the host's rules. No image says so of itself: the scenario looks.
+    Firewalld,
 }
 
 /// A named change to the host that must make its scenario fail, at a named assertion.

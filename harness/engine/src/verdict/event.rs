@@ -19,6 +19,11 @@ pub enum Event {
         /// Where evidence goes.
         report_dir: Utf8PathBuf,
     },
+    /// The layers of one of several cases are prepared next.
+    CaseStarted {
+        /// What reports call the case, such as `base`.
+        case: String,
+    },
     /// A step before the scenarios (image, boot, provision, deploy) begins.
     StepStarted {
         /// The step's name, such as `layer booted`.

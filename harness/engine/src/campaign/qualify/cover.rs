@@ -1,10 +1,11 @@
-//! Which cells of a matrix are run: all of them, or so many that any two values meet.
+//! Which cases of a matrix are run: all of them, or so many that any two values meet.
 
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::matrix::{Cell, Matrix};
+use super::matrix::Matrix;
+use crate::campaign::case::Case;
 
 /// How much of a matrix is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,17 +20,17 @@ pub enum Cover {
 /// Two values of two dimensions, by their places.
 type Pair = ((usize, usize), (usize, usize));
 
-/// The cells of `matrix`, in the order of the full product.
+/// The cases of `matrix`, in the order of the full product.
 ///
-/// For [`Cover::Pairs`] the cell that adds most pairs is taken, again and again, and of equals the
-/// first: the same matrix always gives the same cells, and the one of all default values is among them.
+/// For [`Cover::Pairs`] the case that adds most pairs is taken, again and again, and of equals the
+/// first: the same matrix always gives the same cases, and the one of all default values is among them.
 #[must_use]
-pub fn cells(matrix: &Matrix, cover: Cover) -> Vec<Cell> {
+pub fn cases(matrix: &Matrix, cover: Cover) -> Vec<Case> {
     let product = matrix.product();
     if cover == Cover::Full {
         return product;
     }
-    let pairs: Vec<Vec<Pair>> = product.iter().map(|cell| pairs(matrix, cell)).collect();
+    let pairs: Vec<Vec<Pair>> = product.iter().map(|case| pairs(matrix, case)).collect();
     let mut open: HashSet<Pair> = pairs.iter().flatten().copied().collect();
     let mut taken = vec![false; product.len()];
     // A matrix of one dimension has no pairs: there, each value is a case.
@@ -52,15 +53,15 @@ pub fn cells(matrix: &Matrix, cover: Cover) -> Vec<Cell> {
     }
     let taken = product.into_iter().zip(taken);
     taken
-        .filter_map(|(cell, taken)| taken.then_some(cell))
+        .filter_map(|(case, taken)| taken.then_some(case))
         .collect()
 }
 
-fn pairs(matrix: &Matrix, cell: &Cell) -> Vec<Pair> {
+fn pairs(matrix: &Matrix, case: &Case) -> Vec<Pair> {
     let places: Vec<(usize, usize)> = matrix
         .dimensions
         .iter()
-        .zip(&cell.0)
+        .zip(&case.0)
         .enumerate()
         .filter_map(|(place, (dimension, (_, value)))| {
             let value = dimension.values.iter().position(|one| one == value)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Case, Qualification};
+use super::{CaseReport, Qualification};
 use crate::report::junit;
 use crate::util::text::printable;
 
@@ -22,7 +22,7 @@ pub fn render(qualification: &Qualification) -> Result<String, quick_junit::Seri
     report.to_string()
 }
 
-fn suite(case: &Case) -> TestSuite {
+fn suite(case: &CaseReport) -> TestSuite {
     let mut suite = TestSuite::new(case.name.as_str());
     suite.set_time(Duration::from_millis(case.took_ms));
     if let Some(environment) = &case.environment {

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::util::pattern;
+use crate::{campaign::case::Case, util::pattern};
 
 /// A matrix that was found sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,11 +67,7 @@ struct Suite {
     scenarios: Vec<String>,
 }
 
-/// One case of a matrix: a value for each dimension, in the order of the dimensions.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cell(pub Vec<(String, String)>);
-
-/// The most cells that a full product may have: beyond it, a matrix is a slip.
+/// The most cases that a full product may have: beyond it, a matrix is a slip.
 const MOST: usize = 20_000;
 
 impl Matrix {
@@ -112,10 +108,10 @@ impl Matrix {
         for (what, when) in excludes.chain(suites) {
             matrix.check(when).map_err(|why| format!("{what}: {why}"))?;
         }
-        let product = matrix.dimensions.iter().try_fold(1_usize, |cells, one| {
-            cells
+        let product = matrix.dimensions.iter().try_fold(1_usize, |cases, one| {
+            cases
                 .checked_mul(one.values.len())
-                .filter(|cells| *cells <= MOST)
+                .filter(|cases| *cases <= MOST)
         });
         match product {
             None => Err(format!("it has more than {MOST} cases; leave values out")),
@@ -123,37 +119,37 @@ impl Matrix {
         }
     }
 
-    /// Every cell that is not left out, in the order of the values.
+    /// Every case that is not left out, in the order of the values.
     #[must_use]
-    pub fn product(&self) -> Vec<Cell> {
-        let mut cells = vec![Cell(vec![])];
+    pub fn product(&self) -> Vec<Case> {
+        let mut cases = vec![Case(vec![])];
         for dimension in &self.dimensions {
-            let longer = |cell: &Cell| {
-                let cell = cell.0.clone();
+            let longer = |case: &Case| {
+                let case = case.0.clone();
                 dimension.values.iter().map(move |value| {
-                    let mut cell = cell.clone();
-                    cell.push((dimension.name.clone(), value.clone()));
-                    Cell(cell)
+                    let mut case = case.clone();
+                    case.push((dimension.name.clone(), value.clone()));
+                    Case(case)
                 })
             };
-            cells = cells.iter().flat_map(longer).collect();
+            cases = cases.iter().flat_map(longer).collect();
         }
-        cells.retain(|cell| self.excluded(cell).is_none());
-        cells
+        cases.retain(|case| self.excluded(case).is_none());
+        cases
     }
 
-    /// What leaves `cell` out, if anything does.
+    /// What leaves `case` out, if anything does.
     #[must_use]
-    pub fn excluded(&self, cell: &Cell) -> Option<&Exclude> {
+    pub fn excluded(&self, case: &Case) -> Option<&Exclude> {
         self.excludes
             .iter()
-            .find(|exclude| cell.holds(&exclude.when))
+            .find(|exclude| holds(case, &exclude.when))
     }
 
-    /// The filters of what runs in `cell`: none for everything.
+    /// The filters of what runs in `case`: none for everything.
     #[must_use]
-    pub fn filters(&self, cell: &Cell) -> &[String] {
-        let suite = self.suites.iter().find(|suite| cell.holds(&suite.when));
+    pub fn filters(&self, case: &Case) -> &[String] {
+        let suite = self.suites.iter().find(|suite| holds(case, &suite.when));
         suite.map_or(&[], |suite| &suite.scenarios)
     }
 
@@ -232,26 +228,11 @@ impl OneOf {
     }
 }
 
-impl Cell {
-    /// `image=trixie,guest=sid`: what shards go by, and `--case` takes.
-    #[must_use]
-    pub fn name(&self) -> String {
-        let pairs = self.0.iter().map(|(name, value)| format!("{name}={value}"));
-        pairs.collect::<Vec<_>>().join(",")
-    }
-
-    /// The value of a dimension.
-    #[must_use]
-    pub fn value(&self, dimension: &str) -> Option<&str> {
-        let pair = self.0.iter().find(|(name, _)| name == dimension);
-        pair.map(|(_, value)| value.as_str())
-    }
-
-    fn holds(&self, when: &BTreeMap<String, OneOf>) -> bool {
-        when.iter().all(|(name, values)| {
-            let value = self.value(name).unwrap_or_default();
-            let means = |pattern: &String| pattern::matches(pattern, value);
-            values.all().iter().any(means)
-        })
-    }
+/// Whether all of `when` hold for `case`.
+fn holds(case: &Case, when: &BTreeMap<String, OneOf>) -> bool {
+    when.iter().all(|(name, values)| {
+        let value = case.value(name).unwrap_or_default();
+        let means = |pattern: &String| pattern::matches(pattern, value);
+        values.all().iter().any(means)
+    })
 }

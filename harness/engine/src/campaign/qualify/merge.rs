@@ -1,6 +1,7 @@
 //! Shards of one qualification, put together again.
 
-use super::{Case, Missing, Qualification, VERSION, matrix::Cell};
+use super::{CaseReport, Missing, Qualification, VERSION};
+use crate::campaign::case::Case;
 
 /// One qualification of the shards in `reports`, each with the name that the user knows it by.
 ///
@@ -25,7 +26,7 @@ pub fn merge(reports: &[(String, Qualification)]) -> Result<Qualification, Strin
     }
     let mut cases = vec![];
     for planned in &one.plan.cases {
-        let mut found: Option<(&String, &Case)> = None;
+        let mut found: Option<(&String, &CaseReport)> = None;
         for (name, report) in reports {
             let mut of_it = report.cases.iter().filter(|case| case.name == planned.name);
             if let Some(case) = of_it.next() {
@@ -40,9 +41,9 @@ pub fn merge(reports: &[(String, Qualification)]) -> Result<Qualification, Strin
         }
         cases.push(match found {
             Some((_, case)) => case.clone(),
-            None => Case {
+            None => CaseReport {
                 missing: Some(Missing::NoReport),
-                ..Case::new(&cell(&planned.name))
+                ..CaseReport::new(&Case::named(&planned.name))
             },
         });
     }
@@ -76,14 +77,4 @@ fn difference(one: &Qualification, other: &Qualification) -> String {
     } else {
         "their matrices or scenarios are not the same".into()
     }
-}
-
-/// The cell that [`Cell::name`] named: no value holds a comma.
-fn cell(name: &str) -> Cell {
-    let pairs = name.split(',').filter_map(|pair| pair.split_once('='));
-    Cell(
-        pairs
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-    )
 }

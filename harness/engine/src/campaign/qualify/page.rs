@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Came, Case, Cover, Qualification};
+use super::{CaseOutcome, CaseReport, Cover, Qualification};
 use crate::{
     report::text::{essence, millis},
     verdict::{Verdict, event::Record},
@@ -34,7 +34,7 @@ pub(super) struct Finding<'a> {
     /// The first of them.
     pub(super) record: &'a Record,
     /// The case of [`Finding::record`].
-    pub(super) case: &'a Case,
+    pub(super) case: &'a CaseReport,
     /// Which cases, in short.
     pub(super) cases: String,
 }
@@ -83,19 +83,19 @@ impl<'a> Page<'a> {
 
 fn sentence(qualification: &Qualification) -> String {
     let cases = &qualification.cases;
-    let count = |came: Came| cases.iter().filter(|case| case.came() == came).count();
+    let count = |came: CaseOutcome| cases.iter().filter(|case| case.outcome() == came).count();
     let all = plural(cases.len(), "case");
-    let (failed, expected) = (count(Came::Failed), count(Came::AsExpected));
+    let (failed, expected) = (count(CaseOutcome::Failed), count(CaseOutcome::AsExpected));
     let rest = cases.len() - failed - expected;
-    let text = match qualification.came() {
-        Came::AsExpected if cases.is_empty() => "no case is in this shard".to_owned(),
-        Came::AsExpected => format!("qualified: {all}, all as expected"),
-        Came::Failed if rest > 0 => {
+    let text = match qualification.outcome() {
+        CaseOutcome::AsExpected if cases.is_empty() => "no case is in this shard".to_owned(),
+        CaseOutcome::AsExpected => format!("qualified: {all}, all as expected"),
+        CaseOutcome::Failed if rest > 0 => {
             format!("not qualified: of {all} {failed} failed, {rest} incomplete")
         }
-        Came::Failed => format!("not qualified: of {all} {failed} failed"),
-        Came::Incomplete => format!("not qualified: of {all} {rest} incomplete"),
-        Came::Interrupted => {
+        CaseOutcome::Failed => format!("not qualified: of {all} {failed} failed"),
+        CaseOutcome::Incomplete => format!("not qualified: of {all} {rest} incomplete"),
+        CaseOutcome::Interrupted => {
             format!("interrupted: of {all} {expected} ended as expected, {failed} failed")
         }
     };
@@ -129,14 +129,14 @@ fn what(qualification: &Qualification) -> String {
 
 /// What was seen differs by address and time; what makes two failures one is where they failed. A
 /// layer that can't be made is one finding, and not one of every scenario.
-fn findings<'a>(cases: &'a [Case], varied: &[&str]) -> Vec<Finding<'a>> {
+fn findings<'a>(cases: &'a [CaseReport], varied: &[&str]) -> Vec<Finding<'a>> {
     let kind = |record: &Record| match &record.verdict {
         Verdict::Failed(failure) => failure.assertion.clone(),
         Verdict::TimedOut { phase, .. } => phase.clone(),
         Verdict::Flaky { .. } => record.name.clone(),
         verdict => essence(verdict),
     };
-    let mut found: Vec<(String, Finding<'a>, Vec<&Case>)> = vec![];
+    let mut found: Vec<(String, Finding<'a>, Vec<&CaseReport>)> = vec![];
     for case in cases {
         for record in &case.records {
             if record.verdict.is_expected() {
@@ -172,11 +172,11 @@ fn findings<'a>(cases: &'a [Case], varied: &[&str]) -> Vec<Finding<'a>> {
 
 /// The scenarios of which `why` tells something, by what it tells, in the order in which it is first told.
 fn groups<'a>(
-    cases: &'a [Case],
+    cases: &'a [CaseReport],
     varied: &[&str],
     why: impl Fn(&Verdict) -> Option<String>,
 ) -> Vec<Group<'a>> {
-    let mut groups: Vec<(String, Vec<&str>, Vec<&Case>)> = vec![];
+    let mut groups: Vec<(String, Vec<&str>, Vec<&CaseReport>)> = vec![];
     for case in cases {
         for record in &case.records {
             let Some(why) = why(&record.verdict) else {
@@ -226,8 +226,8 @@ fn value<'a>(case: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The cases by their varied values if they are few, else how many, and what they have in common.
-fn short(cases: &[&Case], varied: &[&str]) -> String {
-    let values = |case: &Case, wanted: &dyn Fn(&str, &str) -> bool| {
+fn short(cases: &[&CaseReport], varied: &[&str]) -> String {
+    let values = |case: &CaseReport, wanted: &dyn Fn(&str, &str) -> bool| {
         let pairs = varied.iter().filter_map(|name| {
             let value = case.values.get(*name)?;
             wanted(name, value).then(|| format!("{name}={value}"))
@@ -245,7 +245,7 @@ fn short(cases: &[&Case], varied: &[&str]) -> String {
         return names.join(" and ");
     }
     let common = values(cases[0], &|name, value| {
-        let has = |case: &&Case| case.values.get(name).is_some_and(|one| one == value);
+        let has = |case: &&CaseReport| case.values.get(name).is_some_and(|one| one == value);
         cases.iter().all(has)
     });
     let count = plural(cases.len(), "case");
@@ -256,7 +256,7 @@ fn short(cases: &[&Case], varied: &[&str]) -> String {
     }
 }
 
-fn images(cases: &[Case]) -> Vec<[String; 5]> {
+fn images(cases: &[CaseReport]) -> Vec<[String; 5]> {
     let mut guests: BTreeMap<[String; 4], BTreeSet<String>> = BTreeMap::new();
     for case in cases {
         let Some(environment) = &case.environment else {
@@ -285,7 +285,7 @@ fn images(cases: &[Case]) -> Vec<[String; 5]> {
 }
 
 /// How a case's line is counted: passed, other than expected, expected to fail, skipped.
-pub(super) fn columns(case: &Case) -> [usize; 4] {
+pub(super) fn columns(case: &CaseReport) -> [usize; 4] {
     let counts = case.counts();
     let count = |word: &str| counts.get(word).copied().unwrap_or(0);
     let (passed, known, skipped) = (count("passed"), count("expected-failure"), count("skipped"));
@@ -294,12 +294,12 @@ pub(super) fn columns(case: &Case) -> [usize; 4] {
 }
 
 /// The word for a case.
-pub(super) fn word(case: &Case) -> &'static str {
-    match case.came() {
-        Came::AsExpected => "as expected",
-        Came::Failed => "failed",
-        Came::Incomplete => "incomplete",
-        Came::Interrupted => "interrupted",
+pub(super) fn word(case: &CaseReport) -> &'static str {
+    match case.outcome() {
+        CaseOutcome::AsExpected => "as expected",
+        CaseOutcome::Failed => "failed",
+        CaseOutcome::Incomplete => "incomplete",
+        CaseOutcome::Interrupted => "interrupted",
     }
 }
 

@@ -1,12 +1,11 @@
 use proptest::prelude::*;
 
 use super::{
-    cover::cells,
+    cover::cases,
     matrix::{Matrix, OneOf},
-    shard::Shard,
     *,
 };
-use crate::verdict::Failure;
+use crate::{campaign::shard::Shard, verdict::Failure};
 
 const KNOWN: [&str; 4] = ["image", "guest", "firewall", "tool"];
 
@@ -33,7 +32,7 @@ fn matrix() -> Matrix {
 }
 
 fn names(cover: Cover) -> Vec<String> {
-    cells(&matrix(), cover).iter().map(Cell::name).collect()
+    cases(&matrix(), cover).iter().map(Case::name).collect()
 }
 
 #[test]
@@ -114,7 +113,7 @@ fn matrices() -> impl Strategy<Value = Matrix> {
 }
 
 /// Two values of two dimensions that meet in `cell`.
-fn met(cell: &Cell) -> Vec<String> {
+fn met(cell: &Case) -> Vec<String> {
     let mut pairs = vec![];
     for (place, one) in cell.0.iter().enumerate() {
         pairs.extend(
@@ -130,7 +129,7 @@ proptest! {
     #[test]
     fn every_two_values_that_can_meet_do(matrix in matrices()) {
         let product = matrix.product();
-        let some = cells(&matrix, Cover::Pairs);
+        let some = cases(&matrix, Cover::Pairs);
         prop_assert!(some.iter().all(|cell| product.contains(cell)));
         let covered: Vec<String> = some.iter().flat_map(met).collect();
         for pair in product.iter().flat_map(met) {
@@ -219,7 +218,7 @@ fn record(name: &str, letter: char) -> Record {
     }
 }
 
-fn environment(cell: &Cell) -> Environment {
+fn environment(cell: &Case) -> Environment {
     let image = cell.value("image").unwrap_or_default();
     let guest = cell.value("guest").unwrap_or_default();
     Environment {
@@ -241,7 +240,7 @@ fn environment(cell: &Cell) -> Environment {
 /// A made-up run of the matrix: in each case as many scenarios as it has `letters`, or all that the
 /// shard holds of it. Its times are those of a machine that does something else each time.
 fn qualification(letters: &[String], shard: Option<&str>) -> Qualification {
-    let cells = cells(&matrix(), Cover::Full);
+    let cells = cases(&matrix(), Cover::Full);
     let holds = shard.map(|shard| shard.parse::<Shard>().expect("a shard"));
     let names = |letters: &str| -> Vec<String> {
         (0..letters.len())
@@ -261,7 +260,7 @@ fn qualification(letters: &[String], shard: Option<&str>) -> Qualification {
         excluded: matrix().excludes,
     };
     let cases = cells.iter().zip(letters).filter_map(|(cell, letters)| {
-        let mut case = Case::new(cell);
+        let mut case = CaseReport::new(cell);
         if holds.is_some_and(|shard| !shard.holds(&case.name)) {
             return None;
         }
@@ -344,16 +343,16 @@ fn what_is_written_is_read_again() {
 }
 
 #[rstest::rstest]
-#[case(&["p", "ps", "e"], Came::AsExpected)]
-#[case(&["p", "pf"], Came::Failed)]
-#[case(&["pi", "pf"], Came::Failed)]
-#[case(&["pi", "p"], Came::Incomplete)]
-#[case(&["", "p"], Came::AsExpected)]
-fn what_the_cases_come_to(#[case] pattern: &[&str], #[case] came: Came) {
+#[case(&["p", "ps", "e"], CaseOutcome::AsExpected)]
+#[case(&["p", "pf"], CaseOutcome::Failed)]
+#[case(&["pi", "pf"], CaseOutcome::Failed)]
+#[case(&["pi", "p"], CaseOutcome::Incomplete)]
+#[case(&["", "p"], CaseOutcome::AsExpected)]
+fn what_the_cases_come_to(#[case] pattern: &[&str], #[case] came: CaseOutcome) {
     let mut all = qualification(&letters(pattern), None);
-    assert_eq!(all.came(), came);
+    assert_eq!(all.outcome(), came);
     all.interrupted = true;
-    assert_eq!(all.came(), Came::Interrupted);
+    assert_eq!(all.outcome(), CaseOutcome::Interrupted);
 }
 
 #[test]
@@ -364,7 +363,7 @@ fn a_shard_that_left_no_report_is_missed() {
         .into();
     let merged = merge::merge(&shards).expect("they belong together");
     assert_eq!(merged.cases.len(), 15, "none is lost");
-    assert_eq!(merged.came(), Came::Incomplete);
+    assert_eq!(merged.outcome(), CaseOutcome::Incomplete);
     assert!(text::render(&merged).contains("no report of its shard was merged"));
 }
 
@@ -414,7 +413,7 @@ fn a_page_stays_one_page() {
     let mut sample = qualification(&letters(&["fffeess"]), None);
     let case = sample.cases[0].clone();
     sample.cases = (0..40)
-        .map(|number| Case {
+        .map(|number| CaseReport {
             name: format!("image=i{number},guest=trixie,firewall=off,tool=ours"),
             ..case.clone()
         })

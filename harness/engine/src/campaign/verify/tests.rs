@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    campaign::shard::Shard,
     diagnose::{Condition, Step},
     verdict::{Failure, Verdict, event::Environment},
 };
@@ -49,8 +50,8 @@ fn runs(letters: &str) -> Runs {
     let passed = letters.matches('p').count();
     Runs {
         passed: u32::try_from(passed).expect("few"),
-        looked: Looked {
-            walk: [Hop::Link, Hop::Firewall, Hop::Lease]
+        observed: Observed {
+            diagnosis: [Hop::Link, Hop::Firewall, Hop::Lease]
                 .map(|hop| Step {
                     hop,
                     condition: match (hop, letters.starts_with('f')) {
@@ -84,12 +85,14 @@ fn comparison(pairs: &[(&str, &str)]) -> Comparison {
         .collect();
     Comparison {
         version: VERSION,
-        base: Side {
+        base: SideReport {
             variables: vec!["firewall=nixos".into()],
             environment: None,
         },
-        change: Side::default(),
+        change: SideReport::default(),
         repeat: 3,
+        shard: None,
+        planned: vec![],
         shared: vec!["shared by all runs of a side: its boot".into()],
         overall: overall(&scenarios, false),
         scenarios,
@@ -116,21 +119,24 @@ fn an_effect(#[case] base: &str, #[case] change: &str, #[case] word: &str) {
 }
 
 #[rstest::rstest]
-#[case(&[("fff", "ppp"), ("ppp", "ppp")], Word::DoesWhatItClaims)]
-#[case(&[("fff", "ppp"), ("ppp", "fff")], Word::Breaks)]
-#[case(&[("fff", "ppp"), ("ppf", "ppp")], Word::Flaky)]
-#[case(&[("fff", "ppp"), ("ppi", "ppp")], Word::Undecided)]
-#[case(&[("ppp", "fff"), ("ppi", "pfp")], Word::Breaks)]
-#[case(&[("ppp", "ppp"), ("fff", "fff")], Word::NoEffect)]
-#[case(&[("sss", "sss")], Word::NothingCompared)]
-fn all_together(#[case] pairs: &[(&str, &str)], #[case] word: Word) {
-    assert_eq!(comparison(pairs).overall.word, word);
+#[case(&[("fff", "ppp"), ("ppp", "ppp")], Conclusion::DoesWhatItClaims)]
+#[case(&[("fff", "ppp"), ("ppp", "fff")], Conclusion::Breaks)]
+#[case(&[("fff", "ppp"), ("ppf", "ppp")], Conclusion::Flaky)]
+#[case(&[("fff", "ppp"), ("ppi", "ppp")], Conclusion::Undecided)]
+#[case(&[("ppp", "fff"), ("ppi", "pfp")], Conclusion::Breaks)]
+#[case(&[("ppp", "ppp"), ("fff", "fff")], Conclusion::NoEffect)]
+#[case(&[("sss", "sss")], Conclusion::NothingCompared)]
+fn all_together(#[case] pairs: &[(&str, &str)], #[case] conclusion: Conclusion) {
+    assert_eq!(comparison(pairs).overall.conclusion, conclusion);
 }
 
 #[test]
 fn interrupted_whatever_came_before() {
     let scenarios = vec![compared("fff", "ppp")];
-    assert_eq!(overall(&scenarios, true).word, Word::Interrupted);
+    assert_eq!(
+        overall(&scenarios, true).conclusion,
+        Conclusion::Interrupted
+    );
 }
 
 #[test]
@@ -186,9 +192,101 @@ fn a_comparison_for_a_ci_system() {
 #[test]
 fn what_is_written_is_read_again() {
     let comparison = comparison(&[("fff", "ppp"), ("sss", "sss")]);
-    let text = serde_json::to_string(&comparison).expect("serialises");
+    let text = render(&comparison).expect("serialises");
+    assert_eq!(read(&text), Ok(comparison));
+}
+
+/// A comparison of the scenarios `a::one` to `a::four`, or the shard of it that holds the names for which
+/// `holds` is true.
+fn shard(shard: Option<&str>) -> Comparison {
+    let scenarios = ["a::one", "a::two", "a::three", "a::four"];
+    let sides = [
+        ("fff", "ppp"),
+        ("ppp", "ppp"),
+        ("sss", "sss"),
+        ("fff", "ppp"),
+    ];
+    let mut whole = comparison(&sides);
+    for (compared, name) in whole.scenarios.iter_mut().zip(scenarios) {
+        compared.name = name.into();
+        compared.again = format!("spawnlab verify --exact {name}");
+    }
+    if let Some(text) = shard {
+        let shard: Shard = text.parse().expect("a shard");
+        whole
+            .scenarios
+            .retain(|compared| shard.holds(&compared.name));
+        whole.overall = overall(&whole.scenarios, false);
+        whole.overall.sentence = format!("shard {text}: {}", whole.overall.sentence);
+        whole.planned = scenarios.map(str::to_owned).into();
+        whole.shard = Some(text.to_owned());
+    }
+    whole
+}
+
+fn shards(which: &[&str]) -> Vec<(String, Comparison)> {
+    let named = |text: &&str| ((*text).to_owned(), shard(Some(text)));
+    which.iter().map(named).collect()
+}
+
+#[rstest::rstest]
+#[case(&["1/1"])]
+#[case(&["1/2", "2/2"])]
+#[case(&["3/3", "1/3", "2/3"])]
+fn what_shards_found_is_what_one_comparison_finds(#[case] which: &[&str]) {
+    assert_eq!(merge::merge(&shards(which)), Ok(shard(None)));
+}
+
+#[test]
+fn scenarios_of_a_shard_that_left_no_report_are_undecided() {
+    let one = shards(&["1/2"]);
+    assert!(!one[0].1.scenarios.is_empty(), "the shard holds some");
+    let merged = merge::merge(&one).expect("merged");
+    let undecided = |compared: &&Compared| {
+        compared.effect
+            == Effect::Undecided {
+                why: "no report of its shard was merged".into(),
+            }
+    };
+    let missing: Vec<_> = merged.scenarios.iter().filter(undecided).collect();
+    assert_eq!(missing.len(), 4 - one[0].1.scenarios.len());
+    assert_eq!(merged.overall.conclusion, Conclusion::Undecided);
     assert_eq!(
-        serde_json::from_str::<Comparison>(&text).expect("a comparison"),
-        comparison
+        missing[0].again,
+        format!("spawnlab verify --exact {}", missing[0].name)
     );
+}
+
+#[test]
+fn a_shard_that_the_lab_failed_for_says_why_its_scenarios_are_undecided() {
+    let mut both = shards(&["1/2", "2/2"]);
+    both[1].1.scenarios.clear();
+    both[1].1.overall.error = Some("base: no image".into());
+    let merged = merge::merge(&both).expect("merged");
+    assert!(
+        text::render(&merged).contains("undecided    a::"),
+        "{merged:?}"
+    );
+    assert!(
+        text::render(&merged).contains(": base: no image"),
+        "{merged:?}"
+    );
+}
+
+#[test]
+fn what_does_not_belong_together_is_not_merged() {
+    let changed = |change: fn(&mut Comparison)| {
+        let mut both = shards(&["1/2", "2/2"]);
+        change(&mut both[1].1);
+        merge::merge(&both).expect_err("refused")
+    };
+    let errors = [
+        changed(|other| other.shard = None),
+        changed(|other| other.shard = Some("1/2".into())),
+        changed(|other| other.change.variables = vec!["firewall=off".into()]),
+        changed(|other| other.repeat = 1),
+        changed(|other| drop(other.planned.pop())),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+    assert!(merge::merge(&[]).is_err());
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Compared, Comparison, Effect, Looked, Runs, Side};
+use super::{Compared, Comparison, Effect, Observed, Runs, SideReport};
 use crate::util::text::printable;
 use crate::{
     diagnose::Condition,
@@ -61,7 +61,7 @@ pub fn render(comparison: &Comparison) -> String {
 
 /// The variables of `side`, or what it is without any.
 #[must_use]
-pub fn variables(side: &Side) -> String {
+pub fn variables(side: &SideReport) -> String {
     if side.variables.is_empty() {
         "the defaults".to_owned()
     } else {
@@ -70,7 +70,7 @@ pub fn variables(side: &Side) -> String {
 }
 
 /// What the hosts of `side` call themselves, if that is known.
-pub(super) fn os(side: &Side) -> Option<&str> {
+pub(super) fn os(side: &SideReport) -> Option<&str> {
     let versions = &side.environment.as_ref()?.versions;
     versions.get("os").map(String::as_str)
 }
@@ -111,8 +111,8 @@ pub fn evidence(compared: &Compared) -> Vec<String> {
     }
     for (name, runs) in [("base", &compared.base), ("change", &compared.change)] {
         let mut said = said(runs);
-        said.extend(hops(&runs.looked, &compared.hops));
-        said.extend(runs.looked.facts.iter().map(|fact| printable(fact)));
+        said.extend(hops(&runs.observed, &compared.hops));
+        said.extend(runs.observed.facts.iter().map(|fact| printable(fact)));
         lines.extend(said.into_iter().map(|line| format!("{name:<6}  {line}")));
         if let Some(record) = runs.records.first() {
             lines.push(format!("{name:<6}  evidence: {}", record.evidence));
@@ -156,9 +156,9 @@ fn kind(verdict: &Verdict) -> (&'static str, &str) {
     (verdict.word(), what)
 }
 
-fn hops(looked: &Looked, changed: &[Hop]) -> Vec<String> {
+fn hops(observed: &Observed, changed: &[Hop]) -> Vec<String> {
     let told = |hop: &Hop| changed.contains(hop) || TOLD.contains(hop);
-    let steps = looked.walk.iter().filter(|step| told(&step.hop));
+    let steps = observed.diagnosis.iter().filter(|step| told(&step.hop));
     steps
         .map(|step| {
             let condition = match step.condition {

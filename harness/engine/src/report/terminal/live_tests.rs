@@ -236,3 +236,33 @@ fn no_line_is_as_wide_as_the_window() {
         }
     }
 }
+
+#[test]
+fn a_comparison_moves_while_layers_are_made_and_a_failure_is_no_news() {
+    let (window, mut teller) = live(12, 72);
+    teller.compares = true;
+    let step = || "layer booted".to_owned();
+    teller.tell_at(&started(4), seconds(0));
+    let case = || "base".to_owned();
+    teller.tell_at(&Event::CaseStarted { case: case() }, seconds(0));
+    teller.tell_at(&Event::StepStarted { step: step() }, seconds(0));
+    let phase = Event::StepPhase {
+        step: step(),
+        phase: "booting",
+    };
+    teller.tell_at(&phase, seconds(1));
+    teller.tick_at(seconds(9));
+    let booting = window.text();
+    for event in sample::events() {
+        if let Event::ScenarioStarted { .. } | Event::ScenarioFinished(_) = event {
+            teller.tell_at(&event, seconds(10));
+        }
+    }
+    let name = "names::a.base.1".to_owned();
+    teller.tell_at(&Event::ScenarioStarted { name }, seconds(10));
+    teller.tick_at(seconds(12));
+    let running = window.text();
+    teller.tell_at(&Event::RunFinished(Box::default()), seconds(13));
+    let text = format!("{booting}\n----\n{running}\n----\n{}", window.text());
+    insta::assert_snapshot!(text);
+}

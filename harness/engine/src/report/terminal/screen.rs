@@ -1,6 +1,9 @@
 //! Draws the moving lines below what was printed, and takes them away again.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    os::fd::AsFd,
+};
 
 use rustix::termios::tcgetwinsize;
 use unicode_width::UnicodeWidthStr;
@@ -25,10 +28,10 @@ impl Screen {
         }
     }
 
-    /// The window of standard output.
-    pub(super) fn stdout() -> Self {
-        Self::new(Box::new(|| {
-            tcgetwinsize(io::stdout()).map_or((24, 80), |size| {
+    /// The window of `stream`: standard output, or standard error.
+    pub(super) fn of<F: AsFd + 'static>(stream: fn() -> F) -> Self {
+        Self::new(Box::new(move || {
+            tcgetwinsize(stream()).map_or((24, 80), |size| {
                 let or = |size: u16, other| if size == 0 { other } else { usize::from(size) };
                 (or(size.ws_row, 24), or(size.ws_col, 80))
             })

@@ -7,7 +7,7 @@ use std::{
 
 use camino::Utf8PathBuf;
 
-use super::{GREEN, RED, Volume, YELLOW, github, painted, screen::Screen, view::View};
+use super::{GREEN, RED, Volume, YELLOW, comparison, github, painted, screen::Screen, view::View};
 use crate::util::text::printable;
 use crate::{
     report::{text, usual::Usual},
@@ -35,6 +35,8 @@ pub(super) struct Teller {
     how: How,
     colour: bool,
     pub(super) volume: Volume,
+    /// Whether two sides are compared: a scenario that fails is no news then.
+    pub(super) compares: bool,
     pub(super) usual: Usual,
     begin: Instant,
     /// Since the beginning; the time of what is being told.
@@ -61,6 +63,7 @@ impl Teller {
             how,
             colour,
             volume: Volume::default(),
+            compares: false,
             usual: Usual::default(),
             begin: Instant::now(),
             now: Duration::ZERO,
@@ -91,7 +94,7 @@ impl Teller {
             return;
         }
         for (step, so_far, usual) in slow {
-            if self.volume != Volume::Quiet {
+            if self.volume != Volume::Quiet && !self.compares {
                 let [so_far, usual] = [so_far, usual].map(super::view::clock);
                 let word = self.paint(YELLOW, &format!("{:<16}", "slow"));
                 self.line(&format!("{word} {step}: {so_far} so far, usually {usual}"));
@@ -101,6 +104,17 @@ impl Teller {
 
     pub(super) fn tell_at(&mut self, event: &Event, now: Duration) {
         self.now = now;
+        let usual = |name: &str| self.usual.of(&thing(&self.platform, name));
+        let ran = self.view.follow(event, now, usual);
+        self.remember(event, ran);
+        if self.compares {
+            let live = matches!(self.how, How::Live(_));
+            match comparison::line(event, live) {
+                Some(line) => self.line(&line),
+                None => self.draw(""),
+            }
+            return;
+        }
         if !matches!(event, Event::ScenarioFinished(record) if matches!(record.verdict, Verdict::Skipped { .. }))
         {
             self.end_skips();
@@ -110,23 +124,21 @@ impl Teller {
                 selected,
                 report_dir,
             } => {
-                self.view.selected = *selected;
                 self.report_dir.clone_from(report_dir);
                 self.say(&format!(
                     "{} selected; report in {report_dir}",
                     plural(*selected, "scenario")
                 ));
             }
+            Event::CaseStarted { case } => self.say(&format!("-- {case}")),
             Event::StepStarted { step } => self.step_started(step),
             Event::StepPhase { step, phase } => {
-                self.view.phase(step, phase);
                 if self.volume == Volume::Verbose {
                     self.say(&format!("{:<16} {step}: {phase}", ""));
                 }
             }
             Event::StepProgress { step, message } => {
                 let message = printable(message);
-                self.view.phase(step, &message);
                 if !matches!(self.how, How::Live(_)) || self.volume == Volume::Verbose {
                     self.say(&format!("{:<16} {step}: {message}", ""));
                 }
@@ -135,17 +147,10 @@ impl Teller {
                 step, took, result, ..
             } => self.step_finished(step, *took, result),
             Event::EnvironmentKnown(environment) => {
-                let accelerator = environment.accelerator.split(' ').next();
-                let image = environment.image.split(' ').next();
-                self.platform = [accelerator, image]
-                    .map(Option::unwrap_or_default)
-                    .join(" ");
                 self.say(&format!("\n{}", text::head(environment)));
             }
             Event::ScenarioStarted { name } => {
                 self.ungroup();
-                let usual = self.usual.of(&self.thing(name));
-                self.view.begin(name, true, now, usual);
                 if self.volume == Volume::Verbose {
                     self.say(&format!("{:<16} {name}", "begin"));
                 }
@@ -159,9 +164,37 @@ impl Teller {
         self.draw("");
     }
 
-    /// What the time of `name` is remembered under.
-    fn thing(&self, name: &str) -> String {
-        format!("{} {name}", self.platform).trim().to_owned()
+    /// Notes how long things took; `ran` is whether a scenario that ended had begun.
+    fn remember(&mut self, event: &Event, ran: bool) {
+        match event {
+            Event::EnvironmentKnown(environment) => {
+                let accelerator = environment.accelerator.split(' ').next();
+                let image = environment.image.split(' ').next();
+                self.platform = [accelerator, image]
+                    .map(Option::unwrap_or_default)
+                    .join(" ");
+            }
+            // What is reused takes no time, which says nothing about making it.
+            Event::StepFinished {
+                step, took, result, ..
+            } if result.as_ref().is_ok_and(|how| how == "built") => {
+                self.usual.note(&thing(&self.platform, step), *took);
+            }
+            // A run of a comparison has a name of its own, which no other command knows.
+            Event::ScenarioFinished(record)
+                if ran && record.verdict == Verdict::Passed && !self.compares =>
+            {
+                let took = Duration::from_millis(record.took_ms);
+                self.usual.note(&thing(&self.platform, &record.name), took);
+            }
+            Event::RunFinished(_) => {
+                // A memory that can't be kept is missed next time, and by nobody else.
+                if let Err(error) = self.usual.keep() {
+                    tracing::debug!(%error, "durations were not kept");
+                }
+            }
+            _ => {}
+        }
     }
 
     fn step_started(&mut self, step: &str) {
@@ -169,9 +202,8 @@ impl Teller {
             self.grouped = true;
             self.command(&github::group("image and layers"));
         }
-        let usual = self.usual.of(&self.thing(step));
-        self.view.begin(step, false, self.now, usual);
         if !matches!(self.how, How::Live(_)) || self.volume == Volume::Verbose {
+            let usual = self.usual.of(&thing(&self.platform, step));
             let usual = usual.map_or_else(String::new, |usual| {
                 format!(" (usually {})", super::view::clock(usual))
             });
@@ -180,11 +212,6 @@ impl Teller {
     }
 
     fn step_finished(&mut self, step: &str, took: Duration, result: &Result<String, String>) {
-        self.view.end(step);
-        // What is reused takes no time, which says nothing about making it.
-        if result.as_ref().is_ok_and(|how| how == "built") {
-            self.usual.note(&self.thing(step), took);
-        }
         let took = text::millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         match result {
             Ok(how) => self.say(&format!("{how:<16} {step} ({took})")),
@@ -204,14 +231,8 @@ impl Teller {
 
     fn ended(&mut self, record: &Record) {
         self.ungroup();
-        let ran = self.view.end(&record.name);
         self.ended += 1;
         let verdict = &record.verdict;
-        self.view.count(verdict);
-        if ran && *verdict == Verdict::Passed {
-            let took = Duration::from_millis(record.took_ms);
-            self.usual.note(&self.thing(&record.name), took);
-        }
         if let Verdict::Skipped { why } = verdict {
             if self.skips.as_ref().is_some_and(|skips| skips.why != *why) {
                 self.end_skips();
@@ -277,11 +298,6 @@ impl Teller {
 
     fn finished(&mut self, summary: &Summary) {
         self.ungroup();
-        // A memory that can't be kept is missed next time, and by nobody else.
-        if let Err(error) = self.usual.keep() {
-            tracing::debug!(%error, "durations were not kept");
-        }
-        self.view = View::default();
         self.draw("");
         self.say("");
         // The lines of a long run have scrolled away by now.
@@ -351,6 +367,11 @@ impl Teller {
     fn paint(&self, colour: &str, text: &str) -> String {
         painted(self.colour, colour, text)
     }
+}
+
+/// What the time of `name` on `platform` is remembered under.
+fn thing(platform: &str, name: &str) -> String {
+    format!("{platform} {name}").trim().to_owned()
 }
 
 fn colour(verdict: &Verdict) -> &'static str {

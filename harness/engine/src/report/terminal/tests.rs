@@ -228,3 +228,16 @@ async fn a_step_tells_its_begin_and_end() {
     ));
     assert!(receiver.recv().await.is_none());
 }
+
+#[test]
+fn of_a_comparison_lines_are_told_without_a_terminal() {
+    let paper = Paper::default();
+    let mut terminal = Terminal::plain(Box::new(paper.clone()));
+    terminal.lock(|teller| teller.compares = true);
+    let case = "base".to_owned();
+    terminal.tell(&Event::CaseStarted { case });
+    for event in sample::events() {
+        terminal.tell(&event);
+    }
+    insta::assert_snapshot!(paper.text());
+}

@@ -6,14 +6,15 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
     report::{text, usual::Usual},
-    verdict::Verdict,
+    util::text::printable,
+    verdict::event::Event,
 };
 
 /// What is under way, and what has ended.
 #[derive(Debug, Default)]
 pub(super) struct View {
     /// How many scenarios there are.
-    pub(super) selected: usize,
+    selected: usize,
     ended: usize,
     counts: BTreeMap<&'static str, usize>,
     under_way: Vec<UnderWay>,
@@ -41,13 +42,33 @@ pub(super) struct Window {
 }
 
 impl View {
-    pub(super) fn begin(
+    /// Takes in `event`, which happened at `now`; `usual` knows how long things usually take. Returns
+    /// whether a scenario that ended was under way.
+    pub(super) fn follow(
         &mut self,
-        name: &str,
-        scenario: bool,
+        event: &Event,
         now: Duration,
-        usual: Option<Duration>,
-    ) {
+        usual: impl Fn(&str) -> Option<Duration>,
+    ) -> bool {
+        match event {
+            Event::RunStarted { selected, .. } => self.selected = *selected,
+            Event::StepStarted { step } => self.begin(step, false, now, usual(step)),
+            Event::StepPhase { step, phase } => self.phase(step, phase),
+            Event::StepProgress { step, message } => self.phase(step, &printable(message)),
+            Event::StepFinished { step, .. } => drop(self.end(step)),
+            Event::ScenarioStarted { name } => self.begin(name, true, now, usual(name)),
+            Event::ScenarioFinished(record) => {
+                self.ended += 1;
+                *self.counts.entry(record.verdict.word()).or_default() += 1;
+                return self.end(&record.name);
+            }
+            Event::RunFinished(_) => *self = Self::default(),
+            Event::CaseStarted { .. } | Event::EnvironmentKnown(_) | Event::Interrupted => {}
+        }
+        false
+    }
+
+    fn begin(&mut self, name: &str, scenario: bool, now: Duration, usual: Option<Duration>) {
         self.under_way.push(UnderWay {
             name: name.to_owned(),
             scenario,
@@ -58,21 +79,16 @@ impl View {
         });
     }
 
-    pub(super) fn phase(&mut self, name: &str, phase: &str) {
+    fn phase(&mut self, name: &str, phase: &str) {
         if let Some(one) = self.under_way.iter_mut().find(|one| one.name == name) {
             phase.clone_into(&mut one.phase);
         }
     }
 
     /// `name` is over; whether it was under way.
-    pub(super) fn end(&mut self, name: &str) -> bool {
+    fn end(&mut self, name: &str) -> bool {
         let place = self.under_way.iter().position(|one| one.name == name);
         place.map(|place| self.under_way.remove(place)).is_some()
-    }
-
-    pub(super) fn count(&mut self, verdict: &Verdict) {
-        self.ended += 1;
-        *self.counts.entry(verdict.word()).or_default() += 1;
     }
 
     /// The steps that have become slower than usual since this was asked last: name, time so far,

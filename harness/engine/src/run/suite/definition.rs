@@ -21,6 +21,7 @@ pub struct Suite {
     pub(super) known: &'static str,
     pub(super) matrix: &'static str,
     pub(super) variables: Vec<&'static dyn Variable>,
+    pub(super) groups: Vec<(&'static str, &'static [&'static str])>,
     /// What was wrong first.
     wrong: Option<Error>,
 }
@@ -38,6 +39,7 @@ impl Suite {
             known: "",
             matrix: "",
             variables: vec![],
+            groups: vec![],
             wrong: None,
         }
     }
@@ -117,6 +119,13 @@ impl Suite {
     #[must_use]
     pub fn variable(mut self, variable: &'static dyn Variable) -> Self {
         self.variables.push(variable);
+        self
+    }
+
+    /// What `verify` takes as one filter: the `name` of a group, and the `filters` that it stands for.
+    #[must_use]
+    pub fn group(mut self, name: &'static str, filters: &'static [&'static str]) -> Self {
+        self.groups.push((name, filters));
         self
     }
 

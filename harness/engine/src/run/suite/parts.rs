@@ -77,6 +77,12 @@ impl Suite {
         Known::read_today(self.known, &self.names())
     }
 
+    /// What `verify` takes as one filter: names of groups, and the filters that they stand for.
+    #[must_use]
+    pub fn groups(&self) -> &[(&'static str, &'static [&'static str])] {
+        &self.groups
+    }
+
     /// The text of its matrix, which may be empty.
     #[must_use]
     pub fn matrix_text(&self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Compared, Effect, Overall, Runs, Word};
+use super::{Compared, Conclusion, Effect, Overall, Runs};
 use crate::{
     diagnose::{Condition, Step},
     report::text,
@@ -14,8 +14,8 @@ use crate::{
 pub fn compare(name: &str, claim: &str, again: String, base: Runs, change: Runs) -> Compared {
     let effect = effect(&base.records, &change.records);
     let hops = match effect {
-        Effect::Fixed => mended(&base.looked.walk, &change.looked.walk),
-        Effect::Broken => mended(&change.looked.walk, &base.looked.walk),
+        Effect::Fixed => mended(&base.observed.diagnosis, &change.observed.diagnosis),
+        Effect::Broken => mended(&change.observed.diagnosis, &base.observed.diagnosis),
         _ => vec![],
     };
     Compared {
@@ -30,14 +30,14 @@ pub fn compare(name: &str, claim: &str, again: String, base: Runs, change: Runs)
 }
 
 /// How one side of a scenario came out.
-enum Came {
-    Out(bool),
+enum SideOutcome {
+    Same { passed: bool },
     Mixed,
     Skipped(String),
-    Nowhere(String),
+    Unknown(String),
 }
 
-fn came(side: &str, records: &[Record]) -> Came {
+fn outcome(side: &str, records: &[Record]) -> SideOutcome {
     let mut skipped = None;
     let (mut passed, mut failed) = (0_usize, 0_usize);
     for record in records {
@@ -46,38 +46,46 @@ fn came(side: &str, records: &[Record]) -> Came {
             Verdict::Failed(_) | Verdict::ExpectedFailure { .. } | Verdict::TimedOut { .. } => {
                 failed += 1;
             }
-            Verdict::Flaky { .. } => return Came::Mixed,
+            Verdict::Flaky { .. } => return SideOutcome::Mixed,
             Verdict::Skipped { why } => skipped = Some(why),
             Verdict::Infrastructure { .. } | Verdict::Interrupted => {
                 let essence = text::essence(&record.verdict);
-                return Came::Nowhere(format!("{side}: {essence}"));
+                return SideOutcome::Unknown(format!("{side}: {essence}"));
             }
         }
     }
     match (passed, failed, skipped) {
-        (0, 0, Some(why)) => Came::Skipped(why.clone()),
-        (0, 0, None) => Came::Nowhere(format!("{side}: it was not run")),
-        (_, 0, None) => Came::Out(true),
-        (0, _, None) => Came::Out(false),
-        _ => Came::Mixed,
+        (0, 0, Some(why)) => SideOutcome::Skipped(why.clone()),
+        (0, 0, None) => SideOutcome::Unknown(format!("{side}: it was not run")),
+        (_, 0, None) => SideOutcome::Same { passed: true },
+        (0, _, None) => SideOutcome::Same { passed: false },
+        _ => SideOutcome::Mixed,
     }
 }
 
 fn effect(base: &[Record], change: &[Record]) -> Effect {
-    match (came("base", base), came("change", change)) {
-        (Came::Nowhere(why), _) | (_, Came::Nowhere(why)) => Effect::Undecided { why },
-        (Came::Skipped(one), Came::Skipped(other)) if one == other => Effect::Skipped { why: one },
-        (Came::Skipped(why), _) => Effect::Skipped {
+    match (outcome("base", base), outcome("change", change)) {
+        (SideOutcome::Unknown(why), _) | (_, SideOutcome::Unknown(why)) => {
+            Effect::Undecided { why }
+        }
+        (SideOutcome::Skipped(one), SideOutcome::Skipped(other)) if one == other => {
+            Effect::Skipped { why: one }
+        }
+        (SideOutcome::Skipped(why), _) => Effect::Skipped {
             why: format!("on the base: {why}"),
         },
-        (_, Came::Skipped(why)) => Effect::Skipped {
+        (_, SideOutcome::Skipped(why)) => Effect::Skipped {
             why: format!("with the change: {why}"),
         },
-        (Came::Mixed, _) | (_, Came::Mixed) => Effect::Flaky,
-        (Came::Out(false), Came::Out(true)) => Effect::Fixed,
-        (Came::Out(true), Came::Out(false)) => Effect::Broken,
-        (Came::Out(true), Came::Out(true)) => Effect::StillWorks,
-        (Came::Out(false), Came::Out(false)) => Effect::StillFails,
+        (SideOutcome::Mixed, _) | (_, SideOutcome::Mixed) => Effect::Flaky,
+        (SideOutcome::Same { passed: false }, SideOutcome::Same { passed: true }) => Effect::Fixed,
+        (SideOutcome::Same { passed: true }, SideOutcome::Same { passed: false }) => Effect::Broken,
+        (SideOutcome::Same { passed: true }, SideOutcome::Same { passed: true }) => {
+            Effect::StillWorks
+        }
+        (SideOutcome::Same { passed: false }, SideOutcome::Same { passed: false }) => {
+            Effect::StillFails
+        }
     }
 }
 
@@ -106,25 +114,25 @@ pub fn overall(scenarios: &[Compared], interrupted: bool) -> Overall {
     let (fixed, broken) = (count("fixed"), count("broken"));
     let (flaky, undecided) = (count("flaky"), count("undecided"));
     let both_ran = scenarios.len() - count("skipped") - undecided;
-    let (word, sentence) = if interrupted {
+    let (conclusion, sentence) = if interrupted {
         let sentence = "interrupted: nothing can be said of the change";
-        (Word::Interrupted, sentence.to_owned())
+        (Conclusion::Interrupted, sentence.to_owned())
     } else if broken > 0 {
         let aside = match fixed {
             0 => String::new(),
             fixed => format!(", and fixes {fixed}"),
         };
         let sentence = format!("the change breaks {broken}{aside}");
-        (Word::Breaks, sentence)
+        (Conclusion::Breaks, sentence)
     } else if flaky > 0 {
         let sentence = format!("the change can't be judged: {flaky} flaky");
-        (Word::Flaky, sentence)
+        (Conclusion::Flaky, sentence)
     } else if undecided > 0 {
         let sentence = format!("the change can't be judged: the lab failed for {undecided}");
-        (Word::Undecided, sentence)
+        (Conclusion::Undecided, sentence)
     } else if both_ran == 0 {
         let sentence = "nothing was compared: no scenario ran on both sides";
-        (Word::NothingCompared, sentence.to_owned())
+        (Conclusion::NothingCompared, sentence.to_owned())
     } else if fixed > 0 {
         let sentence = format!("the change does what it claims: it fixes {fixed}");
         let hops = hops(scenarios);
@@ -132,13 +140,13 @@ pub fn overall(scenarios: &[Compared], interrupted: bool) -> Overall {
             true => sentence,
             false => format!("{sentence} (hops: {hops})"),
         };
-        (Word::DoesWhatItClaims, sentence)
+        (Conclusion::DoesWhatItClaims, sentence)
     } else {
         let sentence = "the change has no effect".to_owned();
-        (Word::NoEffect, sentence)
+        (Conclusion::NoEffect, sentence)
     };
     Overall {
-        word,
+        conclusion,
         sentence,
         counts,
         error: None,
