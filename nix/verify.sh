@@ -17,8 +17,8 @@ Builds two NixOS hosts, with nixpkgs from --base and from --change, and compares
   --backend NAME      the hosts' firewall: iptables (NixOS' default) or nftables
   -h, --help          this text
 
-A FILTER is one of `spawnlab verify`; `firewall` alone means what the hosts' own firewall decides:
-networking::, names:: and uplink::. Everything else is handed to `spawnlab verify` as it is: its options are
+A FILTER is one of `spawnlab verify`, which calls what the hosts' own firewall decides (networking::, names::
+and uplink::) `firewall`. Everything else is handed to `spawnlab verify` as it is: its options are
 those of `spawnlab verify --help`. The hosts have no workaround of this flake's for containers' leases.
 
 Exit codes are those of `spawnlab verify`; 2 is a wrong command line, 3 a host that can't be built.
@@ -50,7 +50,6 @@ while (($# > 0)); do
             usage
             exit 0
             ;;
-        firewall) rest+=(networking:: names:: uplink::) && shift ;;
         *) rest+=("$1") && shift ;;
     esac
 done

@@ -66,7 +66,7 @@ verify 0 --base github:a/base --change=github:a/change --repeat 1 firewall
 has asked "build --out-link $work/cache/flakes/verify-host-"
 has asked '--no-write-lock-file --override-input nixpkgs github:a/base path:/flake#verify-host'
 has asked '--override-input nixpkgs github:a/change path:/flake#verify-host'
-has asked "spawnlab verify --base image=$work/images/base --change image=$work/images/change --repeat 1 networking:: names:: uplink::"
+has asked "spawnlab verify --base image=$work/images/base --change image=$work/images/change --repeat 1 firewall"
 
 verify 0 --base github:a/base --change github:a/change --backend nftables --exact names::http_by_name
 has asked 'path:/flake#verify-host-nftables'

@@ -36,7 +36,7 @@ pub(crate) struct Ran {
     /// The records, in the order of the tasks; none if nothing could be run.
     pub(crate) finished: Finished,
     /// The name of the case that the lab failed for, and why.
-    pub(crate) failed: Option<(String, Error)>,
+    pub(crate) failed: Option<(String, Box<Error>)>,
 }
 
 impl Runner<'_> {
@@ -99,7 +99,7 @@ impl Runner<'_> {
         let ready = opened.and_then(|sessions| {
             if let Some(session) = sessions.first() {
                 how.admit(self.jobs, session.slots(self.jobs))
-                    .map_err(|error| ("the clones".to_owned(), error))?;
+                    .map_err(|error| ("the clones".to_owned(), Box::new(error)))?;
             }
             Ok(sessions)
         });
@@ -127,7 +127,7 @@ impl Runner<'_> {
         cases: Vec<(&str, RunConfig)>,
         chosen: &[Selected],
         events: &Events,
-    ) -> Result<Vec<Arc<Session>>, (String, Error)> {
+    ) -> Result<Vec<Arc<Session>>, (String, Box<Error>)> {
         let several = cases.len() > 1;
         let mut sessions = vec![];
         for (name, config) in cases {
@@ -138,7 +138,7 @@ impl Runner<'_> {
                 events.send(Event::CaseStarted { case });
             }
             let session = Session::for_selected(config, chosen, &below, events).await;
-            sessions.push(session.map_err(|error| (name.to_owned(), error))?);
+            sessions.push(session.map_err(|error| (name.to_owned(), Box::new(error)))?);
         }
         Ok(sessions)
     }

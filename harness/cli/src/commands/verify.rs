@@ -65,8 +65,10 @@ pub(crate) async fn verify(
         (ran.summary.clone(), ran)
     })
     .await?;
-    if let Some((side, error @ Error::Given(_))) = &ran.failed {
-        return Err(Trouble::usage(side, error));
+    if let Some((side, error)) = &ran.failed {
+        if matches!(**error, Error::Given(_)) {
+            return Err(Trouble::usage(side, error));
+        }
     }
     let comparison = comparison(args, &plan, ran, &dir);
     print::stdout(&format!("\n{}report in {dir}\n", text::render(&comparison)))?;
