@@ -4,14 +4,21 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::attempt::{Attempt, PHASES, Phase};
+use super::{
+    attempt::{Attempt, PHASES, Phase},
+    variable::Setting,
+};
+pub(super) use crate::layer::scripted::recipe;
 use crate::{
     diagnose::Facts,
     layer::{kept, saved::Layer, scripted::ScriptedCache},
-    scenario::{Base, Body, Saboteur, Scenario, script},
-    util::error::{Error, Timeout},
+    scenario::{Base, Body, Saboteur, Scenario, Surrounding, script},
+    util::{
+        error::{Error, Timeout},
+        poll::BoxFuture,
+    },
     verdict::{Broken, Failure, Outcome, Verdict},
-    vm::qemu::scripted::Reply,
+    vm::{host::Host, qemu::scripted::Reply},
 };
 
 /// A layer to take clones of, and where the evidence of the last one is.
@@ -162,3 +169,41 @@ pub(super) const SABOTEUR: Saboteur = Saboteur {
     fails: "the page is served",
     spares: "tests::neighbour",
 };
+
+/// A setting that ends like this where it is applied.
+#[derive(Debug)]
+pub(super) struct Strict(pub(super) Ends);
+
+impl Setting for Strict {
+    fn variable(&self) -> &'static str {
+        "firewall"
+    }
+
+    fn surrounding(&self) -> Surrounding {
+        Surrounding::Firewall
+    }
+
+    fn text(&self) -> String {
+        "strict".into()
+    }
+
+    fn name(&self) -> String {
+        "strict".into()
+    }
+
+    fn content(&self) -> String {
+        "drop everything".into()
+    }
+
+    fn apply(self: Arc<Self>, _: Arc<Host>) -> BoxFuture<Outcome> {
+        Box::pin(async move { (self.0)() })
+    }
+
+    fn settles(&self) -> &'static str {
+        "the containers settle under the rules"
+    }
+
+    fn refused(self: Arc<Self>, _: Arc<Host>) -> BoxFuture<Result<u64, Error>> {
+        Box::pin(async { Ok(0) })
+    }
+}

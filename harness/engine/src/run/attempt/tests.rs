@@ -172,11 +172,29 @@ async fn a_clone_that_can_not_be_had_says_nothing_of_the_claim(#[case] refused: 
     assert!(words(&verdict).contains("start") || words(&verdict).contains(refused));
 }
 
+fn missing() -> Reply {
+    Reply::Ends(5, "Unit web.service not loaded.".into())
+}
+
+fn hangs() -> Reply {
+    Reply::Hangs
+}
+
+fn gone() -> Reply {
+    Reply::Gone
+}
+
+#[rstest::rstest]
+#[case::it_fails(missing, &["web_stopped", "exit status 5", "web.service not loaded"])]
+#[case::it_never_ends(hangs, &["waited 4m for"])]
+#[case::the_host_dies_of_it(gone, &["the connection is closed"])]
 #[tokio::test(start_paused = true)]
-async fn a_saboteur_that_fails_itself_is_the_labs_failure() {
+async fn a_saboteur_that_can_not_be_done_is_the_labs_failure(
+    #[case] reply: fn() -> Reply,
+    #[case] says: &[&str],
+) {
     let lab = ScriptedLab::new().await;
-    let missing = Reply::Ends(5, "Unit web.service not loaded.".into());
-    lab.reply("systemctl stop web", missing);
+    lab.reply("systemctl stop web", reply());
     let touched = Body::leaked(|lab| {
         Box::pin(async {
             lab.host()
@@ -192,7 +210,7 @@ async fn a_saboteur_that_fails_itself_is_the_labs_failure() {
     };
     let verdict = attempt.run(&lab.evidence).await;
     assert_eq!(verdict.word(), "infrastructure");
-    for part in ["web_stopped", "exit status 5", "web.service not loaded"] {
+    for part in says {
         assert!(words(&verdict).contains(part), "{verdict:?}");
     }
     assert_eq!(lab.cache.script.count("the body"), 0);

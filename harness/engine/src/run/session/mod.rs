@@ -6,11 +6,15 @@
 mod applied;
 mod deployed;
 mod files;
+#[cfg(test)]
+mod layer_tests;
 mod layers;
 mod open;
 mod provisioned;
 mod refused;
 mod retry;
+#[cfg(test)]
+mod task_tests;
 mod tasks;
 
 pub use layers::Start;

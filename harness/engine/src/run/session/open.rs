@@ -16,6 +16,8 @@ use super::{
     refused::Leases,
     retry::made,
 };
+#[cfg(test)]
+use crate::vm::qemu::args::Accel;
 use crate::{
     image::{Cache, Image, Manifest},
     layer::{labdisk, stack::Stack},
@@ -271,6 +273,26 @@ impl Session {
             }
             self.layers.of.insert(base, changed);
         }
+    }
+}
+
+#[cfg(test)]
+impl Session {
+    /// One with `layers`, on emulated hosts of an image that `manifest` describes.
+    pub(super) fn scripted(config: RunConfig, manifest: Manifest, layers: Layers) -> Arc<Self> {
+        let settings = config.target.settings.iter();
+        let given: Vec<Surrounding> = settings.map(|one| one.surrounding()).collect();
+        Arc::new(Self {
+            obstacle: capability::obstacle(&manifest, &config.target.promises, &given),
+            environment: Environment::default(),
+            manifest,
+            layers,
+            patience: Accel::Tcg.patience(),
+            image: "/nowhere".into(),
+            cache: "/nowhere".into(),
+            _scratch: None,
+            config,
+        })
     }
 }
 
