@@ -146,6 +146,7 @@ pkgs.runCommand name
     # tree, package, version
     sed -E 's,^/nix/store/[^-]+-,host\t,; s,-([0-9][^-]*(-[^-]+)*)$,\t\1,' ${closure}/store-paths |
       sort >$out/packages.tsv
+    printf 'guests\tsystemd\t%s\n' ${machines.web.config.systemd.package.version} >>$out/packages.tsv
     id=$(sha256sum <$out/root.qcow2 | cut -d' ' -f1)
     printf '%s' "$description" | jq --arg id "$id" '.id = $id' >$out/image.json
   ''

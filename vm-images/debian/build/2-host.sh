@@ -36,22 +36,8 @@ printf '%s\n' "$kernel" >export/kernel
 # The lab boots its own copies.
 rm -f "$tree"/boot/* "$tree"/vmlinuz* "$tree"/initrd.img*
 
-mkdir export/modules
-: >export/modules/order
-for module in $MODULES; do
-    # Built into this kernel, a module of another one.
-    if grep -q "/$module\.ko" "$tree/usr/lib/modules/$kernel/modules.builtin"; then continue; fi
-    file=$(find "$tree/usr/lib/modules/$kernel/kernel" -name "$module.ko*")
-    case $file in
-    *.ko.xz) "$tree/usr/bin/busybox" xzcat "$file" >"export/modules/$module.ko" ;;
-    *.ko) cp "$file" "export/modules/$module.ko" ;;
-    *)
-        echo "kernel $kernel has no module $module in a form that the initrd can load: '$file'" >&2
-        exit 1
-        ;;
-    esac
-    echo "$module" >>export/modules/order
-done
+# shellcheck disable=SC2086 # a word for each module
+export_modules "$tree/usr/lib/modules/$kernel" $MODULES
 
 # Nix looks at /proc, and wants the usual devices.
 mount -t proc proc "$tree/proc"

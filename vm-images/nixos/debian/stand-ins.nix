@@ -116,9 +116,15 @@ let
   };
 
   script = name: file: final.writeShellScriptBin name (builtins.readFile file);
-  switch = final.writeScriptBin "switch-to-configuration" ''
-    #!${tree}/usr/bin/perl
-    ${builtins.readFile ./switch-to-configuration.pl}'';
+  # Another one lies here where the user gave one, compiled.
+  switch =
+    if builtins.pathExists ./switch-to-configuration then
+      final.runCommand "switch-to-configuration" { }
+        "install -D ${./switch-to-configuration} $out/bin/switch-to-configuration"
+    else
+      final.writeScriptBin "switch-to-configuration" ''
+        #!${tree}/usr/bin/perl
+        ${builtins.readFile ./switch-to-configuration.pl}'';
 
   # Packages look at the version of a compiler before anybody wants them built.
   compiler = name: {

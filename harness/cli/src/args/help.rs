@@ -100,7 +100,8 @@ pub(crate) const CLEAN: &str = "\
 Examples:
   spawnlab layers clean                      what is beyond the bounds
   spawnlab layers clean deployed             those of that name
-  spawnlab layers clean --all                all that no run uses right now";
+  spawnlab layers clean --all                all that no run uses right now, and the programs
+                                             of NixOS images";
 
 /// The end of `spawnlab bench -h`.
 pub(crate) const BENCH: &str = "\
@@ -168,7 +169,7 @@ Names are those that `spawnlab list` shows.";
 pub(crate) const ENVIRONMENT: &str = "\
 Environment:
   SPAWNLAB_TOOL, SPAWNLAB_PROMISES, SPAWNLAB_IMAGE, SPAWNLAB_NIXPKGS,
-  SPAWNLAB_GUEST, SPAWNLAB_ACCEL, SPAWNLAB_KEEP
+  SPAWNLAB_SWITCH, SPAWNLAB_GUEST, SPAWNLAB_ACCEL, SPAWNLAB_KEEP
                      as the options of these names, which win
   SPAWNLAB_HOST_MODULES
                      as --host-module, with colons between

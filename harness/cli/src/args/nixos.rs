@@ -10,6 +10,8 @@ use crate::output::error::Trouble;
 const NIXPKGS: &str = "SPAWNLAB_NIXPKGS";
 /// As `--host-module`, once for each, with colons between.
 const HOST_MODULES: &str = "SPAWNLAB_HOST_MODULES";
+/// As `--switch`.
+const SWITCH: &str = "SPAWNLAB_SWITCH";
 
 /// What NixOS hosts are made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -24,6 +26,11 @@ pub struct NixosArgs {
     /// It is copied with all that lies beside it.
     #[arg(long = "host-module", value_name = "FILE", hide_short_help = true)]
     pub host_modules: Vec<Utf8PathBuf>,
+    /// For --image nixos: nixpkgs' own switch-to-configuration, built
+    ///
+    /// It switches hosts and guests instead of a program of the lab's; docs/nixos.md says how to build one.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub switch: Option<Utf8PathBuf>,
 }
 
 impl NixosArgs {
@@ -49,6 +56,9 @@ impl NixosArgs {
             let files = files.split(':').filter(|file| !file.is_empty());
             args.host_modules = files.map(Utf8PathBuf::from).collect();
         }
+        if args.switch.is_none() {
+            args.switch = variable(SWITCH).map(Utf8PathBuf::from);
+        }
         args
     }
 
@@ -59,6 +69,7 @@ impl NixosArgs {
             image: image.map(str::to_owned),
             nixpkgs: self.nixpkgs.clone(),
             host_modules: self.host_modules.clone(),
+            switch: self.switch.clone(),
             own_firewall: false,
         }
     }
@@ -72,7 +83,11 @@ impl NixosArgs {
             .map(|nixpkgs| ("--nixpkgs", nixpkgs.clone()));
         let modules = self.host_modules.iter();
         let modules = modules.map(|file| ("--host-module", file.to_string()));
-        nixpkgs.chain(modules).collect()
+        let switch = self
+            .switch
+            .iter()
+            .map(|file| ("--switch", file.to_string()));
+        nixpkgs.chain(modules).chain(switch).collect()
     }
 }
 
@@ -97,6 +112,7 @@ mod tests {
         match name {
             NIXPKGS => Some("/src/nixpkgs".to_owned()),
             HOST_MODULES => Some("a.nix::b.nix".to_owned()),
+            SWITCH => Some("/bin/switch".to_owned()),
             _ => None,
         }
     }
@@ -109,9 +125,11 @@ mod tests {
         let nixos = silent.with(Some("nixos"), variable);
         assert_eq!(nixos.nixpkgs.as_deref(), Some("/src/nixpkgs"));
         assert_eq!(nixos.host_modules, ["a.nix", "b.nix"]);
+        assert_eq!(nixos.switch.as_deref(), Some("/bin/switch".into()));
         let said = NixosArgs {
             nixpkgs: Some("/other".to_owned()),
             host_modules: vec!["c.nix".into()],
+            switch: Some("d".into()),
         };
         assert_eq!(said.with(Some("nixos"), variable), said);
         let words = said.words();
@@ -119,7 +137,8 @@ mod tests {
             words,
             [
                 ("--nixpkgs", "/other".to_owned()),
-                ("--host-module", "c.nix".to_owned())
+                ("--host-module", "c.nix".to_owned()),
+                ("--switch", "d".to_owned())
             ]
         );
     }

@@ -1,11 +1,18 @@
 //! `spawnlab layers`.
 
-use std::{fmt::Write as _, time::SystemTime};
+use std::{
+    fmt::Write as _,
+    time::{Duration, SystemTime},
+};
 
+use camino::Utf8PathBuf;
 use serde_json::{Value, json};
-use spawnlab::layer::{
-    clean::{Which, clean},
-    list::{Listed, list},
+use spawnlab::{
+    image::Cache,
+    layer::{
+        clean::{Which, clean},
+        list::{Listed, list},
+    },
 };
 
 use crate::output::human;
@@ -18,6 +25,7 @@ use spawnlab::run::session;
 /// Lists or cleans.
 pub(crate) fn layers(args: &LayersArgs) -> Result<Exit, Trouble> {
     let trouble = |error| Trouble::infrastructure("layers", error);
+    let image = |error| Trouble::infrastructure("programs of images", error);
     let cache = session::cache().map_err(trouble)?;
     let layers = list(cache.root()).map_err(trouble)?;
     let Some(LayersCommand::Clean(wanted)) = &args.command else {
@@ -25,12 +33,14 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<Exit, Trouble> {
         print::stdout(&if args.json {
             format!("{:#}\n", Value::from(all))
         } else {
-            table(&layers, SystemTime::now())
+            let programs = cache.programs().map_err(image)?;
+            table(&layers, SystemTime::now()) + &trees(&programs)
         })?;
         return Ok(Exit::AsExpected);
     };
     let which = which(wanted, &layers)?;
     let cleaned = clean(cache.root(), &which).map_err(trouble)?;
+    let programs = clean_programs(&cache, &which).map_err(image)?;
     let removed: Vec<Value> = cleaned.removed.iter().map(object).collect();
     let left = cleaned.left.iter().map(|(layer, why)| {
         let mut object = object(layer);
@@ -39,7 +49,11 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<Exit, Trouble> {
     });
     print::stdout(&if args.json {
         let left: Vec<Value> = left.collect();
-        format!("{:#}\n", json!({ "removed": removed, "left": left }))
+        let programs: Vec<_> = programs.iter().map(|(path, _)| path).collect();
+        format!(
+            "{:#}\n",
+            json!({ "removed": removed, "left": left, "programs": programs })
+        )
     } else {
         let mut text = String::new();
         for layer in &cleaned.removed {
@@ -47,6 +61,10 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<Exit, Trouble> {
         }
         for (layer, why) in &cleaned.left {
             let _ = writeln!(text, "left     {}: {why}", line(layer));
+        }
+        for (path, size) in &programs {
+            let (name, size) = (path.file_stem().unwrap_or_default(), human::bytes(*size));
+            let _ = writeln!(text, "removed  programs {name} ({size})");
         }
         if text.is_empty() {
             text = "no layers are kept\n".into();
@@ -93,6 +111,30 @@ fn which(args: &CleanArgs, layers: &[Listed]) -> Result<Which, Trouble> {
         1 => Ok(Which::Keys(keyed)),
         many => Err(Trouble::usage("layer", format!("{many} keys begin with {wanted}")).hint(hint)),
     }
+}
+
+/// Of the programs that NixOS images are made of, those that are as old as the layers that are meant.
+fn clean_programs(
+    cache: &Cache,
+    which: &Which,
+) -> Result<Vec<(Utf8PathBuf, u64)>, spawnlab::image::ImageError> {
+    match which {
+        Which::All => cache.clean_programs(Some(Duration::ZERO)),
+        Which::Unused(age) => cache.clean_programs(Some(*age)),
+        Which::BeyondBounds => cache.clean_programs(None),
+        Which::Keys(_) => Ok(vec![]),
+    }
+}
+
+/// The line for the programs that NixOS images are made of; nothing where there are none.
+fn trees(programs: &[(Utf8PathBuf, u64)]) -> String {
+    if programs.is_empty() {
+        return String::new();
+    }
+    let noun = if programs.len() == 1 { "tree" } else { "trees" };
+    let size = human::bytes(programs.iter().map(|(_, size)| size).sum());
+    let count = programs.len();
+    format!("{count} {noun} of programs for NixOS images, {size}\n")
 }
 
 fn short(layer: &Listed) -> &str {
@@ -200,6 +242,33 @@ mod tests {
         unfinished  0123456789ab     3.0 MiB       -         -  yes
         1 layer, 3.0 MiB
         ");
+    }
+
+    #[test]
+    fn programs_are_counted_where_there_are_any() {
+        assert_eq!(trees(&[]), "");
+        let tree = |name: &str| (Utf8PathBuf::from(name), 3 << 20);
+        assert_eq!(
+            trees(&[tree("a.tar"), tree("b.tar")]),
+            "2 trees of programs for NixOS images, 6.0 MiB\n"
+        );
+    }
+
+    #[test]
+    fn programs_go_with_layers_of_their_age_and_not_with_named_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("cache");
+        let cache = Cache::at(Utf8PathBuf::try_from(root).unwrap()).unwrap();
+        fs_err::create_dir(cache.root().join("programs")).unwrap();
+        let tree = cache.root().join("programs/a.tar");
+        fs_err::write(&tree, "").unwrap();
+        let cleaned = |which| clean_programs(&cache, &which).unwrap().len();
+        assert_eq!(cleaned(Which::Keys(vec!["a".into()])), 0);
+        assert_eq!(cleaned(Which::BeyondBounds), 0);
+        assert_eq!(cleaned(Which::Unused(Duration::from_secs(3600))), 0);
+        assert!(tree.exists());
+        assert_eq!(cleaned(Which::All), 1);
+        assert!(!tree.exists());
     }
 
     #[test]

@@ -195,7 +195,7 @@ fn nixos_of(cell: &Case) -> NixosArgs {
     let nixpkgs = cell.value("nixpkgs").filter(|nixpkgs| *nixpkgs != NONE);
     let args = NixosArgs {
         nixpkgs: nixpkgs.map(str::to_owned),
-        host_modules: vec![],
+        ..NixosArgs::default()
     };
     args.with_environment(cell.value("image"))
 }

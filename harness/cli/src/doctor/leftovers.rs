@@ -16,7 +16,7 @@ use spawnlab::{
 pub struct Leftovers {
     /// Folders of VMs.
     pub scratch: Vec<Utf8PathBuf>,
-    /// Unfinished images.
+    /// Unfinished images, and trees of programs for them.
     pub images: Vec<Utf8PathBuf>,
     /// Unfinished layers.
     pub layers: Vec<Utf8PathBuf>,
@@ -91,6 +91,8 @@ mod tests {
         let make = |path: &str| fs_err::create_dir_all(cache.join(path)).unwrap();
         make("images/.building-debian-1.abc");
         make("images/.building-debian-2.abc");
+        make("programs");
+        fs_err::write(cache.join("programs/.new-89ab"), "").unwrap();
         make("layers/.building-0123");
         make("layers/.building-4567");
         let locks = ["images/.lock-debian-2", "layers/4567.lock"].map(|path| {
@@ -103,7 +105,10 @@ mod tests {
             names.map(str::to_owned).collect::<Vec<_>>()
         };
         let found = find(Some(cache));
-        assert_eq!(names(&found.images), [".building-debian-1.abc"]);
+        assert_eq!(
+            names(&found.images),
+            [".new-89ab", ".building-debian-1.abc"]
+        );
         assert_eq!(names(&found.layers), [".building-0123"]);
         remove(Some(cache)).unwrap();
         let found = find(Some(cache));

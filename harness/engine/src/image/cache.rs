@@ -9,7 +9,11 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
-    build::{self, programs::Programs, workdir},
+    build::{
+        self,
+        programs::{self, Programs},
+        workdir,
+    },
     error::{Doing as _, ImageError},
     event::ImageEvent,
     lock::Lock,
@@ -20,6 +24,9 @@ use super::{
 
 /// Longer than any build takes: the other builder's own deadlines end it before.
 pub(super) const LOCK_LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// The folder of the trees of programs.
+const PROGRAMS: &str = "programs";
 
 /// Whether an image that exists is good enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +148,7 @@ impl Cache {
         });
         let building = workdir::Workdir::create(&self.images, &folder, &self.stop)?;
         let kept = Programs {
-            folder: self.folder("programs")?,
+            folder: self.folder(PROGRAMS)?,
             refresh,
         };
         let finished = match build::run(recipe, &kept, &building, progress) {
@@ -163,12 +170,32 @@ impl Cache {
         Image::open(target)
     }
 
-    /// The folders of builds that died: nobody holds the lock of their image.
+    /// The trees of programs that NixOS images are made of, with their sizes in bytes.
+    ///
+    /// # Errors
+    /// [`ImageError::Io`].
+    pub fn programs(&self) -> Result<Vec<(Utf8PathBuf, u64)>, ImageError> {
+        programs::trees(&self.root.join(PROGRAMS))
+    }
+
+    /// Removes those that no build used for `age`, or for the two weeks after which a build does it, and returns
+    /// them. A build that uses one goes on with it.
+    ///
+    /// # Errors
+    /// [`ImageError::Io`].
+    pub fn clean_programs(
+        &self,
+        age: Option<Duration>,
+    ) -> Result<Vec<(Utf8PathBuf, u64)>, ImageError> {
+        programs::remove_unused(&self.root.join(PROGRAMS), age.unwrap_or(programs::AGE))
+    }
+
+    /// What builds left that died: folders of images and trees of programs whose lock nobody holds.
     ///
     /// # Errors
     /// [`ImageError::Io`].
     pub fn leftovers(&self) -> Result<Vec<Utf8PathBuf>, ImageError> {
-        let mut found = vec![];
+        let mut found = programs::leftovers(&self.root.join(PROGRAMS))?;
         self.each_dead(None, |path| {
             found.push(path.to_owned());
             Ok(())
@@ -176,11 +203,14 @@ impl Cache {
         Ok(found)
     }
 
-    /// Removes the folders of builds that died.
+    /// Removes what builds left that died.
     ///
     /// # Errors
     /// [`ImageError::Io`].
     pub fn sweep_all(&self) -> Result<(), ImageError> {
+        for path in programs::leftovers(&self.root.join(PROGRAMS))? {
+            std::fs::remove_file(&path).doing("remove", path)?;
+        }
         self.each_dead(None, workdir::remove_stale)
     }
 

@@ -29,6 +29,7 @@ const FILES: &[(&str, &str)] = embed![
     "build/3-guest-base.sh",
     "build/4-disk.sh",
     "build/init",
+    "build/modules.sh",
     "build/record.sh",
     "files/agent",
     "files/spawnlab-agent.service",
@@ -74,6 +75,7 @@ pub(crate) mod script {
         };
     }
     pub(crate) const RECORD: &str = script!("record.sh");
+    pub(crate) const MODULES: &str = script!("modules.sh");
     pub(crate) const UNPACK: &str = script!("1-unpack.sh");
     pub(crate) const HOST: &str = script!("2-host.sh");
     pub(crate) const GUEST_BASE: &str = script!("3-guest-base.sh");

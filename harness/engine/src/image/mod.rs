@@ -39,6 +39,7 @@ pub use manifest::{
     Agent, Disk, GuestBaseEntry, MANIFEST_FILE, MANIFEST_VERSION, Manifest, Os, Provenance,
     Release, Versions,
 };
+pub(crate) use nixos::switch;
 pub use nixos::{NixosFile, NixosInputs, NixpkgsGiven};
 pub use open::Image;
 pub use recipe::{FileSpec, GuestBaseSpec, Kind, Recipe, RecipeSpec, Units};

@@ -11,25 +11,11 @@ for path in "$debian"/nix/store/*; do
     case $path in */.links) ;; *) ln -s "${path#"$debian"}" "$debian/nix/var/nix/gcroots/image/${path##*/}" ;; esac
 done
 
-mkdir export/modules
-: >export/modules/order
 printf '%s\n' "$kernel" >export/kernel
 cp "$debian$linux/bzImage" export/vmlinuz
 cp "$debian$tree/usr/bin/busybox" export/busybox
-for module in $INITRD_MODULES; do
-    # Built into this kernel, a module of another one.
-    if grep -q "/$module\.ko" "$debian$linux/lib/modules/$kernel/modules.builtin"; then continue; fi
-    file=$(find "$debian$linux/lib/modules/$kernel/kernel" -name "$module.ko*")
-    case $file in
-    *.ko.xz) export/busybox xzcat "$file" >"export/modules/$module.ko" ;;
-    *.ko) cp "$file" "export/modules/$module.ko" ;;
-    *)
-        echo "kernel $kernel has no module $module in a form that the initrd can load: '$file'" >&2
-        exit 1
-        ;;
-    esac
-    echo "$module" >>export/modules/order
-done
+# shellcheck disable=SC2086 # a word for each module
+export_modules "$debian$linux/lib/modules/$kernel" $INITRD_MODULES
 
 umount "$debian/dev/pts"
 for device in null zero full random urandom; do umount "$debian/dev/$device"; done

@@ -68,6 +68,7 @@ impl Disk {
 /// The parts of `vm-images/debian/build`, with the recipe's values before each.
 pub(crate) fn script(spec: &RecipeSpec) -> String {
     let mut text = String::new();
+    part(&mut text, &[], script::MODULES);
     part(&mut text, &[], script::UNPACK);
     part(
         &mut text,
@@ -120,6 +121,7 @@ mod tests {
         .expect("a recipe");
         let mut text = script(recipe.spec());
         for (name, part) in [
+            ("modules", script::MODULES),
             ("1-unpack", script::UNPACK),
             ("2-host", script::HOST),
             ("3-guest-base", script::GUEST_BASE),

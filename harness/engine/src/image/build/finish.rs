@@ -31,7 +31,8 @@ pub(crate) fn run(recipe: &Recipe, work: &Workdir) -> Result<Utf8PathBuf, ImageE
     };
     let mut records = Records::read(&export, trees.iter().map(String::as_str))?;
     if recipe.spec().kind == Kind::Nixos {
-        records.packages.push_str(nixos::SWITCH);
+        let switch = nixos::switch(recipe.nixos.as_ref());
+        records.packages.push_str(&switch);
     }
     write(PACKAGES, records.packages.as_bytes())?;
     write(

@@ -13,6 +13,7 @@ use super::{
     workdir::Workdir,
 };
 use crate::image::{
+    embedded::script as embedded,
     error::{Doing as _, ImageError},
     nixos::{self, NixosFile, NixosInputs, Tar, programs},
     recipe::RecipeSpec,
@@ -24,9 +25,14 @@ pub(crate) const PROGRAMS: &str = "programs";
 /// mmdebstrap makes another exit code of the script's.
 const KEEP_CODE: &str = "trap 'code=$?; mkdir -p export; echo $code >export/code' EXIT\n";
 
-/// What switches hosts and guests between systems, for the table of packages: nixpkgs' own is a program that would have
-/// to be compiled.
-pub(crate) const SWITCH: &str = "nixos\tswitch-to-configuration\tthe lab's own\n";
+/// What switches hosts and guests between systems, for the table of packages.
+pub(crate) fn switch(inputs: Option<&NixosInputs>) -> String {
+    let files = inputs.map_or(&[][..], |inputs| &inputs.lab);
+    format!(
+        "nixos\tswitch-to-configuration\t{}\n",
+        nixos::switch::name(files)
+    )
+}
 
 /// How much of what the script wrote for the user is shown.
 const LINES: usize = 60;
@@ -128,6 +134,7 @@ fn script(variables: &[(&str, String)]) -> String {
     for (name, value) in variables {
         text.push_str(&format!("{name}='{}'\n", value.replace('\'', r"'\''")));
     }
+    text.push_str(embedded::MODULES);
     nixos::scripts().for_each(|part| text.push_str(part));
     text
 }

@@ -22,7 +22,11 @@ use crate::image::{
 };
 
 /// Longer than this a tree may not go unused: 14 days, as layers.
-const AGE: Duration = Duration::from_secs(14 * 86_400);
+pub(crate) const AGE: Duration = Duration::from_secs(14 * 86_400);
+
+/// How the name of a tree begins that is not in its place yet, and that of the lock of who puts it there.
+const NEW: &str = ".new-";
+const LOCK: &str = ".lock-";
 
 /// The trees of the cache.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ impl Programs {
         let name = &key[..16];
         let kept = self.folder.join(format!("{name}.tar"));
         let target = work.join(format!("{PROGRAMS}.tar"));
-        let lock = self.folder.join(format!(".lock-{name}"));
+        let lock = self.folder.join(format!("{LOCK}{name}"));
         let _lock = Lock::wait(&lock, PROGRAMS, LOCK_LIMIT, stop)?;
         self.evict()?;
         if self.refresh == Refresh::No && std::fs::hard_link(&kept, &target).is_ok() {
@@ -71,25 +75,74 @@ impl Programs {
         File::open(&target)
             .and_then(|file| file.sync_all())
             .doing("write", &target)?;
-        let new = self.folder.join(format!(".new-{name}"));
+        let new = self.folder.join(format!("{NEW}{name}"));
         let _ = std::fs::remove_file(&new);
         std::fs::hard_link(&target, &new).doing("link", &new)?;
         std::fs::rename(&new, &kept).doing("rename", new)?;
         Ok(false)
     }
 
-    /// Removes the trees that no build used for long. A build that has one has a name of its own for it.
+    /// Removes the trees that no build used for long.
     fn evict(&self) -> Result<(), ImageError> {
-        for entry in self.folder.read_dir_utf8().doing("read", &self.folder)? {
-            let path = entry.doing("read", &self.folder)?.into_path();
-            let used = std::fs::metadata(&path).and_then(|meta| meta.modified());
-            let age = used.ok().and_then(|used| used.elapsed().ok());
-            if path.extension() == Some("tar") && age.is_some_and(|age| age > AGE) {
-                std::fs::remove_file(&path).doing("remove", path)?;
-            }
-        }
-        Ok(())
+        remove_unused(&self.folder, AGE).map(drop)
     }
+}
+
+/// The trees in `folder`, with their sizes in bytes. None if there is no such folder.
+pub(crate) fn trees(folder: &Utf8Path) -> Result<Vec<(Utf8PathBuf, u64)>, ImageError> {
+    files(folder, |name| {
+        name.ends_with(".tar") && !name.starts_with('.')
+    })
+}
+
+/// Removes the trees in `folder` that no build used for `age`, and returns them. A build that has one has a name of its
+/// own for it.
+pub(crate) fn remove_unused(
+    folder: &Utf8Path,
+    age: Duration,
+) -> Result<Vec<(Utf8PathBuf, u64)>, ImageError> {
+    let mut removed = trees(folder)?;
+    removed.retain(|(path, _)| {
+        let used = std::fs::metadata(path).and_then(|meta| meta.modified());
+        let unused = used.ok().and_then(|used| used.elapsed().ok());
+        unused.is_some_and(|unused| unused >= age)
+    });
+    for (path, _) in &removed {
+        std::fs::remove_file(path).doing("remove", path)?;
+    }
+    Ok(removed)
+}
+
+/// What builds left in `folder` that were killed while they put a tree there: nobody holds the lock of its name.
+pub(crate) fn leftovers(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>, ImageError> {
+    let mut found = vec![];
+    for (path, _) in files(folder, |name| name.starts_with(NEW))? {
+        let name = path.file_name().and_then(|name| name.strip_prefix(NEW));
+        let lock = folder.join(format!("{LOCK}{}", name.unwrap_or_default()));
+        if Lock::attempt(&lock)?.is_some() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn files(
+    folder: &Utf8Path,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<(Utf8PathBuf, u64)>, ImageError> {
+    let mut found = vec![];
+    if !folder.is_dir() {
+        return Ok(found);
+    }
+    for entry in folder.read_dir_utf8().doing("read", folder)? {
+        let entry = entry.doing("read", folder)?;
+        if wanted(entry.file_name()) {
+            let size = entry.metadata().map_or(0, |meta| meta.len());
+            found.push((entry.into_path(), size));
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -126,6 +179,24 @@ mod tests {
         let file = File::options().append(true).open(kept).expect("opened");
         file.set_modified(SystemTime::now() - 2 * AGE).expect("set");
         assert_eq!(put(Refresh::No, "fifth"), (false, "fifth".into()));
+    }
+
+    #[test]
+    fn trees_are_removed_when_they_are_old_and_leftovers_when_nobody_makes_them() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = Utf8Path::from_path(dir.path()).expect("UTF-8");
+        for name in ["old.tar", "new.tar", ".new-dead", ".new-made", ".lock-old"] {
+            std::fs::write(folder.join(name), "12345").expect("written");
+        }
+        let old = File::options().append(true).open(folder.join("old.tar"));
+        let past = SystemTime::now() - Duration::from_secs(3600);
+        old.and_then(|file| file.set_modified(past)).expect("set");
+        let _lock = Lock::attempt(&folder.join(".lock-made")).expect("a lock");
+        assert_eq!(leftovers(folder).expect("read"), [folder.join(".new-dead")]);
+        let removed = remove_unused(folder, Duration::from_secs(1800)).expect("removed");
+        assert_eq!(removed, [(folder.join("old.tar"), 5)]);
+        assert_eq!(trees(folder).expect("read"), [(folder.join("new.tar"), 5)]);
+        assert!(folder.join(".new-made").exists());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod host_module;
 mod inputs;
 mod list;
 pub(crate) mod programs;
+pub(crate) mod switch;
 mod tar;
 mod tree;
 

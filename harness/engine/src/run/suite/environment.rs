@@ -12,6 +12,7 @@ use crate::{
 pub(crate) const NIXPKGS: &str = "SPAWNLAB_NIXPKGS";
 /// Names modules for them, with colons between.
 pub(crate) const HOST_MODULES: &str = "SPAWNLAB_HOST_MODULES";
+pub(crate) const SWITCH: &str = "SPAWNLAB_SWITCH";
 
 /// What the environment says; what it leaves out has the suite's defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,7 @@ impl Environment {
         // On other images they mean nothing.
         if image.takes_nixpkgs() {
             image.nixpkgs = get(NIXPKGS);
+            image.switch = get(SWITCH).map(Utf8PathBuf::from);
             image.host_modules = get(HOST_MODULES)
                 .map(|files| files.split(':').map(Utf8PathBuf::from).collect())
                 .unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::{
     Error, Result,
     image::{
         Cache, Image, ImageError, ImageEvent, Kind, NixosFile, NixosInputs, NixpkgsGiven, Recipe,
-        Refresh, Stop,
+        Refresh, Stop, switch,
     },
     scenario::fixture::Fixture,
     verdict::event::Events,
@@ -27,6 +27,9 @@ pub struct ImageOptions {
     pub nixpkgs: Option<String>,
     /// Modules for the hosts of a NixOS recipe.
     pub host_modules: Vec<Utf8PathBuf>,
+    /// The program that switches the hosts and guests of a NixOS recipe: nixpkgs' own `switch-to-configuration`, built
+    /// elsewhere; the lab's if there is none.
+    pub switch: Option<Utf8PathBuf>,
     /// Whether the hosts' own firewall is judged: those of a NixOS recipe get no rules of the lab's, and containers that it
     /// refuses a lease are settled all the same.
     pub own_firewall: bool,
@@ -69,19 +72,16 @@ impl ImageOptions {
             Meant::Folder(folder) => {
                 return self.refuse_all(&format!("{folder} is the folder of a built image"));
             }
-            Meant::Flake(reference) if self.host_modules.is_empty() => {
-                let _ = reference;
-                return Ok(());
-            }
+            Meant::Flake(_) if self.adds_nothing() => return Ok(()),
             Meant::Flake(reference) => {
                 return Err(Error::Given(format!(
-                    "image {reference}: its modules are those of its flake; --host-module is for --image nixos"
+                    "image {reference}: its modules are those of its flake; --host-module and --switch are for --image nixos"
                 )));
             }
         };
         let Some(nixpkgs) = &self.nixpkgs else {
             return match recipe.spec().kind {
-                Kind::Debian if self.host_modules.is_empty() => Ok(()),
+                Kind::Debian if self.adds_nothing() => Ok(()),
                 Kind::Debian => Err(error(ImageError::NotNixos {
                     image: recipe.spec().name.clone(),
                 })),
@@ -100,11 +100,19 @@ impl ImageOptions {
         if root.is_none() && !flake::nix_is_there() {
             return Err(error(given.wrong(flake::NO_NIX)));
         }
-        NixosInputs::look(&given, root, &self.host_modules).map_err(error)
+        NixosInputs::look(&given, root, &self.host_modules).map_err(error)?;
+        self.switch.as_deref().map_or(Ok(()), |file| {
+            switch::read(file).map(drop).map_err(Error::Given)
+        })
+    }
+
+    /// Whether hosts have nothing of the user's beside a nixpkgs.
+    fn adds_nothing(&self) -> bool {
+        self.host_modules.is_empty() && self.switch.is_none()
     }
 
     fn refuse_all(&self, why: &str) -> Result<()> {
-        if self.nixpkgs.is_none() && self.host_modules.is_empty() {
+        if self.nixpkgs.is_none() && self.adds_nothing() {
             return Ok(());
         }
         Err(Error::Given(format!(
@@ -129,7 +137,9 @@ impl ImageOptions {
             })
         });
         let tree = (root.as_path(), commit.as_deref());
-        NixosInputs::read(&given, tree, &self.host_modules, files.collect()).map_err(error)
+        let switch = self.switch.as_deref().map(switch::read).transpose();
+        let files = files.chain(switch.map_err(Error::Given)?).collect();
+        NixosInputs::read(&given, tree, &self.host_modules, files).map_err(error)
     }
 }
 

@@ -21,6 +21,7 @@ fn options(image: &str, nixpkgs: Option<&str>, modules: &[&str], root: &Utf8Path
         image: (!image.is_empty()).then(|| here(image)),
         nixpkgs: nixpkgs.map(here),
         host_modules: modules.iter().map(|file| here(file).into()).collect(),
+        switch: None,
         own_firewall: false,
     }
 }
@@ -49,6 +50,23 @@ fn what_does_not_go_together_is_one_clear_message() {
         said("nixos", Some("HERE/nixpkgs"), &["HERE/gone.nix"]),
     ];
     insta::assert_snapshot!(texts.join("\n"));
+}
+
+#[rstest::rstest]
+#[case("nixos", "gone")]
+#[case("nixos", "modules/host.nix")]
+#[case("sid", "modules/host.nix")]
+fn what_switches_is_a_program_and_for_nixos(#[case] image: &str, #[case] file: &str) {
+    let (_dir, root) = folder();
+    let nixpkgs = (image == "nixos").then_some("HERE/nixpkgs");
+    let options = ImageOptions {
+        switch: Some(root.join(file)),
+        ..options(image, nixpkgs, &[], &root)
+    };
+    let error = options.check().unwrap_err();
+    assert!(matches!(error, Error::Given(_)), "{error}");
+    let said = error.to_string().replace(root.as_str(), "HERE");
+    insta::assert_snapshot!(format!("switch_{image}_{}", file.len()), said);
 }
 
 #[rstest::rstest]
@@ -96,7 +114,12 @@ fn the_image_is_another_for_all_that_goes_into_it() {
         own_firewall: true,
         ..plain.clone()
     };
-    for other in [&patched, &module, &other, &own] {
+    fs_err::write(root.join("switch"), "\x7fELF and more").unwrap();
+    let switch = ImageOptions {
+        switch: Some(root.join("switch")),
+        ..plain.clone()
+    };
+    for other in [&patched, &module, &other, &own, &switch] {
         let id = id(other, &fixture);
         assert!(!seen.contains(&id), "{other:?}");
         seen.push(id);

@@ -1,4 +1,4 @@
-//! What guests are made of: a tree of a Debian suite in the host's Nix store.
+//! What guests are made of: a tree of a Debian suite in the host's Nix store, or NixOS' modules.
 
 use super::choice::{ImageChoice, ImageOptions};
 use crate::{
@@ -11,6 +11,11 @@ use crate::{
 
 /// Where provisioning looks for the guests' base; without it, it takes the image's default.
 const ENTRY: &str = "guest-base.json";
+/// What guests of hosts are called that make them of NixOS' modules.
+const NIXOS: &str = "nixos";
+/// The trees of an image's packages that such guests have their programs from: those of an image on programs of Debian, and of
+/// one that Nix has built.
+const NIXOS_TREES: [&str; 2] = ["programs", "guests"];
 /// Where it looks for the base itself if the host's store does not have it.
 const ARCHIVE: &str = "guest-base.nar";
 
@@ -56,7 +61,7 @@ impl Guest {
         let default = bases.first().map(|base| base.suite.as_str());
         let Some(suite) = suite.filter(|suite| Some(*suite) != default) else {
             return Ok(Ok(Self {
-                suite: default.unwrap_or("none").to_owned(),
+                suite: default.unwrap_or(none(manifest)).to_owned(),
                 systemd: "unknown".to_owned(),
                 injected: None,
             }));
@@ -84,7 +89,14 @@ impl Guest {
     fn of(mut self, image: &Image) -> Self {
         let file = image.file(&image.manifest().provenance.packages);
         let packages = fs_err::read_to_string(file).unwrap_or_default();
-        if let Some(version) = version(&packages, &format!("guest-base-{}", self.suite)) {
+        let base = format!("guest-base-{}", self.suite);
+        let base = [base.as_str()];
+        let trees: &[&str] = if self.suite == NIXOS {
+            &NIXOS_TREES
+        } else {
+            &base
+        };
+        if let Some(version) = trees.iter().find_map(|tree| version(&packages, tree)) {
             self.systemd = version.to_owned();
         }
         self
@@ -131,7 +143,7 @@ impl Guest {
         .of(&image))
     }
 
-    /// The suite, or `none` where the image has no guest base.
+    /// The suite; where the image has no guest base, `nixos` for a NixOS host, and else `none`.
     #[must_use]
     pub fn suite(&self) -> &str {
         &self.suite
@@ -159,6 +171,15 @@ impl Guest {
         let entry = serde_json::to_vec(&entry).map_err(std::io::Error::from)?;
         let archive = archive.map(|archive| file(ARCHIVE, archive));
         Ok([file(ENTRY, entry)].into_iter().chain(archive).collect())
+    }
+}
+
+/// What guests are called where the image has no base for them.
+fn none(manifest: &Manifest) -> &'static str {
+    if manifest.os.id == NIXOS {
+        NIXOS
+    } else {
+        "none"
     }
 }
 
@@ -240,8 +261,32 @@ mod tests {
     }
 
     #[test]
-    fn an_image_without_bases_has_no_guests() {
-        assert_eq!(own(&manifest(&[]), None).suite(), "none");
+    fn an_image_without_bases_has_guests_of_nixos_or_none() {
+        let mut manifest = manifest(&[]);
+        assert_eq!(own(&manifest, None).suite(), "nixos");
+        manifest.os.id = "debian".into();
+        assert_eq!(own(&manifest, None).suite(), "none");
+    }
+
+    #[rstest::rstest]
+    #[case("programs\tsystemd\t262.1-1\n", "262.1-1")]
+    #[case("host\tsystemd\t258.2\nguests\tsystemd\t257.9\n", "257.9")]
+    #[case("host\tsystemd\t258.2\n", "unknown")]
+    fn guests_of_nixos_have_the_programs_that_the_image_tells(
+        #[case] packages: &str,
+        #[case] version: &str,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = camino::Utf8Path::from_path(dir.path()).unwrap();
+        let manifest = manifest(&[]);
+        for (_, file) in manifest.files() {
+            fs_err::write(dir.join(file), "").unwrap();
+        }
+        fs_err::write(dir.join(&manifest.provenance.packages), packages).unwrap();
+        let text = serde_json::to_string(&manifest).unwrap();
+        fs_err::write(dir.join("image.json"), text).unwrap();
+        let image = Image::open(dir).unwrap();
+        assert_eq!(own(&manifest, None).of(&image).systemd(), version);
     }
 
     #[test]
