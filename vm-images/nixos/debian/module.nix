@@ -54,6 +54,9 @@ in
   # Its tool is a compiled program of nixpkgs' own.
   systemd.shutdownRamfs.enable = false;
 
+  # Checked when it is built by a kernel that is compiled as a library. The host's own kernel says what is wrong with it.
+  networking.nftables.checkRuleset = lib.mkDefault false;
+
   # nixpkgs compiles these into its nginx; Debian's would write to a folder that the service must not.
   services.nginx.commonHttpConfig = lib.mkIf config.services.nginx.enable (
     lib.concatMapStrings (kind: "${kind}_temp_path /tmp/nginx_${kind};\n") [
