@@ -27,6 +27,7 @@
 //! | `SPAWNLAB_IMAGE` | a recipe's name or file, an image's folder, or a flake reference |
 //! | `SPAWNLAB_NIXPKGS` | the nixpkgs of a NixOS image, with `+FILE.patch` behind it for each patch |
 //! | `SPAWNLAB_HOST_MODULES` | modules for a NixOS image, with colons between |
+//! | `SPAWNLAB_SWITCH` | the program that switches systems of a NixOS image |
 //! | `SPAWNLAB_GUEST` | the suite that guests are made of |
 //! | `SPAWNLAB_ACCEL` | `auto`, `kvm` or `tcg` |
 //! | `SPAWNLAB_KEEP` | keep the hosts of what fails |
