@@ -26,7 +26,8 @@ linux=$(cat "$work/linux.path")
 nixpkgs=$(cat "$work/nixpkgs.path")
 rm -rf "$work/debian-$SUITE" "$work/linux-$SUITE" "$work/source"
 
-query() { inside nix --offline path-info --json --json-format 1 "$1" | inside jq -r '.[].narHash'; }
+# What every version of Nix can be asked for.
+query() { inside nix-hash --type sha256 --to-sri "$(inside nix-store --query --hash "$1" | cut -d: -f2)"; }
 inside dpkg-query --show --showformat='${Package}\t${Version}\n' |
     inside jq -R -s --arg suite "$SUITE" --arg tree "$(query "$tree")" --arg linux "$(query "$linux")" --arg kernel "$kernel" '{
         suite: $suite,

@@ -4,7 +4,7 @@
 use camino::Utf8Path;
 
 use super::inputs::NixosFile;
-use crate::digest;
+use crate::util::digest;
 
 /// Where the program is among the lab's files. `stand-ins.nix` takes it where it is there.
 const PLACE: &str = "vm-images/nixos/debian/switch-to-configuration";
