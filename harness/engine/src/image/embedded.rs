@@ -12,7 +12,6 @@ pub const EMBEDDED_RECIPES: &[&str] = &[
     "nixos",
     "nixos-nftables",
     "nixos-firewalld",
-    "nixos-trixie",
 ];
 
 macro_rules! embed {

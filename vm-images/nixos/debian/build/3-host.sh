@@ -44,6 +44,11 @@ END
 refuse_missing "$host" "the host"
 
 inside nix-store --realise "$host" --add-root /nix/var/nix/profiles/system-1-link >"$work/host.out" 2>"$work/host.log" || {
+    # nixpkgs' modules name units of the systemd that nixpkgs has. The first that is not there ends the build.
+    unit=$(sed -n 's,.*missing /nix/store/.*/programs/systemd/.*/\([^/]*\)$,\1,p' "$work/host.log" | head -n 1)
+    [ -z "$unit" ] || give_up 22 <<END
+this nixpkgs asks for the unit $unit, which the systemd of Debian $SUITE does not have: it needs programs of a newer suite.
+END
     { echo "the host was evaluated, and a part of it cannot be built:"; grep -v '^building ' "$work/host.log" | tail -n 40; } |
         words | give_up 23
 }
