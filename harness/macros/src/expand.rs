@@ -251,7 +251,7 @@ pub(crate) fn unknown_assertion(
         .collect();
     format!(
         "{scenario}: the saboteur {saboteur:?} is to make {fails:?} fail, which neither the scenario asserts nor a \
-         helper that it calls; the scenario's own assertions are {}",
+         helper of this crate that it calls; the scenario's own assertions are {}",
         if own.is_empty() {
             "none".into()
         } else {

@@ -173,6 +173,25 @@ mod tests {
         assert_eq!(written, format!("{text}\n"));
     }
 
+    /// What the shell of a guest gets is one word of the host's, whatever is quoted in it.
+    #[test]
+    fn a_guests_shell_reads_what_was_given() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = "[Service]\nExecStart=/bin/sh -c 'echo \"it''s\" $PATH'";
+        let change = in_guest("web", file("/place/of/it", text));
+        let place = folder.path().to_str().expect("UTF-8");
+        let script = change
+            .script()
+            .replace("/lab/tools/in-guest web", "/bin/sh -ec")
+            .replace("/place", place);
+        let shell = std::process::Command::new("/bin/sh")
+            .args(["-ec", &script])
+            .status();
+        assert!(shell.expect("a shell").success(), "{script}");
+        let written = fs_err::read_to_string(folder.path().join("of/it")).expect("written");
+        assert_eq!(written, format!("{text}\n"));
+    }
+
     /// The program behind a shim is found by the rest of PATH, and the shim by its beginning.
     #[test]
     fn a_shim_stands_before_its_program() {
