@@ -7,6 +7,7 @@ lib.fileset.toSource {
     ../Cargo.lock
     ../ci/known.toml
     ../ci/matrix.toml
+    ../docs/add-a-scenario.md
     ../docs/spawnlab-toml.md
     ../examples/spawnlab.toml
     ../harness
