@@ -208,7 +208,7 @@ fn merged_shards_are_the_whole_with_their_evidence() {
         let merged = path.join("merged");
         let read = |name: &str| fs_err::read_to_string(merged.join(name)).expect("there");
         assert_eq!(read("qualify.json"), qualify::render(&whole).expect("JSON"));
-        assert_eq!(read("qualify.md"), qualify::markdown::render(&whole));
+        assert_eq!(read("qualify.md"), qualify::page(&whole).markdown());
         for case in &whole.cases {
             let evidence = case.folder.join("evidence/names/a/console.log");
             assert_eq!(read(evidence.as_str()), case.name);

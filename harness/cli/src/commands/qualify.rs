@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc, time::Instant};
 use spawnlab::{
     campaign::{
         case::Case,
-        qualify::{self, CaseReport, Missing, Qualification, text},
+        qualify::{self, CaseReport, Missing, Qualification},
     },
     report::{dir::Dir, terminal::Terminal},
     run::{config::RunConfig, known::Known, runner::Interrupt, selection::Selected, suite::Suite},
@@ -74,7 +74,7 @@ pub(crate) async fn qualify(
     qualify_files::write(&qualification, &dir)?;
     print::stdout(&format!(
         "\n{}report in {dir}\n",
-        text::render(&qualification)
+        qualify::page(&qualification).terminal()
     ))?;
     Ok(Exit::from(qualification.outcome()))
 }

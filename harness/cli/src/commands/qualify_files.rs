@@ -4,7 +4,7 @@ use std::io;
 
 use camino::Utf8Path;
 use spawnlab::{
-    campaign::qualify::{self, Qualification, junit, markdown},
+    campaign::qualify::{self, Qualification, junit},
     report::dir::{Dir, DirError},
 };
 
@@ -49,7 +49,7 @@ pub(crate) fn keep(qualification: &Qualification, dir: &Dir) -> Result<(), Troub
 /// The first file that can't be written.
 pub(crate) fn write(qualification: &Qualification, dir: &Dir) -> Result<(), Trouble> {
     keep(qualification, dir)?;
-    let page = markdown::render(qualification);
+    let page = qualify::page(qualification).markdown();
     dir.write("qualify.md", &page).map_err(trouble)?;
     let junit = junit::render(qualification).map_err(io::Error::other);
     dir.write("junit.xml", &junit.map_err(trouble)?)

@@ -60,7 +60,7 @@ fn merge_qualifications(args: &MergeArgs) -> Result<Exit, Trouble> {
         }
     }
     qualify_files::write(&merged, &dir)?;
-    let text = qualify::text::render(&merged);
+    let text = qualify::page(&merged).terminal();
     print::stdout(&format!("{text}report in {dir}\n"))?;
     Ok(Exit::from(merged.outcome()))
 }
@@ -76,7 +76,7 @@ fn merge_comparisons(args: &MergeArgs) -> Result<Exit, Trouble> {
         }
     }
     verify_files::write(&merged, &dir)?;
-    let text = verify::text::render(&merged);
+    let text = verify::page(&merged).terminal();
     print::stdout(&format!("{text}report in {dir}\n"))?;
     Ok(Exit::from(&merged.overall))
 }

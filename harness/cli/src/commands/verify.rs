@@ -4,7 +4,7 @@ use spawnlab::{
     Error,
     campaign::{
         case::{Side, interleaved, of_side},
-        verify::{self, Compared, Comparison, Conclusion, Runs, text},
+        verify::{self, Compared, Comparison, Conclusion, Runs},
     },
     report::{
         dir::Dir,
@@ -71,7 +71,10 @@ pub(crate) async fn verify(
         }
     }
     let comparison = comparison(args, &plan, ran, &dir);
-    print::stdout(&format!("\n{}report in {dir}\n", text::render(&comparison)))?;
+    print::stdout(&format!(
+        "\n{}report in {dir}\n",
+        verify::page(&comparison).terminal()
+    ))?;
     verify_files::write(&comparison, &dir)?;
     verify_files::write_besides(&comparison, args)?;
     kept.map_err(|error| Trouble::infrastructure("report", error))?;

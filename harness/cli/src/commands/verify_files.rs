@@ -4,7 +4,7 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    campaign::verify::{self, Comparison, junit, markdown},
+    campaign::verify::{self, Comparison, junit},
     report::dir::Dir,
 };
 
@@ -17,7 +17,7 @@ fn files(comparison: &Comparison) -> Result<[(&'static str, String); 3], Trouble
     let junit = junit::render(comparison).map_err(|error| trouble(io::Error::other(error)))?;
     Ok([
         ("verify.json", json),
-        ("verify.md", markdown::render(comparison)),
+        ("verify.md", verify::page(comparison).markdown()),
         ("junit.xml", junit),
     ])
 }

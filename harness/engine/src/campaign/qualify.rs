@@ -16,13 +16,12 @@
 
 pub mod cover;
 pub mod junit;
-pub mod markdown;
 pub mod matrix;
 pub mod merge;
+mod overview;
 mod page;
 #[cfg(test)]
 mod tests;
-pub mod text;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +38,7 @@ use crate::{
 };
 use cover::Cover;
 use matrix::Exclude;
+pub use page::page;
 
 /// The layout of [`Qualification`] as it is written to `qualify.json`.
 pub const VERSION: u32 = 1;

@@ -4,13 +4,13 @@
 //! is touched.
 
 mod compare;
+mod evidence;
 pub mod junit;
-pub mod markdown;
 pub mod merge;
 mod observed;
+mod page;
 #[cfg(test)]
 mod tests;
-pub mod text;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use compare::{compare, overall};
 pub use observed::Observed;
+pub use page::page;
 
 use crate::{
     util::layout,

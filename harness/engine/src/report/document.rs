@@ -27,7 +27,10 @@ pub(crate) enum Block {
     /// Things one below the other.
     List(Vec<Item>),
     /// Things with the same facts of each.
-    Table { columns: Vec<Column>, rows: Vec<Row> },
+    Table {
+        columns: Vec<Column>,
+        rows: Vec<Row>,
+    },
     /// More about one thing, folded where that is possible.
     Details {
         summary: String,
@@ -104,7 +107,8 @@ impl Document {
     }
 
     fn blocks(&self, form: Form) -> impl Iterator<Item = &Block> {
-        let of_form = move |(only, _): &&(Option<Form>, Block)| only.is_none_or(|only| only == form);
+        let of_form =
+            move |(only, _): &&(Option<Form>, Block)| only.is_none_or(|only| only == form);
         self.0.iter().filter(of_form).map(|(_, block)| block)
     }
 
@@ -151,7 +155,9 @@ impl Block {
                 let blocks = document.blocks(Form::Terminal);
                 let lines = blocks.flat_map(|block| block.lines());
                 let indented = lines.map(|line| format!("  {line}"));
-                std::iter::once((*title).to_owned()).chain(indented).collect()
+                std::iter::once((*title).to_owned())
+                    .chain(indented)
+                    .collect()
             }
         }
     }
@@ -170,7 +176,9 @@ impl Block {
                     false => "---".to_owned(),
                 });
                 let head = [row(names.collect()), row(rule.collect())];
-                let rows = rows.iter().map(|one| row(one.cells.iter().map(Text::markdown).collect()));
+                let rows = rows
+                    .iter()
+                    .map(|one| row(one.cells.iter().map(Text::markdown).collect()));
                 joined(head.into_iter().chain(rows), "\n")
             }
             Self::Details {
@@ -287,7 +295,9 @@ impl From<String> for Text {
 /// The rows of a table in columns that are as wide as what is in them.
 fn aligned(columns: &[Column], rows: &[Row]) -> Vec<String> {
     let head = columns.iter().map(|column| column.short.clone()).collect();
-    let cells = rows.iter().map(|row| row.cells.iter().map(Text::plain).collect());
+    let cells = rows
+        .iter()
+        .map(|row| row.cells.iter().map(Text::plain).collect());
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
     let width = |place: usize| rows.iter().map(|row| row[place].chars().count()).max();
     let widths: Vec<usize> = (0..columns.len()).filter_map(width).collect();

@@ -6,6 +6,7 @@
 //! goes to, and [`drive::drive`] feeds them.
 
 pub mod dir;
+pub mod document;
 pub mod drive;
 pub(crate) mod file;
 pub mod html;

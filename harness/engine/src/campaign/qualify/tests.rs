@@ -168,8 +168,8 @@ proptest! {
         let merged = merge::merge(&shards).expect("they belong together");
         let (merged, whole) = (timeless(merged), timeless(whole));
         prop_assert_eq!(render(&merged).expect("JSON"), render(&whole).expect("JSON"));
-        prop_assert_eq!(markdown::render(&merged), markdown::render(&whole));
-        prop_assert_eq!(text::render(&merged), text::render(&whole));
+        prop_assert_eq!(markdown(&merged), markdown(&whole));
+        prop_assert_eq!(terminal(&merged), terminal(&whole));
         prop_assert_eq!(junit::render(&merged).expect("XML"), junit::render(&whole).expect("XML"));
     }
 }
@@ -317,12 +317,12 @@ fn sample() -> Qualification {
 
 #[test]
 fn the_page_on_a_terminal() {
-    insta::assert_snapshot!(text::render(&sample()));
+    insta::assert_snapshot!(terminal(&sample()));
 }
 
 #[test]
 fn the_page_for_a_release_manager() {
-    insta::assert_snapshot!(markdown::render(&sample()));
+    insta::assert_snapshot!(markdown(&sample()));
 }
 
 #[test]
@@ -364,7 +364,7 @@ fn a_shard_that_left_no_report_is_missed() {
     let merged = merge::merge(&shards).expect("they belong together");
     assert_eq!(merged.cases.len(), 15, "none is lost");
     assert_eq!(merged.outcome(), CaseOutcome::Incomplete);
-    assert!(text::render(&merged).contains("no report of its shard was merged"));
+    assert!(terminal(&merged).contains("no report of its shard was merged"));
 }
 
 #[test]
@@ -418,6 +418,14 @@ fn a_page_stays_one_page() {
             ..case.clone()
         })
         .collect();
-    let page = markdown::render(&sample);
+    let page = markdown(&sample);
     assert!(page.lines().count() < 40 + 45, "{page}");
+}
+
+fn terminal(of: &Qualification) -> String {
+    page(of).terminal()
+}
+
+fn markdown(of: &Qualification) -> String {
+    page(of).markdown()
 }

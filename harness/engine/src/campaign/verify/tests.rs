@@ -149,7 +149,7 @@ fn the_hops_that_changed_are_named_from_the_side_that_is_red() {
 #[test]
 fn a_comparison_on_a_terminal() {
     let pairs = [("fff", "ppp"), ("ppp", "ppp"), ("sss", "sss")];
-    insta::assert_snapshot!(text::render(&comparison(&pairs)));
+    insta::assert_snapshot!(terminal(&comparison(&pairs)));
 }
 
 #[test]
@@ -163,19 +163,19 @@ fn what_the_hosts_of_a_side_are_is_said() {
         versions: [("os".to_owned(), os.to_owned())].into(),
         variables: Default::default(),
     });
-    let text = text::render(&comparison);
+    let text = terminal(&comparison);
     assert!(
         text.contains(&format!("firewall=nixos\n        on {os}\nchange")),
         "{text}"
     );
-    let below = markdown::render(&comparison);
+    let below = markdown(&comparison);
     assert!(below.contains(&format!("cdef, {os}, systemd")), "{below}");
 }
 
 #[test]
 fn a_comparison_below_a_pull_request() {
     let pairs = [("fff", "ppp"), ("ppp", "ppp"), ("sss", "sss")];
-    insta::assert_snapshot!(markdown::render(&comparison(&pairs)));
+    insta::assert_snapshot!(markdown(&comparison(&pairs)));
 }
 
 #[test]
@@ -263,14 +263,8 @@ fn a_shard_that_the_lab_failed_for_says_why_its_scenarios_are_undecided() {
     both[1].1.scenarios.clear();
     both[1].1.overall.error = Some("base: no image".into());
     let merged = merge::merge(&both).expect("merged");
-    assert!(
-        text::render(&merged).contains("undecided    a::"),
-        "{merged:?}"
-    );
-    assert!(
-        text::render(&merged).contains(": base: no image"),
-        "{merged:?}"
-    );
+    assert!(terminal(&merged).contains("undecided    a::"), "{merged:?}");
+    assert!(terminal(&merged).contains(": base: no image"), "{merged:?}");
 }
 
 #[test]
@@ -289,4 +283,12 @@ fn what_does_not_belong_together_is_not_merged() {
     ];
     insta::assert_snapshot!(errors.join("\n"));
     assert!(merge::merge(&[]).is_err());
+}
+
+fn terminal(of: &Comparison) -> String {
+    page(of).terminal()
+}
+
+fn markdown(of: &Comparison) -> String {
+    page(of).markdown()
 }

@@ -1,12 +1,10 @@
-//! A comparison for people on a terminal.
+//! What tells the sides of one scenario apart, as lines.
 
-use std::fmt::Write as _;
-
-use super::{Compared, Comparison, Effect, Observed, Runs, SideReport};
-use crate::util::text::printable;
+use super::{Compared, Observed, Runs};
 use crate::{
     diagnose::Condition,
     report::text::essence,
+    util::text::printable,
     verdict::{Verdict, hop::Hop},
 };
 
@@ -16,90 +14,9 @@ const TOLD: [Hop; 3] = [Hop::Link, Hop::Firewall, Hop::Lease];
 /// How many lines of a failure are shown; all are in `verify.json`.
 const LINES: usize = 3;
 
-/// The whole comparison: a line for each scenario, with the evidence of both sides where the change
-/// made a difference, and the one line at the end.
-#[must_use]
-pub fn render(comparison: &Comparison) -> String {
-    let mut text = String::new();
-    for (name, side) in [("base", &comparison.base), ("change", &comparison.change)] {
-        let _ = writeln!(text, "{name:<7} {}", variables(side));
-        if let Some(os) = os(side) {
-            let _ = writeln!(text, "        on {}", printable(os));
-        }
-    }
-    text.push('\n');
-    for compared in &comparison.scenarios {
-        let rate = rates(compared, comparison.repeat);
-        let _ = writeln!(
-            text,
-            "{:<12} {}{rate}",
-            compared.effect.word(),
-            compared.name
-        );
-        if compared.effect.is_telling() {
-            for line in evidence(compared) {
-                let _ = writeln!(text, "    {line}");
-            }
-        }
-    }
-    if let Some(error) = &comparison.overall.error {
-        let _ = writeln!(text, "error        {}", printable(error));
-    }
-    if !comparison.shared.is_empty() {
-        text.push('\n');
-    }
-    for line in &comparison.shared {
-        let _ = writeln!(text, "{}", printable(line));
-    }
-    let counts = counts(comparison);
-    if !counts.is_empty() {
-        let _ = writeln!(text, "\n{counts}");
-    }
-    let _ = writeln!(text, "{}", comparison.overall.sentence);
-    text
-}
-
-/// The variables of `side`, or what it is without any.
-#[must_use]
-pub fn variables(side: &SideReport) -> String {
-    if side.variables.is_empty() {
-        "the defaults".to_owned()
-    } else {
-        side.variables.join(" ")
-    }
-}
-
-/// What the hosts of `side` call themselves, if that is known.
-pub(super) fn os(side: &SideReport) -> Option<&str> {
-    let versions = &side.environment.as_ref()?.versions;
-    versions.get("os").map(String::as_str)
-}
-
-/// How many scenarios of each effect.
-#[must_use]
-pub fn counts(comparison: &Comparison) -> String {
-    let counts = &comparison.overall.counts;
-    let words: Vec<String> = counts
-        .iter()
-        .map(|(word, count)| format!("{count} {word}"))
-        .collect();
-    words.join(", ")
-}
-
-fn rates(compared: &Compared, repeat: u32) -> String {
-    match &compared.effect {
-        Effect::Skipped { why } | Effect::Undecided { why } => format!(": {}", printable(why)),
-        _ => format!(
-            " (passed: base {} of {repeat}, change {} of {repeat})",
-            compared.base.passed, compared.change.passed
-        ),
-    }
-}
-
 /// What tells the sides apart, a line each: the hops, and for each side what failed, its links and
 /// leases, and the counters of its rules.
-#[must_use]
-pub fn evidence(compared: &Compared) -> Vec<String> {
+pub(super) fn evidence(compared: &Compared) -> Vec<String> {
     let mut lines = vec![];
     if !compared.hops.is_empty() {
         let hops: Vec<String> = compared.hops.iter().map(ToString::to_string).collect();
