@@ -62,10 +62,7 @@ pub(crate) fn write(
 }
 
 /// `items` by the area of their names, in the order of the areas.
-pub(crate) fn by_area<'a, T>(
-    items: &'a [T],
-    name: fn(&T) -> &str,
-) -> BTreeMap<&'a str, Vec<&'a T>> {
+pub(crate) fn by_area<T>(items: &[T], name: fn(&T) -> &str) -> BTreeMap<&str, Vec<&T>> {
     let mut areas: BTreeMap<&str, Vec<&T>> = BTreeMap::new();
     for item in items {
         let area = name(item)
