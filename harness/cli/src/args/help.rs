@@ -100,8 +100,7 @@ pub(crate) const CLEAN: &str = "\
 Examples:
   spawnlab layers clean                      what is beyond the bounds
   spawnlab layers clean deployed             those of that name
-  spawnlab layers clean --all                all that no run uses right now, and the programs
-                                             of NixOS images";
+  spawnlab layers clean --all                all that no run uses, programs too";
 
 /// The end of `spawnlab bench -h`.
 pub(crate) const BENCH: &str = "\
