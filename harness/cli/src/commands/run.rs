@@ -1,30 +1,23 @@
 //! `spawnlab run` and `spawnlab prove`: they differ in what they take from the registry.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use spawnlab::{
+    Error,
     report::{
-        dir::Dir,
-        drive::drive,
         terminal::{Terminal, Volume},
         usual::{self, Usual},
     },
-    run::runner::{self, Interrupt},
+    run::{selection::Selected, session, suite::Suite},
     scenario::lab::LOOPS,
-    verdict::event::{Event, Events, Record, Summary},
 };
 use tokio::runtime::Handle;
 
 use crate::{
     args::{RunArgs, Selection},
+    commands::cases::{Runner, reported},
     lab::{known, report_dir, rerun::Again, select::select},
     output::{error::Trouble, exit::Exit, signals},
-};
-use spawnlab::run::{
-    config::RunConfig,
-    selection::Selected,
-    session::{self, Session as Lab},
-    suite::Suite,
 };
 
 /// Which of the two.
@@ -73,7 +66,6 @@ pub(crate) async fn run(
     }
     let dir = report_dir::open(args.report.as_deref())?;
 
-    let (events, receiver) = Events::channel();
     let volume = match (args.quiet, args.verbose) {
         (true, _) => Volume::Quiet,
         (_, true) => Volume::Verbose,
@@ -83,29 +75,23 @@ pub(crate) async fn run(
     if let Ok(cache) = session::cache() {
         terminal = terminal.remembering(Usual::read(&cache.root().join(usual::FILE)));
     }
-    let driver = drive(
-        receiver,
-        move |event| terminal.tell(event),
-        Some(dir.clone()),
-    )
-    .map_err(|error| Trouble::infrastructure("reporters", error))?;
     let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
-    let how = Session {
+    let runner = Runner {
         jobs: args.jobs,
         fail_fast: args.fail_fast,
         bodies,
         interrupt: &interrupt,
+        dir: &dir,
     };
-    let (summary, _, given) = how.run(config, &chosen, &dir, &events).await;
-    events.send(Event::RunFinished(Box::new(summary.clone())));
-    drop(events);
-
-    let (_, kept) = tokio::task::spawn_blocking(|| driver.finish())
-        .await
-        .map_err(|error| Trouble::infrastructure("reporters", error))?;
-    let exit = match given {
+    let (ran, _, kept) = reported(terminal, &dir, async |events| {
+        let ran = runner.run_each(config, &chosen, events).await;
+        (ran.summary.clone(), ran)
+    })
+    .await?;
+    let given = |(_, error): &(String, Box<Error>)| matches!(**error, Error::Given(_));
+    let exit = match ran.failed.as_ref().is_some_and(given) {
         true => Exit::Usage,
-        false => Exit::from(&summary),
+        false => Exit::from(&ran.summary),
     };
     match (kept, exit) {
         (Err(error), Exit::AsExpected) => Err(Trouble::infrastructure("report", error)
@@ -115,57 +101,6 @@ pub(crate) async fn run(
             Ok(exit)
         }
         (Ok(()), exit) => Ok(exit),
-    }
-}
-
-/// How scenarios are run.
-pub(crate) struct Session<'a> {
-    pub(crate) jobs: Option<NonZeroUsize>,
-    pub(crate) fail_fast: bool,
-    pub(crate) bodies: Handle,
-    pub(crate) interrupt: &'a Interrupt,
-}
-
-impl Session<'_> {
-    /// Runs `chosen` as `options` say, below `dir`. The records are in the order of `chosen`; there are
-    /// none if nothing could be run. The last value is whether that is for something that the user gave.
-    pub(crate) async fn run(
-        &self,
-        config: RunConfig,
-        chosen: &[Selected],
-        dir: &Dir,
-        events: &Events,
-    ) -> (Summary, Vec<Record>, bool) {
-        let begin = Instant::now();
-        events.send(Event::RunStarted {
-            selected: chosen.len(),
-            report_dir: dir.path().to_owned(),
-        });
-        let engine = tokio::select! {
-            biased;
-            () = self.interrupt.raised() => {
-                events.send(Event::Interrupted);
-                return (Summary::of(&[], true, begin.elapsed()), vec![], false);
-            }
-            engine = Box::pin(Lab::for_selected(config, chosen, dir.path(), events)) => engine,
-        };
-        let broken = |error: spawnlab::Error| {
-            let given = matches!(error, spawnlab::Error::Given(_));
-            (Summary::broken(error, begin.elapsed()), vec![], given)
-        };
-        let engine = match engine {
-            Ok(engine) => engine,
-            Err(error) => return broken(error),
-        };
-        let tasks = chosen.iter().map(|chosen| engine.task(*chosen)).collect();
-        let mut how = runner::Options::new(dir.path());
-        how.bodies = Some(self.bodies.clone());
-        if let Err(error) = how.admit(self.jobs, engine.slots(self.jobs)) {
-            return broken(error);
-        }
-        how.fail_fast = self.fail_fast;
-        let finished = runner::run(tasks, &how, self.interrupt, events).await;
-        (finished.summary(begin.elapsed()), finished.records, false)
     }
 }
 

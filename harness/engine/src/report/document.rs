@@ -1,7 +1,7 @@
 //! A page as data, and its two forms: text for a terminal, and Markdown.
 //!
 //! On a terminal the end is what is read first, in Markdown the beginning. What stands in one of the two
-//! only, or elsewhere in the other, is put into [`Document::terminal_only`] and [`Document::markdown_only`].
+//! only, or elsewhere in the other, is put into `terminal_only` and `markdown_only` of [`Document`].
 
 use crate::util::text::printable;
 
