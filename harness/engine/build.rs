@@ -21,18 +21,18 @@ fn main() -> io::Result<()> {
     fs::write(out.join("nixos_files.rs"), list)
 }
 
-fn add(list: &mut String, source: &Path, place: &Path) -> io::Result<()> {
+fn add(list: &mut String, source: &Path, destination: &Path) -> io::Result<()> {
     if source.is_dir() {
         let mut entries = fs::read_dir(source)?.collect::<io::Result<Vec<_>>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             // Tests of the Nix code stay at home: editing one must not cost an image.
             if entry.file_name() != "tests" {
-                add(list, &entry.path(), &place.join(entry.file_name()))?;
+                add(list, &entry.path(), &destination.join(entry.file_name()))?;
             }
         }
         return Ok(());
     }
-    let _ = writeln!(list, "    ({place:?}, include_bytes!({source:?})),");
+    let _ = writeln!(list, "    ({destination:?}, include_bytes!({source:?})),");
     Ok(())
 }

@@ -47,30 +47,30 @@ pub struct Settings {
 /// The rules of `host`.
 ///
 /// # Errors
-/// [`Broken::Skipped`] where it has none, or its image says nothing of them.
-pub async fn rules(host: &Host) -> Result<Rules, Broken> {
+/// [`ScenarioError::Skipped`] where it has none, or its image says nothing of them.
+pub async fn rules(host: &Host) -> Result<Rules, ScenarioError> {
     let rules: Rules = read(host, "firewall").await?;
     if rules.enable {
         return Ok(rules);
     }
     let why = "the host has no firewall: networking.firewall.enable is false";
-    Err(Broken::Skipped(why.into()))
+    Err(ScenarioError::Skipped(why.into()))
 }
 
 /// The settings of the containers of `host`, by their names.
 ///
 /// # Errors
-/// [`Broken::Skipped`] where its image says nothing of them.
-pub async fn containers(host: &Host) -> Result<BTreeMap<String, Settings>, Broken> {
+/// [`ScenarioError::Skipped`] where its image says nothing of them.
+pub async fn containers(host: &Host) -> Result<BTreeMap<String, Settings>, ScenarioError> {
     read(host, "containers").await
 }
 
-async fn read<T: DeserializeOwned>(host: &Host, name: &str) -> Result<T, Broken> {
+async fn read<T: DeserializeOwned>(host: &Host, name: &str) -> Result<T, ScenarioError> {
     let file = format!("/etc/spawnlab/evaluated/{name}.json");
     let output = host.execute(&format!("cat {file}")).await?;
     if !output.status.success() {
         let why = format!("the image keeps no {file}: it was built by another module");
-        return Err(Broken::Skipped(why));
+        return Err(ScenarioError::Skipped(why));
     }
     serde_json::from_str(&output.stdout).map_err(|error| Error::answer(&file, error).into())
 }

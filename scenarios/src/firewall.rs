@@ -109,11 +109,11 @@ impl Firewall {
         };
         let mut given = [false; SWITCHES.len()];
         for word in words {
-            let (place, value) = read_switch(word, backend)?;
-            if std::mem::replace(&mut given[place], true) {
-                return Err(format!("{} is switched twice", SWITCHES[place].name));
+            let (position, value) = read_switch(word, backend)?;
+            if std::mem::replace(&mut given[position], true) {
+                return Err(format!("{} is switched twice", SWITCHES[position].name));
             }
-            firewall.values[place] = value;
+            firewall.values[position] = value;
         }
         Ok(Some(firewall))
     }
@@ -158,14 +158,14 @@ impl Firewall {
         for backend in Backend::ALL {
             for variant in VARIANTS.iter().filter(|it| it.backends.contains(&backend)) {
                 let mut settings = vec![SWITCHES.map(|switch| switch.values[0])];
-                for (place, switch) in SWITCHES.iter().enumerate() {
+                for (position, switch) in SWITCHES.iter().enumerate() {
                     if switch.backends.contains(&backend) {
                         settings = settings
                             .iter()
                             .flat_map(|setting| {
                                 switch.values.iter().map(|&value| {
                                     let mut setting = *setting;
-                                    setting[place] = value;
+                                    setting[position] = value;
                                     setting
                                 })
                             })
@@ -363,11 +363,11 @@ fn read_switch(word: &str, backend: Backend) -> Result<(usize, &'static str), St
             .map(|switch| format!("{}={}", switch.name, switch.values.join("|")));
         forms.collect::<Vec<_>>().join(" and ")
     };
-    let place = SWITCHES
+    let position = SWITCHES
         .iter()
         .position(|switch| switch.name == name)
         .ok_or_else(|| format!("{name:?} is no switch; there are {}", known()))?;
-    let switch = &SWITCHES[place];
+    let switch = &SWITCHES[position];
     if !switch.backends.contains(&backend) {
         return Err(format!(
             "{name} has no meaning on {}: NixOS filters what is forwarded on nftables only; write nftables:...+{word}",
@@ -378,7 +378,7 @@ fn read_switch(word: &str, backend: Backend) -> Result<(usize, &'static str), St
         None => switch.alone,
         Some(value) => switch.values.iter().copied().find(|it| *it == value),
     };
-    found.map(|value| (place, value)).ok_or_else(|| {
+    found.map(|value| (position, value)).ok_or_else(|| {
         format!(
             "{word:?} sets {name} to nothing that there is; write {name}={}",
             switch.values.join(&format!(" or {name}="))

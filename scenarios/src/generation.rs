@@ -4,7 +4,7 @@ use spawnlab::prelude::*;
 
 /// A running guest, as far as a deploy may change it. Asked in one command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guest {
+pub struct RunningGuest {
     /// Changes with every start of the container.
     pub boot_id: String,
     /// Store path of what `/run/current-system` leads to.
@@ -18,7 +18,7 @@ pub struct Guest {
 ///
 /// # Errors
 /// When the guest can't be asked, or does not answer with three lines.
-pub async fn guest(container: &Container<'_>) -> Result<Guest> {
+pub async fn guest(container: &Container<'_>) -> Result<RunningGuest> {
     let script = "cat /proc/sys/kernel/random/boot_id; readlink -f /run/current-system
         systemctl show -P MainPID steady.service";
     let text = container.look(script).await?;
@@ -26,7 +26,7 @@ pub async fn guest(container: &Container<'_>) -> Result<Guest> {
     let [boot_id, closure, steady] = lines[..] else {
         return Err(Error::answer(container.name(), text));
     };
-    Ok(Guest {
+    Ok(RunningGuest {
         boot_id: boot_id.to_owned(),
         closure: closure.to_owned(),
         steady: steady.to_owned(),

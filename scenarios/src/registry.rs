@@ -29,8 +29,8 @@ const AREAS: [&str; 16] = [
 #[must_use]
 pub fn scenarios() -> Vec<&'static Scenario> {
     let mut scenarios = spawnlab::scenarios!();
-    let place = |area| AREAS.iter().position(|known| *known == area);
-    scenarios.sort_by_key(|scenario| place(scenario.area).unwrap_or(AREAS.len()));
+    let position = |area| AREAS.iter().position(|known| *known == area);
+    scenarios.sort_by_key(|scenario| position(scenario.area).unwrap_or(AREAS.len()));
     scenarios
 }
 
@@ -61,8 +61,8 @@ mod tests {
     #[test]
     fn no_two_have_one_name() {
         let mut names = HashSet::new();
-        for chosen in to_run().into_iter().chain(to_prove()) {
-            let name = chosen.full_name();
+        for selected in to_run().into_iter().chain(to_prove()) {
+            let name = selected.full_name();
             assert!(names.insert(name.clone()), "{name} is there twice");
         }
     }
@@ -123,21 +123,21 @@ mod tests {
     #[test]
     fn a_deadline_grows_with_the_turns_of_those_that_take_some() {
         let once = to_run()[0].scenario;
-        let loops = |count| std::num::NonZeroU32::new(count).expect("not zero");
-        assert_eq!(once.deadline(loops(50)), once.limit);
+        let iterations = |count| std::num::NonZeroU32::new(count).expect("not zero");
+        assert_eq!(once.deadline(iterations(50)), once.limit);
         let turns = Scenario {
-            turn: std::time::Duration::from_secs(4),
+            per_iteration: std::time::Duration::from_secs(4),
             ..*once
         };
-        let grown = turns.deadline(loops(20)) - turns.deadline(loops(3));
+        let grown = turns.deadline(iterations(20)) - turns.deadline(iterations(3));
         assert_eq!(grown.as_secs(), 17 * 4);
     }
 
     #[test]
     fn names_go_on_a_command_line_as_they_are() {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '+');
-        for chosen in to_prove() {
-            let name = chosen.full_name();
+        for selected in to_prove() {
+            let name = selected.full_name();
             assert!(name.chars().all(plain), "{name}");
             assert_eq!(
                 name.matches('+').count(),

@@ -74,7 +74,7 @@ impl Setting for Firewall {
         Box::pin(async move { self.load(&host).await })
     }
 
-    fn settles(&self) -> &'static str {
+    fn ready_assertion(&self) -> &'static str {
         "the containers settle under the firewall"
     }
 

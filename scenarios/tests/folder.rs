@@ -60,11 +60,11 @@ async fn a_folder_in_the_layout_of_nixos_boots_and_answers() {
 
     let image = Image::open(&folder).expect("the folder is an image");
     assert_eq!(image.manifest(), &manifest);
-    let chosen = accel::choose(Choice::Auto, &image.kernel(), &cache)
+    let proved = accel::choose(Choice::Auto, &image.kernel(), &cache)
         .await
         .expect("an accelerator");
     let qemu = identity::installed().expect("a QEMU");
-    let platform = Platform::of(&image, chosen.accel, qemu).expect("a platform");
+    let platform = Platform::of(&image, proved.accel, qemu).expect("a platform");
     let (events, _receiver) = Events::channel();
     let stack = Stack::open(&cache, platform, events, &root).expect("a stack");
     let booted = stack.booted().await.expect("it boots and is saved");

@@ -13,7 +13,7 @@ use crate::{
         run, shell, verify,
     },
     lab::side,
-    output::{error::Trouble, exit::Exit, signals::unless_interrupted},
+    output::{error::CliError, exit::Exit, signals::unless_interrupted},
 };
 
 /// The command line with what `suite` adds to its help.
@@ -75,11 +75,11 @@ const TAKE_APART: Duration = Duration::from_secs(4);
 
 /// Two runtimes: one for the bodies of scenarios and one for who watches over them, so that a body
 /// which blocks its thread stops nobody else.
-fn in_runtimes<F>(work: impl FnOnce(Handle) -> F) -> Result<Exit, Trouble>
+fn in_runtimes<F>(work: impl FnOnce(Handle) -> F) -> Result<Exit, CliError>
 where
-    F: Future<Output = Result<Exit, Trouble>>,
+    F: Future<Output = Result<Exit, CliError>>,
 {
-    let trouble = |error| Trouble::infrastructure("the async runtime", error);
+    let trouble = |error| CliError::infrastructure("the async runtime", error);
     let bodies = Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -99,7 +99,7 @@ where
     end
 }
 
-async fn dispatch(command: Command, suite: &Suite, bodies: Handle) -> Result<Exit, Trouble> {
+async fn dispatch(command: Command, suite: &Suite, bodies: Handle) -> Result<Exit, CliError> {
     match command {
         Command::List(args) => list::list(&args, suite),
         Command::Run(args) => run::run(&args, run::What::Run, suite, bodies).await,

@@ -26,7 +26,7 @@ pub(crate) struct Declaration {
 pub(crate) struct Arguments {
     pub(crate) on: Option<Ident>,
     pub(crate) limit: Option<LitInt>,
-    pub(crate) turn: Option<LitInt>,
+    pub(crate) per_iteration: Option<LitInt>,
     pub(crate) needs: Vec<Ident>,
     pub(crate) wants: Vec<Ident>,
     pub(crate) brings: Vec<Ident>,
@@ -43,7 +43,15 @@ pub(crate) struct Expects {
 }
 
 /// The arguments that have a value behind `=`.
-const VALUES: [&str; 7] = ["on", "limit", "turn", "needs", "wants", "brings", "area"];
+const VALUES: [&str; 7] = [
+    "on",
+    "limit",
+    "per_iteration",
+    "needs",
+    "wants",
+    "brings",
+    "area",
+];
 
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
@@ -60,7 +68,7 @@ impl Parse for Arguments {
             match key.to_string().as_str() {
                 "on" => read.on = Some(input.parse()?),
                 "limit" => read.limit = Some(input.parse()?),
-                "turn" => read.turn = Some(input.parse()?),
+                "per_iteration" => read.per_iteration = Some(input.parse()?),
                 "needs" => read.needs = names(input)?,
                 "wants" => read.wants = names(input)?,
                 "brings" => read.brings = names(input)?,

@@ -86,7 +86,7 @@ impl Case<'_> {
                 ::spawnlab::scenario::registry::Registered {
                     scenario: #scenario,
                     module: ::core::module_path!(),
-                    place: (::core::line!(), ::core::column!(), #index),
+                    position: (::core::line!(), ::core::column!(), #index),
                 }
             }
         })
@@ -105,7 +105,7 @@ impl Case<'_> {
         let expects = self.declaration.expects.iter().map(|it| self.expected(it));
         let expects = expects.collect::<Result<Vec<_>>>()?;
         let limit = seconds(arguments.limit.as_ref(), 60);
-        let turn = seconds(arguments.turn.as_ref(), 0);
+        let per_iteration = seconds(arguments.per_iteration.as_ref(), 0);
         let saboteurs = self.saboteurs().map(|it| self.saboteur(it));
         let saboteurs = saboteurs.collect::<Result<Vec<_>>>()?;
         let call = self.call();
@@ -120,7 +120,7 @@ impl Case<'_> {
                 brings: &[#(::spawnlab::scenario::Surrounding::#brings),*],
                 expects: &[#(#expects),*],
                 limit: ::core::time::Duration::from_secs(#limit),
-                turn: ::core::time::Duration::from_secs(#turn),
+                per_iteration: ::core::time::Duration::from_secs(#per_iteration),
                 saboteurs: &[#(#saboteurs),*],
                 body: ::spawnlab::scenario::Body::of(&|lab| ::std::boxed::Box::pin(#call)),
             }
@@ -158,7 +158,7 @@ impl Case<'_> {
         };
         Ok(quote! {
             ::spawnlab::scenario::registry::Expected {
-                kind: ::spawnlab::scenario::registry::Kind::#kind,
+                kind: ::spawnlab::scenario::registry::FindingKind::#kind,
                 subject: #subject,
                 machine: #machine,
                 because: #because,

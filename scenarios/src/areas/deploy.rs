@@ -281,7 +281,7 @@ async fn host_reboot_brings_the_same_generation_back(lab: &Lab) -> Outcome {
     let after = guest(&web).await?;
     expect("the boot id").differ(&after.boot_id, &before.boot_id)?;
     expect("the generation after the reboot").equal(&after.closure, &before.closure)?;
-    host.container("web").settled().await
+    host.container("web").wait_ready().await
 }
 
 /// With `-v` the tool shows the commands that it runs.

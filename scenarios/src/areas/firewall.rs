@@ -10,8 +10,8 @@ use crate::{
     dhcp::{ask_again, leased, leases, one_lease, renewed},
     evaluated,
     firewall::Firewall,
-    gate::Gate,
     outside::{self, Outside},
+    packet_counters::PacketCounters,
     ruleset::Backend,
 };
 
@@ -170,7 +170,7 @@ async fn opens_one_port_to_guests(lab: &Lab, backend: Backend) -> Outcome {
 async fn firewalld_lets_requests_for_leases_in(lab: &Lab) -> Outcome {
     let host = lab.host();
     if !host.execute("firewall-cmd --state").await?.status.success() {
-        return Err(Broken::Skipped(
+        return Err(ScenarioError::Skipped(
             "the host runs no firewalld; on NixOS networking.firewall.backend = \"firewalld\" would"
                 .into(),
         ));
@@ -180,15 +180,16 @@ async fn firewalld_lets_requests_for_leases_in(lab: &Lab) -> Outcome {
 }
 
 /// What of [`ASKED`] gets in from beyond the uplink.
-async fn open_to_the_uplink(host: &Host) -> Result<Vec<String>, Broken> {
+async fn open_to_the_uplink(host: &Host) -> Result<Vec<String>, ScenarioError> {
     let outside = Outside::of(host).await?;
-    let gate = Gate::put(host, "uplink0", &ASKED).await?;
+    let counters = PacketCounters::put(host, "uplink0", &ASKED).await?;
     // A request as a machine without an address broadcasts it, too.
     let script = format!(
         "busybox udhcpc -i eth0 -n -q -f -t 1 -T 1 -s true >/dev/null 2>&1\n{}",
         ask(outside::HOST)
     );
-    gate.let_through(|| async { outside.execute(&script).await.map(drop) })
+    counters
+        .let_through(|| async { outside.execute(&script).await.map(drop) })
         .await
 }
 
@@ -228,14 +229,15 @@ async fn own_rules_refuse_the_uplink(lab: &Lab) -> Outcome {
 }
 
 /// What of [`ASKED`] gets in from the guest of `web`.
-async fn open_to_guests(host: &Host) -> Result<Vec<String>, Broken> {
+async fn open_to_guests(host: &Host) -> Result<Vec<String>, ScenarioError> {
     let web = host.container("web");
-    let gate = Gate::put(host, "ve-web", &ASKED).await?;
+    let counters = PacketCounters::put(host, "ve-web", &ASKED).await?;
     let script = format!(
         "host=$(ip -4 route show default dev host0 | cut -d' ' -f3)\n{}",
         ask("$host")
     );
-    gate.let_through(|| async { web.execute(&script).await.map(drop) })
+    counters
+        .let_through(|| async { web.execute(&script).await.map(drop) })
         .await
 }
 

@@ -1,6 +1,6 @@
 //! What user namespaces make difficult for services inside a container.
 
-use spawnlab::{prelude::*, scenario::settle::RESTART};
+use spawnlab::{prelude::*, scenario::ready::RESTART};
 
 /// A service in the guest with a user of its own for each start keeps its state folder
 /// (<https://github.com/NixOS/nixpkgs/issues/69422>, <https://github.com/systemd/systemd/issues/13622>).
@@ -39,5 +39,5 @@ async fn root_writes_and_chowns_on_a_bind(lab: &Lab) -> Outcome {
     expect("the file in the guest").equal(done.trim(), "1234 5")?;
     let ours = host.succeed("stat -c '%u %s' /srv/data/file").await?;
     expect("the file on the host").equal(ours.trim(), "1234 5")?;
-    host.container("web").settled().await
+    host.container("web").wait_ready().await
 }

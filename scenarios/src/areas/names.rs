@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use spawnlab::{prelude::*, scenario::settle::RESTART};
+use spawnlab::{prelude::*, scenario::ready::RESTART};
 
 use crate::dhcp::{ANOTHER_NETWORK, ask_from_another_network};
 
@@ -104,7 +104,7 @@ async fn names_alike_have_links_of_their_own(lab: &Lab) -> Outcome {
     expect("starting the second one").succeeded(started)?;
     let known = host.execute(&format!("ip link show ve-{ALIKE}")).await?;
     expect("the second link under its whole name").succeeded(known)?;
-    host.container(ALIKE).settled().await?;
+    host.container(ALIKE).wait_ready().await?;
     let links = (host.link(LONG).await?, host.link(ALIKE).await?);
     expect("the links").differ(&links.0.name, &links.1.name)?;
     let both = [&links.0, &links.1].map(|link| (link.name.len() <= 15, link.subnet().is_some()));
@@ -238,7 +238,7 @@ async fn name_follows_the_address(lab: &Lab) -> Outcome {
 }
 
 /// The address that `web` leases of [`ANOTHER_NETWORK`].
-async fn another_lease(lab: &Lab) -> Result<Ipv4Addr, Broken> {
+async fn another_lease(lab: &Lab) -> Result<Ipv4Addr, ScenarioError> {
     expect("a lease of the other network")
         .eventually(lab.seconds(10), "an address of 10.80.0.0/28", || async {
             Ok(match lab.host().container("web").lease().await? {
@@ -258,7 +258,7 @@ fn seen(enough: bool, what: String) -> Seen<()> {
 }
 
 /// The address that `container` leased, which it has to have.
-async fn lease(lab: &Lab, container: &str) -> Result<Ipv4Addr, Broken> {
+async fn lease(lab: &Lab, container: &str) -> Result<Ipv4Addr, ScenarioError> {
     let guest = lab.host().container(container);
     expect("the lease").leased(&guest, lab.seconds(20)).await
 }

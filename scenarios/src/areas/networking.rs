@@ -1,6 +1,6 @@
 //! Address, link and masquerading of a container.
 
-use spawnlab::{prelude::*, scenario::settle::RESTART};
+use spawnlab::{prelude::*, scenario::ready::RESTART};
 
 use crate::dhcp::one_lease;
 
@@ -46,7 +46,7 @@ async fn link_is_routable_on_both_ends(lab: &Lab) -> Outcome {
 
 /// After each restart of the container the guest holds the address that it had, and the host counts one
 /// lease for it (<https://github.com/systemd/systemd/issues/30021>, <https://github.com/systemd/systemd/issues/31730>).
-#[scenario(on = Deployed, limit = 60, turn = 45)]
+#[scenario(on = Deployed, limit = 60, per_iteration = 45)]
 #[saboteur("another-network-after-restart", fails = "the address after the restart",
     spares = "status::host_has_no_failed_units" =>
     file("/run/systemd/network/70-other.network",
@@ -61,7 +61,7 @@ async fn lease_returns_after_container_restart(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
     let first = expect("the lease").leased(&web, lab.seconds(10)).await?;
-    for _ in 0..lab.loops().get() {
+    for _ in 0..lab.iterations().get() {
         let restart = "systemctl restart systemd-nspawn@web.service";
         let restarted = host.execute_within(restart, RESTART).await?;
         expect("the restart").succeeded(restarted)?;
@@ -70,7 +70,7 @@ async fn lease_returns_after_container_restart(lab: &Lab) -> Outcome {
             .await?;
         expect("the address after the restart").equal(lease, first)?;
         one_lease(host).await?;
-        host.container("web").settled().await?;
+        host.container("web").wait_ready().await?;
     }
     Ok(())
 }
@@ -104,14 +104,14 @@ async fn lease_survives_networkd_restart(lab: &Lab) -> Outcome {
 
 /// A guest that asks again and again, as after restarts of its networkd, takes one lease and not one each time
 /// (<https://github.com/systemd/systemd/issues/37835>, <https://github.com/systemd/systemd/issues/34337>).
-#[scenario(on = Deployed, limit = 60, turn = 10)]
+#[scenario(on = Deployed, limit = 60, per_iteration = 10)]
 #[saboteur("asks-under-another-name", fails = "the leases given", spares = "status::host_has_no_failed_units" =>
     "nsenter -t $(machinectl show -p Leader --value web) -n \
          busybox udhcpc -i host0 -n -q -f -t 5 -T 2 -C -x 0x3d:02736162 -s true")]
 async fn asking_again_takes_no_second_lease(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
-    for _ in 0..lab.loops().get() {
+    for _ in 0..lab.iterations().get() {
         web.succeed("systemctl restart systemd-networkd.service")
             .await?;
         expect("the lease after the restart")

@@ -45,7 +45,7 @@ async fn rules_are_what_the_options_say(lab: &Lab) -> Outcome {
         }
         Rules { backend, .. } => {
             let why = format!("{backend} keeps no rules that its options could be compared with");
-            return Err(Broken::Skipped(why));
+            return Err(ScenarioError::Skipped(why));
         }
     };
     expect("what the options make of an empty kernel").contains(&wanted, "nixos-fw")?;

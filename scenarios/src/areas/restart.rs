@@ -1,6 +1,6 @@
 //! Restarts, stops and reboots of a container, and whom they meet inside.
 
-use spawnlab::{prelude::*, scenario::settle::RESTART};
+use spawnlab::{prelude::*, scenario::ready::RESTART};
 
 /// A command as a person runs it from the host, and a session that outlives the guest's processes.
 const ENTER: &str = "systemd-run --quiet --collect -E PATH /lab/tools/in-guest web 'exec sleep 86397'
@@ -10,7 +10,7 @@ const ENTER: &str = "systemd-run --quiet --collect -E PATH /lab/tools/in-guest w
 /// However often a container is restarted, with a command and a session of somebody's inside that
 /// hold its namespaces open, it comes back with its link and its name
 /// (<https://github.com/systemd/systemd/issues/14961>, <https://github.com/NixOS/nixpkgs/issues/499574>).
-#[scenario(on = Deployed, limit = 60, turn = 75)]
+#[scenario(on = Deployed, limit = 60, per_iteration = 75)]
 #[saboteur("link-is-left-behind", fails = "the restart", spares = "networking::lease_comes_from_the_host" =>
     "mkdir -p /run/systemd/system/systemd-nspawn@web.service.d
      printf '[Service]\\nRestart=no\\nExecStopPost=-%s link add ve-web type dummy\\n' $(command -v ip) \
@@ -19,14 +19,14 @@ const ENTER: &str = "systemd-run --quiet --collect -E PATH /lab/tools/in-guest w
 async fn container_comes_back_with_somebody_inside(lab: &Lab) -> Outcome {
     let host = lab.host();
     let web = host.container("web");
-    for _ in 0..lab.loops().get() {
+    for _ in 0..lab.iterations().get() {
         let before = web.boot_id().await?;
         host.succeed(ENTER).await?;
         let restart = "systemctl restart systemd-nspawn@web.service";
         let restarted = host.execute_within(restart, RESTART).await?;
         expect("the restart").succeeded(restarted)?;
         expect("the boot id").differ(web.boot_id().await?, before)?;
-        host.container("web").settled().await?;
+        host.container("web").wait_ready().await?;
     }
     Ok(())
 }
@@ -82,5 +82,5 @@ async fn reboot_inside_starts_it_anew(lab: &Lab) -> Outcome {
             },
         )
         .await?;
-    host.container("web").settled().await
+    host.container("web").wait_ready().await
 }

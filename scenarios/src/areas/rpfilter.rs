@@ -7,7 +7,7 @@ use crate::{
     dhcp::{ask_again, leased, renewed},
     evaluated,
     firewall::Firewall,
-    gate::Gate,
+    packet_counters::PacketCounters,
     ruleset::Backend,
 };
 
@@ -89,15 +89,16 @@ const BY_MODE: [&str; 3] = [
 ];
 
 /// What of the packets that the guest of `web` sends in [`SPOOF`] gets in.
-async fn past_the_filter(host: &Host) -> Result<Vec<String>, Broken> {
+async fn past_the_filter(host: &Host) -> Result<Vec<String>, ScenarioError> {
     let web = host.container("web");
     let kinds = [
         ("elsewhere", "ip saddr 10.99.0.1"),
         ("nowhere", "ip saddr 10.98.0.1"),
         ("own", "ip saddr 192.168.0.0/16 icmp type echo-request"),
     ];
-    let gate = Gate::put(host, "ve-web", &kinds).await?;
-    gate.let_through(|| async { web.execute(SPOOF).await.map(drop) })
+    let counters = PacketCounters::put(host, "ve-web", &kinds).await?;
+    counters
+        .let_through(|| async { web.execute(SPOOF).await.map(drop) })
         .await
 }
 

@@ -3,8 +3,8 @@
 use spawnlab::prelude::*;
 
 use crate::{
-    gate::Gate,
     outside::{self, Outside},
+    packet_counters::PacketCounters,
 };
 
 /// A host that filters what comes from its uplink refuses requests for a lease from there.
@@ -24,7 +24,7 @@ async fn dhcp_requests_are_refused(lab: &Lab) -> Outcome {
     let host = lab.host();
     let outside = Outside::of(host).await?;
     let kinds = [("dhcp", "udp dport 67"), ("other", "udp dport 9")];
-    let gate = Gate::put(host, "uplink0", &kinds).await?;
+    let counters = PacketCounters::put(host, "uplink0", &kinds).await?;
     // A request for a lease as a machine without an address broadcasts it, one to the host's
     // address, and a packet to a port that nobody opens.
     let ask = format!(
@@ -32,11 +32,11 @@ async fn dhcp_requests_are_refused(lab: &Lab) -> Outcome {
          busybox udhcpc -i eth0 -n -q -f -t 1 -T 1 -s true >/dev/null 2>&1",
         outside::HOST
     );
-    let past = gate
+    let past = counters
         .let_through(|| async { outside.execute(&ask).await.map(drop) })
         .await?;
     if past.iter().any(|kind| kind == "other") {
-        return Err(Broken::Skipped(
+        return Err(ScenarioError::Skipped(
             "the host filters nothing that comes from its uplink".into(),
         ));
     }

@@ -56,13 +56,13 @@ pub(crate) fn removed_before_the_clone(lab: &Lab) -> Completion {
     let cache = lab.host();
     cache.passes(HOST);
     // Nobody gets a slot as long as somebody else looks for one.
-    let turn = File::create(cache.dir().join("slots/turn")).expect("writable");
-    flock(&turn, FlockOperation::LockExclusive).expect("locked");
+    let queue = File::create(cache.dir().join("slots/turn")).expect("writable");
+    flock(&queue, FlockOperation::LockExclusive).expect("locked");
     let mut running = cache.start(HOST);
     let came = running.until_holds("the layers", |seen| was(seen, "reused", "host"));
     assert!(came, "{:#?}", running.seen);
     std::fs::remove_file(cache.layer("host").join("ram")).expect("removed");
-    drop(turn);
+    drop(queue);
     let seen = running.passes();
     rebuilt(&seen, "host", "No such file");
     cache.nothing_runs();

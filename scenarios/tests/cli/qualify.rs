@@ -142,7 +142,7 @@ fn written(dir: &Utf8Path, shard: Option<&str>) -> Qualification {
     let plan = Plan {
         spawnlab: "0.1.0".into(),
         cover: Cover::Pairs,
-        loops: 3,
+        iterations: 3,
         cases: cells
             .iter()
             .map(|cell| Planned {

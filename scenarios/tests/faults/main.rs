@@ -36,7 +36,7 @@ use spawnlab::{
 };
 use spawnlab_cli::{
     args::LabArgs,
-    lab::{diagnosis, rerun::Again},
+    lab::{diagnosis, rerun::Rerun},
 };
 use table::{Fault, HELP, LISTED, OTHERS};
 use tokio::{runtime::Runtime, sync::OnceCell};
@@ -149,7 +149,7 @@ impl Session {
     async fn open(environment: &Environment) -> Result<Self, Box<dyn std::error::Error>> {
         let config = environment
             .lab
-            .config(&suite(), Again::new(&["spawnlab", "run"], &environment.lab))?;
+            .config(&suite(), Rerun::new(&["spawnlab", "run"], &environment.lab))?;
         let (events, receiver) = Events::channel();
         let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
         let driver = drive(receiver, move |event| terminal.tell(event), None)?;
@@ -184,10 +184,10 @@ impl Session {
         for fault in faults {
             inject(&host, fault).await?;
         }
-        let walk = diagnose::diagnose(&host, &Endpoint::to("web"))
+        let diagnosis = diagnose::diagnose(&host, &Endpoint::to("web"))
             .await
             .map_err(text_of)?;
-        let named = walk.broken().map(|step| step.hop);
+        let named = diagnosis.broken().map(|step| step.hop);
         if let Some(dir) = record {
             let names: Vec<_> = faults.iter().map(|fault| fault.name).collect();
             let name = if names.is_empty() {
@@ -195,12 +195,12 @@ impl Session {
             } else {
                 names.join("+")
             };
-            let text = serde_json::to_vec_pretty(&walk.facts).map_err(text_of)?;
+            let text = serde_json::to_vec_pretty(&diagnosis.facts).map_err(text_of)?;
             fs_err::write(dir.join(name + ".json"), text).map_err(text_of)?;
         }
         host.shut_down().await.map_err(text_of)?;
         let expected = faults.iter().map(|fault| fault.hop).min();
-        let lines = walk.explanation();
+        let lines = diagnosis.explanation();
         let first = expected.map_or("web is sound".to_owned(), |hop: Hop| {
             format!("web is broken at the hop {hop}: ")
         });
@@ -210,7 +210,7 @@ impl Session {
         Err(format!(
             "expected {expected:?}, and was told:\n{}\n{:#?}",
             lines.join("\n"),
-            walk.steps
+            diagnosis.steps
         ))
     }
 }

@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand};
-use spawnlab::scenario::lab::LOOPS;
+use spawnlab::scenario::lab::ITERATIONS;
 
 use super::{
     help,
@@ -158,8 +158,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true)]
     pub repeat: NonZeroU32,
     /// How often scenarios that loop on their clone do so
-    #[arg(long, value_name = "N", default_value_t = LOOPS)]
-    pub loops: NonZeroU32,
+    #[arg(long = "loops", value_name = "N", default_value_t = ITERATIONS)]
+    pub iterations: NonZeroU32,
     /// Known bugs, whose failures are expected
     ///
     /// Without it, the rows of ci/known.toml as of when this command was built.

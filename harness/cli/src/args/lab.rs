@@ -16,8 +16,8 @@ use spawnlab::{
 
 use super::nixos::{self, NixosArgs};
 use crate::{
-    lab::{known, rerun::Again, tool},
-    output::error::Trouble,
+    lab::{known, rerun::Rerun, tool},
+    output::error::CliError,
 };
 
 /// What scenarios are run on, and with what. The variables serve `cargo test`, too.
@@ -51,7 +51,7 @@ pub struct LabArgs {
     /// It works if a guest really starts under it.
     #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
     #[arg(hide_possible_values = true, env = "SPAWNLAB_ACCEL", hide_env = true)]
-    pub accel: Accel,
+    pub accel: AccelArg,
     /// Keep hosts of what fails, for `spawnlab resume`
     ///
     /// As they are at that instant: some 400 MiB each, at most 8 and 4 GiB, of which the oldest go first.
@@ -61,7 +61,7 @@ pub struct LabArgs {
 
 /// The accelerator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Accel {
+pub enum AccelArg {
     /// KVM where it works, else TCG.
     Auto,
     /// KVM or nothing.
@@ -79,23 +79,23 @@ impl LabArgs {
     ///
     /// # Errors
     /// A tool that can't be executed, or known bugs that have expired.
-    pub fn config(&self, suite: &Suite, again: Again) -> Result<RunConfig, Trouble> {
+    pub fn config(&self, suite: &Suite, again: Rerun) -> Result<RunConfig, CliError> {
         let image = self.image.as_deref();
         let image = self.nixos.with_environment(image).options(image);
         nixos::check(&image)?;
         let tool = self.tool.as_deref().map(tool::checked).transpose()?;
         let promises = self.promises.as_ref().map(|Promises(all)| all.clone());
         let tested = suite.tested(tool, promises);
-        let (tool, promises) = tested.map_err(|error| Trouble::of("the suite's tool", error))?;
+        let (tool, promises) = tested.map_err(|error| CliError::of("the suite's tool", error))?;
         let target = Target {
             tool,
             promises,
             image,
             guest: self.guest.clone(),
             accel: match self.accel {
-                Accel::Auto => Choice::Auto,
-                Accel::Kvm => Choice::Kvm,
-                Accel::Tcg => Choice::Tcg,
+                AccelArg::Auto => Choice::Auto,
+                AccelArg::Kvm => Choice::Kvm,
+                AccelArg::Tcg => Choice::Tcg,
             },
             ..Target::of(suite.fixture_of_hosts().clone())
         };

@@ -14,4 +14,4 @@ pub use command_line::{
     ResumeArgs, RunArgs, Selection, ShellArgs,
 };
 pub(crate) use lab::promises;
-pub use lab::{Accel, LabArgs, LayerName, Promises};
+pub use lab::{AccelArg, LabArgs, LayerName, Promises};

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use spawnlab::run::target::choice::ImageOptions;
 
-use crate::output::error::Trouble;
+use crate::output::error::CliError;
 
 /// As `--nixpkgs`.
 const NIXPKGS: &str = "SPAWNLAB_NIXPKGS";
@@ -95,9 +95,9 @@ impl NixosArgs {
 ///
 /// # Errors
 /// The options do not go together, or what they name is not there.
-pub(crate) fn check(options: &ImageOptions) -> Result<(), Trouble> {
+pub(crate) fn check(options: &ImageOptions) -> Result<(), CliError> {
     match options.check() {
-        Err(why @ spawnlab::Error::Given(_)) => Err(Trouble::usage("image", why)
+        Err(why @ spawnlab::Error::Given(_)) => Err(CliError::usage("image", why)
             .hint("vm-images/README.md says what NixOS hosts are made of")),
         // A recipe that is not there is reported where images are.
         _ => Ok(()),

@@ -4,9 +4,9 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use spawnlab::{campaign::shard::Shard, scenario::lab::LOOPS};
+use spawnlab::{campaign::shard::Shard, scenario::lab::ITERATIONS};
 
-use crate::args::{Accel, Promises, help, promises};
+use crate::args::{AccelArg, Promises, help, promises};
 
 /// How often scenarios that loop do so under `--soak`, if no number is given.
 const SOAK: &str = "20";
@@ -72,7 +72,7 @@ pub struct QualifyArgs {
     /// auto, kvm or tcg; `auto` takes KVM only if it works
     #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
     #[arg(hide_possible_values = true, env = "SPAWNLAB_ACCEL", hide_env = true)]
-    pub accel: Accel,
+    pub accel: AccelArg,
     /// How many scenarios at once [default: what this machine carries]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
@@ -89,7 +89,7 @@ pub struct QualifyArgs {
 impl QualifyArgs {
     /// How often scenarios that loop do so.
     #[must_use]
-    pub fn loops(&self) -> NonZeroU32 {
-        self.soak.unwrap_or(LOOPS)
+    pub fn iterations(&self) -> NonZeroU32 {
+        self.soak.unwrap_or(ITERATIONS)
     }
 }

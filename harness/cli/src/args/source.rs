@@ -9,15 +9,15 @@ use spawnlab::{
     run::known::Known,
     scenario::{
         Scenario,
-        declared::{self, Found, Problem, Target},
+        declared::{self, DeclaredTarget, Located, Problem},
         fixture::{CONTAINERS, Deployed},
     },
 };
 
 use crate::{
     args::{LabArgs, Promises},
-    lab::{rerun::Again, tool},
-    output::error::Trouble,
+    lab::{rerun::Rerun, tool},
+    output::error::CliError,
 };
 use spawnlab::run::{
     config::RunConfig,
@@ -46,7 +46,7 @@ pub struct Source {
 struct OpenFile {
     path: Utf8PathBuf,
     text: String,
-    target: Target,
+    target: DeclaredTarget,
 }
 
 impl SourceArgs {
@@ -54,7 +54,7 @@ impl SourceArgs {
     ///
     /// # Errors
     /// It can't be read, or something in it is wrong.
-    pub fn open(&self, suite: &Suite) -> Result<Source, Trouble> {
+    pub fn open(&self, suite: &Suite) -> Result<Source, CliError> {
         let Some(path) = &self.file else {
             return Ok(Source {
                 scenarios: suite.scenarios().to_vec(),
@@ -62,7 +62,7 @@ impl SourceArgs {
             });
         };
         let bytes = fs_err::read(path).map_err(|error| {
-            Trouble::usage(format!("file {path}"), error)
+            CliError::usage(format!("file {path}"), error)
                 .hint("--file takes a file that declares scenarios, such as spawnlab.toml")
         })?;
         let mut file = declared::parse(path.as_str(), &bytes).map_err(|why| trouble(&why))?;
@@ -102,7 +102,12 @@ impl Source {
     ///
     /// # Errors
     /// Those of [`LabArgs::config`], and what the file names and is not there.
-    pub fn config(&self, suite: &Suite, lab: &LabArgs, again: Again) -> Result<RunConfig, Trouble> {
+    pub fn config(
+        &self,
+        suite: &Suite,
+        lab: &LabArgs,
+        again: Rerun,
+    ) -> Result<RunConfig, CliError> {
         match &self.file {
             None => lab.config(suite, again),
             Some(file) => file.config(suite, lab, again),
@@ -111,7 +116,7 @@ impl Source {
 }
 
 impl OpenFile {
-    fn config(&self, suite: &Suite, lab: &LabArgs, again: Again) -> Result<RunConfig, Trouble> {
+    fn config(&self, suite: &Suite, lab: &LabArgs, again: Rerun) -> Result<RunConfig, CliError> {
         let target = &self.target;
         let mut lab = lab.clone();
         if let (Some(tool), None) = (&target.tool, &lab.tool) {
@@ -176,7 +181,7 @@ impl OpenFile {
     }
 
     /// An image that is a path is one beside the file.
-    fn image(&self, image: &Found<String>) -> String {
+    fn image(&self, image: &Located<String>) -> String {
         let beside = self.beside(Utf8Path::new(&image.value));
         let a_path = image.value.contains('/') || image.value.ends_with(".toml");
         if a_path && beside.exists() {
@@ -199,17 +204,17 @@ impl OpenFile {
         patches.fold(tree, |all, patch| format!("{all}+{patch}"))
     }
 
-    fn wrong<T>(&self, found: &Found<T>, why: impl ToString, hint: &str) -> Trouble {
+    fn wrong<T>(&self, found: &Located<T>, why: impl ToString, hint: &str) -> CliError {
         trouble(&Problem::at(
             self.path.as_str(),
             &self.text,
-            found.place.clone(),
+            found.location.clone(),
             why.to_string(),
             hint,
         ))
     }
 }
 
-fn trouble(problem: &Problem) -> Trouble {
-    Trouble::usage(problem.place(), problem.explained()).hint(&problem.hint)
+fn trouble(problem: &Problem) -> CliError {
+    CliError::usage(problem.location(), problem.explained()).hint(&problem.hint)
 }

@@ -10,11 +10,11 @@ use spawnlab::{
     scenario::Guarantee,
 };
 
-use crate::lab::side::Side;
+use crate::lab::side::SideVariables;
 use crate::{
-    args::{Accel, LabArgs, Promises, Selection, help, nixos::NixosArgs, promises},
-    lab::rerun::Again,
-    output::error::Trouble,
+    args::{AccelArg, LabArgs, Promises, Selection, help, nixos::NixosArgs, promises},
+    lab::rerun::Rerun,
+    output::error::CliError,
 };
 
 pub(crate) const VERDICTS: &str = "\
@@ -66,7 +66,7 @@ pub struct VerifyArgs {
     /// auto, kvm or tcg; `auto` takes KVM only if it works
     #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
     #[arg(hide_possible_values = true, env = "SPAWNLAB_ACCEL", hide_env = true)]
-    pub accel: Accel,
+    pub accel: AccelArg,
     /// How many at once [default: what this machine carries]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
@@ -89,10 +89,10 @@ impl VerifyArgs {
     ///
     /// # Errors
     /// A variable that is not there, or not yet.
-    pub fn sides(&self, suite: &Suite) -> Result<[Side; 2], Trouble> {
+    pub fn sides(&self, suite: &Suite) -> Result<[SideVariables; 2], CliError> {
         let read = |what: &str, variables: &[String]| {
-            Side::read(suite, variables, self.image.as_deref()).map_err(|why| {
-                Trouble::usage(what, why).hint("`spawnlab verify --help` lists the variables")
+            SideVariables::read(suite, variables, self.image.as_deref()).map_err(|why| {
+                CliError::usage(what, why).hint("`spawnlab verify --help` lists the variables")
             })
         };
         Ok([read("--base", &self.base)?, read("--change", &self.change)?])
@@ -102,7 +102,7 @@ impl VerifyArgs {
     ///
     /// # Errors
     /// A tool that can't be executed.
-    pub fn config(&self, suite: &Suite, side: &Side) -> Result<RunConfig, Trouble> {
+    pub fn config(&self, suite: &Suite, side: &SideVariables) -> Result<RunConfig, CliError> {
         let none = Promises(Vec::<Guarantee>::new());
         let named = side.tool.is_some();
         let mut nixos = self.nixos.clone();
@@ -132,7 +132,7 @@ impl VerifyArgs {
 
     /// Writes the command that compares just one scenario again.
     #[must_use]
-    pub fn again(&self) -> Again {
+    pub fn again(&self) -> Rerun {
         let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
         let mut words = vec![program, "verify".to_owned()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
@@ -156,10 +156,10 @@ impl VerifyArgs {
             }
         }
         match self.accel {
-            Accel::Auto => {}
-            Accel::Kvm => option("--accel", "kvm".into()),
-            Accel::Tcg => option("--accel", "tcg".into()),
+            AccelArg::Auto => {}
+            AccelArg::Kvm => option("--accel", "kvm".into()),
+            AccelArg::Tcg => option("--accel", "tcg".into()),
         }
-        Again::of(words)
+        Rerun::of(words)
     }
 }

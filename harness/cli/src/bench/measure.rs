@@ -38,7 +38,7 @@ impl Bench<'_> {
 
     /// A boot without any layer, and its saving.
     pub(crate) async fn cold(&mut self) -> Result<()> {
-        let dir = Scratch::under(self.disk)?;
+        let dir = Scratch::below(self.disk)?;
         let dir = dir.path();
         let begin = Instant::now();
         let cold = Cold::start(self.host.platform(), dir).await?;
@@ -49,7 +49,7 @@ impl Bench<'_> {
             .await?;
         self.note("boot-running", since(begin));
         let begin = Instant::now();
-        cold.settle().await?;
+        cold.wait_ready().await?;
         self.note("layer-quiet", since(begin));
         let begin = Instant::now();
         cold.save().await?;

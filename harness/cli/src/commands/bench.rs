@@ -20,21 +20,22 @@ use crate::bench::{
     suite, table,
 };
 use crate::{
-    args::{Accel, BenchArgs},
-    lab::rerun::Again,
-    output::{error::Trouble, exit::Exit, print, signals},
+    args::{AccelArg, BenchArgs},
+    lab::rerun::Rerun,
+    output::{error::CliError, exit::Exit, print, signals},
 };
 
 /// Measures and shows.
-pub(crate) async fn bench(args: &BenchArgs, suite: &Suite) -> Result<Exit, Trouble> {
+pub(crate) async fn bench(args: &BenchArgs, suite: &Suite) -> Result<Exit, CliError> {
     let config = args
         .lab
-        .config(suite, Again::new(&["spawnlab", "run"], &args.lab))?;
+        .config(suite, Rerun::new(&["spawnlab", "run"], &args.lab))?;
     let (events, receiver) = Events::channel();
     let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
     let driver = drive(receiver, move |event| terminal.tell(event), None)
-        .map_err(|error| Trouble::infrastructure("reporters", error))?;
-    let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
+        .map_err(|error| CliError::infrastructure("reporters", error))?;
+    let interrupt =
+        signals::listen().map_err(|error| CliError::infrastructure("signals", error))?;
     // An interruption drops what measures, and with it every process that it started.
     let measured = tokio::select! {
         biased;
@@ -46,12 +47,12 @@ pub(crate) async fn bench(args: &BenchArgs, suite: &Suite) -> Result<Exit, Troub
     let Some(measured) = measured else {
         return Ok(Exit::Interrupted);
     };
-    let measured = measured.map_err(|error| Trouble::infrastructure("bench", error))?;
+    let measured = measured.map_err(|error| CliError::infrastructure("bench", error))?;
     print::stdout(&measured.text)?;
     if let Some(file) = &args.json {
         let text = format!("{:#}\n", measured.json);
         fs_err::write(file, text).map_err(|error| {
-            Trouble::infrastructure("json", error)
+            CliError::infrastructure("json", error)
                 .hint("--json takes a file in a folder that exists")
         })?;
     }
@@ -144,7 +145,7 @@ async fn measure(
     let mut samples = bench.samples;
     samples.retain(|name, _| args.only.is_empty() || args.only.contains(name));
     if args.suite {
-        let dir = Scratch::under(&disk)?;
+        let dir = Scratch::below(&disk)?;
         let dir = dir.path();
         let words = words(args, config, session.image().as_str());
         for name in ["suite-cold", "suite-warm"] {
@@ -165,9 +166,9 @@ async fn measure(
 /// The options of this command for `spawnlab run`, on the image that is there already.
 fn words(args: &BenchArgs, config: &RunConfig, image: &str) -> Vec<String> {
     let accel = match args.lab.accel {
-        Accel::Auto => "auto",
-        Accel::Kvm => "kvm",
-        Accel::Tcg => "tcg",
+        AccelArg::Auto => "auto",
+        AccelArg::Kvm => "kvm",
+        AccelArg::Tcg => "tcg",
     };
     let mut words = vec![
         "--image".to_owned(),

@@ -17,7 +17,7 @@ use spawnlab::{
 };
 use tokio::runtime::Handle;
 
-use crate::output::error::Trouble;
+use crate::output::error::CliError;
 
 /// How cases are run, and in which folder.
 pub(crate) struct Runner<'a> {
@@ -44,18 +44,18 @@ impl Runner<'_> {
     pub(crate) async fn run_each(
         &self,
         config: RunConfig,
-        chosen: &[Selected],
+        wanted: &[Selected],
         events: &Events,
     ) -> Ran {
         let tasks = |sessions: &[Arc<Session>]| {
             let task = |session: &Arc<Session>| {
-                let tasks = chosen.iter().map(|one| session.task(*one));
+                let tasks = wanted.iter().map(|one| session.task(*one));
                 tasks.collect::<Vec<_>>()
             };
             sessions.iter().flat_map(task).collect()
         };
         let cases = vec![("", config)];
-        self.run(cases, chosen, chosen.len(), tasks, events).await
+        self.run(cases, wanted, wanted.len(), tasks, events).await
     }
 
     /// Opens a session for each of `cases`, which have names if there is more than one, with the layers
@@ -63,7 +63,7 @@ impl Runner<'_> {
     pub(crate) async fn run(
         &self,
         cases: Vec<(&str, RunConfig)>,
-        chosen: &[Selected],
+        wanted: &[Selected],
         selected: usize,
         tasks: impl FnOnce(&[Arc<Session>]) -> Vec<Task>,
         events: &Events,
@@ -91,7 +91,7 @@ impl Runner<'_> {
                 ran.summary = ran.finished.summary(begin.elapsed());
                 return ran;
             }
-            opened = Box::pin(self.open(cases, chosen, events)) => opened,
+            opened = Box::pin(self.open(cases, wanted, events)) => opened,
         };
         let mut how = runner::Options::new(self.dir.path());
         how.bodies = Some(self.bodies.clone());
@@ -125,7 +125,7 @@ impl Runner<'_> {
     async fn open(
         &self,
         cases: Vec<(&str, RunConfig)>,
-        chosen: &[Selected],
+        wanted: &[Selected],
         events: &Events,
     ) -> Result<Vec<Arc<Session>>, (String, Box<Error>)> {
         let several = cases.len() > 1;
@@ -137,7 +137,7 @@ impl Runner<'_> {
                 let case = name.to_owned();
                 events.send(Event::CaseStarted { case });
             }
-            let session = Session::for_selected(config, chosen, &below, events).await;
+            let session = Session::for_selected(config, wanted, &below, events).await;
             sessions.push(session.map_err(|error| (name.to_owned(), Box::new(error)))?);
         }
         Ok(sessions)
@@ -153,8 +153,8 @@ pub(crate) async fn reported<T>(
     mut terminal: Terminal,
     dir: &Dir,
     work: impl AsyncFnOnce(&Events) -> (Summary, T),
-) -> Result<(T, Run, io::Result<()>), Trouble> {
-    let trouble = |error: io::Error| Trouble::infrastructure("reporters", error);
+) -> Result<(T, Run, io::Result<()>), CliError> {
+    let trouble = |error: io::Error| CliError::infrastructure("reporters", error);
     let (events, receiver) = Events::channel();
     let driver = drive(
         receiver,

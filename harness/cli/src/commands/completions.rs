@@ -11,7 +11,7 @@ use spawnlab::run::{selection::Selected, suite::Suite};
 
 use crate::{
     command,
-    output::{error::Trouble, exit::Exit, print},
+    output::{error::CliError, exit::Exit, print},
 };
 
 /// Arguments of `completions`.
@@ -34,7 +34,7 @@ pub enum Shell {
 }
 
 /// Prints them.
-pub(crate) fn completions(args: &CompletionsArgs, suite: &Suite) -> Result<Exit, Trouble> {
+pub(crate) fn completions(args: &CompletionsArgs, suite: &Suite) -> Result<Exit, CliError> {
     print::stdout(&script(args.shell, suite))?;
     Ok(Exit::AsExpected)
 }

@@ -5,10 +5,10 @@ use serde_json::json;
 use spawnlab::{image::Cache, vm::qemu::accel};
 
 use crate::doctor::{
-    judge::{self, Word},
+    judge::{self, Rating},
     leftovers, probes,
 };
-use crate::output::{error::Trouble, exit::Exit, print};
+use crate::output::{error::CliError, exit::Exit, print};
 
 /// What the help says below the options.
 pub(crate) const AFTER: &str = "\
@@ -33,12 +33,12 @@ pub struct DoctorArgs {
 }
 
 /// Looks, mends if asked to, and tells.
-pub(crate) async fn doctor(args: &DoctorArgs) -> Result<Exit, Trouble> {
+pub(crate) async fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {
     if args.fix {
         // A cache that can't be used is said below, with the rest of what was seen.
-        if let Ok(cache) = Cache::place() {
+        if let Ok(cache) = Cache::position() {
             accel::forget(&cache)
-                .map_err(|why| Trouble::infrastructure("the proof of KVM", why))?;
+                .map_err(|why| CliError::infrastructure("the proof of KVM", why))?;
         }
     }
     let mut seen = probes::probe().await;
@@ -46,7 +46,7 @@ pub(crate) async fn doctor(args: &DoctorArgs) -> Result<Exit, Trouble> {
     if args.fix {
         let before = std::mem::take(&mut seen.leftovers);
         let folder = seen.cache.folder.as_deref();
-        leftovers::remove(folder).map_err(|why| Trouble::infrastructure("leftovers", why))?;
+        leftovers::remove(folder).map_err(|why| CliError::infrastructure("leftovers", why))?;
         seen.leftovers = leftovers::find(folder);
         let gone = before.all().filter(|dir| !dir.exists());
         removed.extend(gone.cloned());
@@ -64,10 +64,10 @@ pub(crate) async fn doctor(args: &DoctorArgs) -> Result<Exit, Trouble> {
     if args.fix
         && lines
             .iter()
-            .any(|line| line.what == "leftovers" && line.word != Word::Ok)
+            .any(|line| line.what == "leftovers" && line.word != Rating::Ok)
     {
         let why = "some are still there; look at their permissions";
-        return Err(Trouble::infrastructure("leftovers", why));
+        return Err(CliError::infrastructure("leftovers", why));
     }
     Ok(if can_run {
         Exit::AsExpected

@@ -10,11 +10,11 @@ use spawnlab::{
     verdict::event::Events,
 };
 
-use crate::lab::diagnosis::{self, Place};
+use crate::lab::diagnosis::{self, HostSource};
 use crate::{
     args::{LabArgs, LayerName},
-    lab::rerun::Again,
-    output::{error::Trouble, exit::Exit, print},
+    lab::rerun::Rerun,
+    output::{error::CliError, exit::Exit, print},
 };
 
 /// What the help says below the options.
@@ -59,7 +59,7 @@ pub struct ExplainArgs {
 }
 
 /// Diagnoses, and tells.
-pub(crate) async fn explain(args: &ExplainArgs, suite: &Suite) -> Result<Exit, Trouble> {
+pub(crate) async fn explain(args: &ExplainArgs, suite: &Suite) -> Result<Exit, CliError> {
     let endpoint = endpoint(args)?;
     let diagnosis = Box::pin(diagnosed(args, suite, &endpoint)).await?;
     print::stdout(&if args.json {
@@ -73,14 +73,14 @@ pub(crate) async fn explain(args: &ExplainArgs, suite: &Suite) -> Result<Exit, T
     })
 }
 
-fn endpoint(args: &ExplainArgs) -> Result<Endpoint, Trouble> {
+fn endpoint(args: &ExplainArgs) -> Result<Endpoint, CliError> {
     let name = &args.container;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     // As systemd has it for machines.
     if name.is_empty() || name.len() > 64 || !name.chars().all(fits) || name.starts_with(['-', '.'])
     {
         let why = format!("{name:?} can't be the name of a container");
-        return Err(Trouble::usage("container", why)
+        return Err(CliError::usage("container", why)
             .hint("names have at most 64 letters, digits, and -_. between them"));
     }
     let mut endpoint = Endpoint::to(name);
@@ -101,27 +101,27 @@ async fn diagnosed(
     args: &ExplainArgs,
     suite: &Suite,
     endpoint: &Endpoint,
-) -> Result<Diagnosis, Trouble> {
-    let trouble = |error| Trouble::infrastructure("explain", error);
+) -> Result<Diagnosis, CliError> {
+    let trouble = |error| CliError::infrastructure("explain", error);
     if args.here {
         if !rustix::process::geteuid().is_root() {
             let why = "the namespaces of a container are seen by root alone";
-            return Err(Trouble::usage("--here", why).hint("run it with sudo"));
+            return Err(CliError::usage("--here", why).hint("run it with sudo"));
         }
         return diagnose::diagnose_here(endpoint).await.map_err(trouble);
     }
     let config = args
         .lab
-        .config(suite, Again::new(&["spawnlab", "run"], &args.lab))?;
-    let place = match &args.kept {
-        Some(kept) => Place::Kept(kept.clone()),
-        None => Place::Layer(args.layer.into()),
+        .config(suite, Rerun::new(&["spawnlab", "run"], &args.lab))?;
+    let source = match &args.kept {
+        Some(kept) => HostSource::Kept(kept.clone()),
+        None => HostSource::Layer(args.layer.into()),
     };
     let (events, receiver) = Events::channel();
     let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
     let driver = drive(receiver, move |event| terminal.tell(event), None)
-        .map_err(|error| Trouble::infrastructure("reporters", error))?;
-    let found = diagnosis::diagnose(config, place, endpoint, &events).await;
+        .map_err(|error| CliError::infrastructure("reporters", error))?;
+    let found = diagnosis::diagnose(config, source, endpoint, &events).await;
     drop(events);
     let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
     found.map_err(trouble)
@@ -149,7 +149,7 @@ mod tests {
         args: ExplainArgs,
     }
 
-    fn read(words: &[&str]) -> Result<Endpoint, Trouble> {
+    fn read(words: &[&str]) -> Result<Endpoint, CliError> {
         let words = [&["explain"], words].concat();
         endpoint(&Line::try_parse_from(words).expect("a command line").args)
     }

@@ -14,11 +14,11 @@ use crate::{
         ImageCommand,
         nixos::{self as nixos_options, NixosArgs},
     },
-    output::{error::Trouble, exit::Exit, print},
+    output::{error::CliError, exit::Exit, print},
 };
 
 /// Does what `command` asks for.
-pub(crate) async fn image(command: ImageCommand, suite: &Suite) -> Result<Exit, Trouble> {
+pub(crate) async fn image(command: ImageCommand, suite: &Suite) -> Result<Exit, CliError> {
     let text = match command {
         ImageCommand::Build {
             refresh,
@@ -38,21 +38,21 @@ async fn build(
     refresh: bool,
     recipe: Option<&str>,
     nixos: &NixosArgs,
-) -> Result<String, Trouble> {
+) -> Result<String, CliError> {
     let options = nixos.with_environment(recipe).options(recipe);
     nixos_options::check(&options)?;
     let (events, receiver) = Events::channel();
     let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
     let driver = drive(receiver, move |event| terminal.tell(event), None)
-        .map_err(|error| Trouble::infrastructure("reporters", error))?;
+        .map_err(|error| CliError::infrastructure("reporters", error))?;
     let built = images::build_image(suite.fixture_of_hosts(), &options, refresh, &events).await;
     drop(events);
     let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
-    let image = built.map_err(|error| Trouble::of("image build", error))?;
+    let image = built.map_err(|error| CliError::of("image build", error))?;
     Ok(format!("{}\n", image.folder))
 }
 
-async fn list() -> Result<String, Trouble> {
+async fn list() -> Result<String, CliError> {
     let mut text = String::new();
     for image in images().await? {
         let _ = writeln!(
@@ -66,26 +66,28 @@ async fn list() -> Result<String, Trouble> {
     Ok(text)
 }
 
-async fn show(wanted: &str) -> Result<String, Trouble> {
+async fn show(wanted: &str) -> Result<String, CliError> {
     let images = images().await?;
     let means = |image: &&Image| image.name == wanted || image.id.starts_with(wanted);
     let found: Vec<&Image> = images.iter().filter(means).collect();
     let hint = "`spawnlab image list` shows names and ids, `spawnlab image build` builds one";
     let image = match found.as_slice() {
         [image] => image,
-        [] => return Err(Trouble::nothing("image", format!("none is called {wanted}")).hint(hint)),
+        [] => {
+            return Err(CliError::nothing("image", format!("none is called {wanted}")).hint(hint));
+        }
         many => {
             let why = format!("{} are called {wanted}", many.len());
-            return Err(Trouble::usage("image", why).hint(hint));
+            return Err(CliError::usage("image", why).hint(hint));
         }
     };
     serde_json::to_string_pretty(&image.manifest)
         .map(|text| text + "\n")
-        .map_err(|error| Trouble::infrastructure("image.json", error))
+        .map_err(|error| CliError::infrastructure("image.json", error))
 }
 
-async fn images() -> Result<Vec<Image>, Trouble> {
+async fn images() -> Result<Vec<Image>, CliError> {
     images::images()
         .await
-        .map_err(|error| Trouble::infrastructure("images", error))
+        .map_err(|error| CliError::infrastructure("images", error))
 }

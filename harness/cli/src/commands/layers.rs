@@ -18,14 +18,14 @@ use spawnlab::{
 use crate::output::human;
 use crate::{
     args::{CleanArgs, LayersArgs, LayersCommand},
-    output::{error::Trouble, exit::Exit, print},
+    output::{error::CliError, exit::Exit, print},
 };
 use spawnlab::run::session;
 
 /// Lists or cleans.
-pub(crate) fn layers(args: &LayersArgs) -> Result<Exit, Trouble> {
-    let trouble = |error| Trouble::infrastructure("layers", error);
-    let image = |error| Trouble::infrastructure("programs of images", error);
+pub(crate) fn layers(args: &LayersArgs) -> Result<Exit, CliError> {
+    let trouble = |error| CliError::infrastructure("layers", error);
+    let image = |error| CliError::infrastructure("programs of images", error);
     let cache = session::cache().map_err(trouble)?;
     let layers = list(cache.root()).map_err(trouble)?;
     let Some(LayersCommand::Clean(wanted)) = &args.command else {
@@ -77,7 +77,7 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<Exit, Trouble> {
         .iter()
         .find(|(layer, _)| matches!(&which, Which::Keys(keys) if keys.contains(&layer.key)));
     match refused {
-        Some((layer, why)) => Err(Trouble::infrastructure(
+        Some((layer, why)) => Err(CliError::infrastructure(
             format!("layer {}", short(layer)),
             format!("it was not removed: {why}"),
         )
@@ -86,7 +86,7 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<Exit, Trouble> {
     }
 }
 
-fn which(args: &CleanArgs, layers: &[Listed]) -> Result<Which, Trouble> {
+fn which(args: &CleanArgs, layers: &[Listed]) -> Result<Which, CliError> {
     if args.all {
         return Ok(Which::All);
     }
@@ -107,9 +107,11 @@ fn which(args: &CleanArgs, layers: &[Listed]) -> Result<Which, Trouble> {
     }
     let keyed = keys(&|layer| !wanted.is_empty() && layer.key.starts_with(wanted.as_str()));
     match keyed.len() {
-        0 => Err(Trouble::nothing("layer", format!("none is called {wanted}")).hint(hint)),
+        0 => Err(CliError::nothing("layer", format!("none is called {wanted}")).hint(hint)),
         1 => Ok(Which::Keys(keyed)),
-        many => Err(Trouble::usage("layer", format!("{many} keys begin with {wanted}")).hint(hint)),
+        many => {
+            Err(CliError::usage("layer", format!("{many} keys begin with {wanted}")).hint(hint))
+        }
     }
 }
 

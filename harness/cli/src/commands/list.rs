@@ -11,7 +11,7 @@ use spawnlab::{
 use crate::{
     args::ListArgs,
     commands::run,
-    output::{error::Trouble, exit::Exit, print},
+    output::{error::CliError, exit::Exit, print},
 };
 
 /// A scenario as `list --json` shows it.
@@ -78,13 +78,16 @@ impl From<&Scenario> for Listed {
 }
 
 /// Names and claims to standard output.
-pub(crate) fn list(args: &ListArgs, suite: &Suite) -> Result<Exit, Trouble> {
+pub(crate) fn list(args: &ListArgs, suite: &Suite) -> Result<Exit, CliError> {
     let source = args.source.open(suite)?;
-    let chosen = run::selected(source.to_run(), &args.selection)?;
-    let listed: Vec<Listed> = chosen.iter().map(|chosen| chosen.scenario.into()).collect();
+    let selected = run::selected(source.to_run(), &args.selection)?;
+    let listed: Vec<Listed> = selected
+        .iter()
+        .map(|selected| selected.scenario.into())
+        .collect();
     let text = if args.json {
         serde_json::to_string_pretty(&listed)
-            .map_err(|error| Trouble::infrastructure("list", error))?
+            .map_err(|error| CliError::infrastructure("list", error))?
             + "\n"
     } else {
         let mut text = String::new();

@@ -10,7 +10,7 @@ use spawnlab::run::suite::Suite;
 
 use crate::{
     command,
-    output::{error::Trouble, exit::Exit, print},
+    output::{error::CliError, exit::Exit, print},
 };
 
 /// Arguments of `man`.
@@ -34,14 +34,14 @@ pub struct Page {
 }
 
 /// Prints a page, or writes all.
-pub(crate) fn man(args: &ManArgs, suite: &Suite) -> Result<Exit, Trouble> {
-    let pages = pages(suite).map_err(|error| Trouble::infrastructure("manual", error))?;
+pub(crate) fn man(args: &ManArgs, suite: &Suite) -> Result<Exit, CliError> {
+    let pages = pages(suite).map_err(|error| CliError::infrastructure("manual", error))?;
     if let Some(dir) = &args.dir {
         let write = |page: &Page| fs_err::write(dir.join(format!("{}.1", page.name)), &page.text);
         fs_err::create_dir_all(dir)
             .and_then(|()| pages.iter().try_for_each(write))
             .map_err(|error| {
-                Trouble::infrastructure("manual", error).hint("--dir takes a folder to write into")
+                CliError::infrastructure("manual", error).hint("--dir takes a folder to write into")
             })?;
         return Ok(Exit::AsExpected);
     }
@@ -50,7 +50,7 @@ pub(crate) fn man(args: &ManArgs, suite: &Suite) -> Result<Exit, Trouble> {
     let name = words.join("-");
     let page = pages.iter().find(|page| page.name == name).ok_or_else(|| {
         let why = format!("there is no command `{}`", words.join(" "));
-        Trouble::usage("manual", why).hint("`spawnlab -h` lists the commands")
+        CliError::usage("manual", why).hint("`spawnlab -h` lists the commands")
     })?;
     print::stdout(&page.text)?;
     Ok(Exit::AsExpected)

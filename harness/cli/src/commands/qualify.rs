@@ -20,7 +20,7 @@ use crate::{
         qualify_plan::{self, Cases},
     },
     lab::known,
-    output::{error::Trouble, exit::Exit, print, signals},
+    output::{error::CliError, exit::Exit, print, signals},
 };
 
 /// Runs the cases of `args`, and reports them.
@@ -28,7 +28,7 @@ pub(crate) async fn qualify(
     args: &QualifyArgs,
     suite: &Suite,
     bodies: Handle,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     // What can be wrong with the command line is found out before anything is written or started.
     let Cases { plan, mut all } = qualify_plan::cases(args, suite)?;
     if let Some(shard) = args.shard {
@@ -42,20 +42,21 @@ pub(crate) async fn qualify(
     let shard = args.shard.map(|shard| shard.to_string());
     let mut qualification = Qualification::begun(plan, shard, all.iter().map(|(cell, _)| cell));
     let dir = qualify_files::open(args.report.as_deref(), &qualification)?;
-    let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
+    let interrupt =
+        signals::listen().map_err(|error| CliError::infrastructure("signals", error))?;
     let begin = Instant::now();
     let count = all.len();
-    for (place, (cell, chosen)) in all.iter().enumerate() {
+    for (position, (cell, wanted)) in all.iter().enumerate() {
         if interrupt.is_raised() {
             break;
         }
         let name = cell.name();
-        print::stdout(&format!("\n== case {} of {count}: {name}\n", place + 1))?;
+        print::stdout(&format!("\n== case {} of {count}: {name}\n", position + 1))?;
         let mut config = qualify_plan::config(args, suite, cell)?;
         config.policy.known = Arc::<Known>::clone(&known);
-        let case = &mut qualification.cases[place];
+        let case = &mut qualification.cases[position];
         let below = Dir::at(&dir.path().join(&case.folder))
-            .map_err(|error| Trouble::infrastructure("report", error))?;
+            .map_err(|error| CliError::infrastructure("report", error))?;
         let runner = Runner {
             jobs: args.jobs,
             fail_fast: false,
@@ -63,7 +64,7 @@ pub(crate) async fn qualify(
             interrupt: &interrupt,
             dir: &below,
         };
-        run(&runner, config, chosen, case).await?;
+        run(&runner, config, wanted, case).await?;
         qualification.took_ms = millis(begin);
         qualification.interrupted = interrupt.is_raised();
         // What has ended is kept, whatever becomes of the rest.
@@ -83,16 +84,16 @@ pub(crate) async fn qualify(
 async fn run(
     runner: &Runner<'_>,
     config: RunConfig,
-    chosen: &[Selected],
+    wanted: &[Selected],
     case: &mut CaseReport,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     let begin = Instant::now();
     let (ran, told, kept) = reported(Terminal::stdout(), runner.dir, async |events| {
-        let ran = runner.run_each(config, chosen, events).await;
+        let ran = runner.run_each(config, wanted, events).await;
         (ran.summary.clone(), ran)
     })
     .await?;
-    kept.map_err(|error| Trouble::infrastructure("report", error))?;
+    kept.map_err(|error| CliError::infrastructure("report", error))?;
     case.environment = told.environment;
     case.records = ran.finished.records;
     case.took_ms = millis(begin);
@@ -113,17 +114,17 @@ fn not_whole(qualification: &Qualification, interrupt: &Interrupt) -> bool {
             .any(|case| matches!(case.missing, Some(Missing::Interrupted | Missing::NotRun)))
 }
 
-fn list(args: &QualifyArgs, all: &[(Case, Vec<Selected>)]) -> Result<Exit, Trouble> {
+fn list(args: &QualifyArgs, all: &[(Case, Vec<Selected>)]) -> Result<Exit, CliError> {
     let planned: Vec<qualify::Planned> = all
         .iter()
-        .map(|(cell, chosen)| qualify::Planned {
+        .map(|(cell, wanted)| qualify::Planned {
             name: cell.name(),
-            scenarios: chosen.iter().map(Selected::full_name).collect(),
+            scenarios: wanted.iter().map(Selected::full_name).collect(),
         })
         .collect();
     let text = if args.json {
         serde_json::to_string_pretty(&planned)
-            .map_err(|error| Trouble::infrastructure("list", error))?
+            .map_err(|error| CliError::infrastructure("list", error))?
             + "\n"
     } else {
         let mut text = String::new();

@@ -8,10 +8,10 @@ use spawnlab::{
     report::dir::{Dir, DirError},
 };
 
-use crate::{lab::report_dir, output::error::Trouble};
+use crate::{lab::report_dir, output::error::CliError};
 
-fn trouble(error: impl std::fmt::Display) -> Trouble {
-    Trouble::infrastructure("report", error)
+fn trouble(error: impl std::fmt::Display) -> CliError {
+    CliError::infrastructure("report", error)
 }
 
 /// The folder that the user named, or a dated one, with a `qualify.json` of `qualification`.
@@ -21,14 +21,14 @@ fn trouble(error: impl std::fmt::Display) -> Trouble {
 pub(crate) fn open(
     named: Option<&Utf8Path>,
     qualification: &Qualification,
-) -> Result<Dir, Trouble> {
+) -> Result<Dir, CliError> {
     let json = qualify::render(qualification).map_err(trouble)?;
     let dir = match named {
         Some(path) => Dir::qualification_at(path, &json),
         None => Dir::qualification_dated(&report_dir::runs(), &json),
     };
     dir.map_err(|error| match error {
-        DirError::Foreign(_) => Trouble::usage("report", error)
+        DirError::Foreign(_) => CliError::usage("report", error)
             .hint("take a new or empty folder, or that of an earlier report"),
         error => trouble(error),
     })
@@ -38,7 +38,7 @@ pub(crate) fn open(
 ///
 /// # Errors
 /// It can't be written.
-pub(crate) fn keep(qualification: &Qualification, dir: &Dir) -> Result<(), Trouble> {
+pub(crate) fn keep(qualification: &Qualification, dir: &Dir) -> Result<(), CliError> {
     let json = qualify::render(qualification).map_err(trouble)?;
     dir.write("qualify.json", &json).map_err(trouble)
 }
@@ -47,7 +47,7 @@ pub(crate) fn keep(qualification: &Qualification, dir: &Dir) -> Result<(), Troub
 ///
 /// # Errors
 /// The first file that can't be written.
-pub(crate) fn write(qualification: &Qualification, dir: &Dir) -> Result<(), Trouble> {
+pub(crate) fn write(qualification: &Qualification, dir: &Dir) -> Result<(), CliError> {
     keep(qualification, dir)?;
     let page = qualify::page(qualification).markdown();
     dir.write("qualify.md", &page).map_err(trouble)?;

@@ -12,13 +12,13 @@ use spawnlab::campaign::{
 
 use crate::{
     args::{
-        Accel, LabArgs, Promises, Selection,
+        AccelArg, LabArgs, Promises, Selection,
         nixos::{self, NixosArgs},
         qualify::QualifyArgs,
     },
     commands::run::selected,
-    lab::{rerun::Again, select::select, tool},
-    output::error::Trouble,
+    lab::{rerun::Rerun, select::select, tool},
+    output::error::CliError,
 };
 use spawnlab::run::{config::RunConfig, selection::Selected, suite::Suite};
 
@@ -51,7 +51,7 @@ pub(crate) struct Cases {
 ///
 /// # Errors
 /// A matrix that is wrong, or nothing selected.
-pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, Trouble> {
+pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, CliError> {
     let file = args.matrix.as_ref();
     let what = format!(
         "matrix {}",
@@ -59,14 +59,16 @@ pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, Trouble>
     );
     let text = match file {
         None if suite.matrix_text().is_empty() => {
-            return Err(Trouble::usage("matrix", "the suite has none")
+            return Err(CliError::usage("matrix", "the suite has none")
                 .hint("name the file of one: `spawnlab qualify FILE`; --help says what it is"));
         }
         None => suite.matrix_text().to_owned(),
-        Some(file) => fs_err::read_to_string(file).map_err(|error| Trouble::usage(&what, error))?,
+        Some(file) => {
+            fs_err::read_to_string(file).map_err(|error| CliError::usage(&what, error))?
+        }
     };
     let wrong = |why: String| {
-        Trouble::usage(&what, why).hint("`spawnlab qualify --help` says what a matrix is")
+        CliError::usage(&what, why).hint("`spawnlab qualify --help` says what a matrix is")
     };
     let matrix = Matrix::read(&text, &dimensions(suite)).map_err(wrong)?;
     check(&matrix, suite).map_err(wrong)?;
@@ -85,7 +87,9 @@ pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, Trouble>
         }
         if cells.is_empty() {
             let why = format!("no case has the values {}", args.case.join(" or "));
-            return Err(Trouble::nothing("--case", why).hint("`spawnlab qualify --list` shows all"));
+            return Err(
+                CliError::nothing("--case", why).hint("`spawnlab qualify --list` shows all")
+            );
         }
     }
     let mut all = vec![];
@@ -103,14 +107,14 @@ pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, Trouble>
         };
         all.push((cell, selected(suite.to_run(), &selection)?));
     }
-    let planned = all.iter().map(|(cell, chosen)| Planned {
+    let planned = all.iter().map(|(cell, selected)| Planned {
         name: cell.name(),
-        scenarios: chosen.iter().map(Selected::full_name).collect(),
+        scenarios: selected.iter().map(Selected::full_name).collect(),
     });
     let plan = Plan {
         spawnlab: env!("CARGO_PKG_VERSION").into(),
         cover,
-        loops: args.loops().get(),
+        iterations: args.iterations().get(),
         cases: planned.collect(),
         excluded: matrix.excludes,
     };
@@ -138,7 +142,7 @@ fn check(matrix: &Matrix, suite: &Suite) -> Result<(), String> {
 }
 
 /// The pairs of each of `cases`, as `--case` has them.
-fn cells_of(matrix: &Matrix, cases: &[String]) -> Result<Vec<Vec<(String, String)>>, Trouble> {
+fn cells_of(matrix: &Matrix, cases: &[String]) -> Result<Vec<Vec<(String, String)>>, CliError> {
     let pair = |text: &str| {
         let (name, value) = text.split_once('=')?;
         let known = matrix.dimensions.iter().find(|one| one.name == name)?;
@@ -148,7 +152,7 @@ fn cells_of(matrix: &Matrix, cases: &[String]) -> Result<Vec<Vec<(String, String
     let read = |case: &String| {
         let pairs = case.split(',').map(|text| {
             pair(text).ok_or_else(|| {
-                Trouble::usage("--case", format!("{text:?} is no value of the matrix"))
+                CliError::usage("--case", format!("{text:?} is no value of the matrix"))
                     .hint("`spawnlab qualify --list --full` shows all cases")
             })
         });
@@ -165,7 +169,11 @@ fn holds(cell: &Case, pairs: &[(String, String)]) -> bool {
 ///
 /// # Errors
 /// A tool that can't be executed, or known bugs that are wrong or have expired.
-pub(crate) fn config(args: &QualifyArgs, suite: &Suite, cell: &Case) -> Result<RunConfig, Trouble> {
+pub(crate) fn config(
+    args: &QualifyArgs,
+    suite: &Suite,
+    cell: &Case,
+) -> Result<RunConfig, CliError> {
     let tool = cell.value("tool").filter(|tool| *tool != OURS);
     let none = || Promises(vec![]);
     let lab = LabArgs {
@@ -182,11 +190,11 @@ pub(crate) fn config(args: &QualifyArgs, suite: &Suite, cell: &Case) -> Result<R
         let name = variable.name();
         if let Some(value) = cell.value(name) {
             let setting = variable.read(value);
-            let setting = setting.map_err(|why| Trouble::usage(name, why))?;
+            let setting = setting.map_err(|why| CliError::usage(name, why))?;
             config.target.settings.extend(setting);
         }
     }
-    config.policy.loops = args.loops();
+    config.policy.iterations = args.iterations();
     Ok(config)
 }
 
@@ -204,7 +212,7 @@ fn nixos_of(cell: &Case) -> NixosArgs {
 ///
 /// # Errors
 /// A tool that can't be executed, an image that takes no nixpkgs, or the lack of one.
-pub(crate) fn check_given(cases: &[(Case, Vec<Selected>)]) -> Result<(), Trouble> {
+pub(crate) fn check_given(cases: &[(Case, Vec<Selected>)]) -> Result<(), CliError> {
     for (cell, _) in cases {
         nixos::check(&nixos_of(cell).options(cell.value("image"))).map_err(|trouble| {
             trouble.hint("leave such cases out with [[exclude]] in the matrix")
@@ -216,26 +224,26 @@ pub(crate) fn check_given(cases: &[(Case, Vec<Selected>)]) -> Result<(), Trouble
     Ok(())
 }
 
-fn again(args: &QualifyArgs, cell: &Case) -> Again {
+fn again(args: &QualifyArgs, cell: &Case) -> Rerun {
     let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
     let mut words = vec![program, "qualify".to_owned()];
     words.extend(args.matrix.as_ref().map(ToString::to_string));
-    words.extend(args.soak.map(|loops| format!("--soak={loops}")));
+    words.extend(args.soak.map(|iterations| format!("--soak={iterations}")));
     let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
     if let Some(Promises(promises)) = &args.promises {
         let names: Vec<_> = promises.iter().map(|promise| promise.name()).collect();
         option("--promises", names.join(","));
     }
     match args.accel {
-        Accel::Auto => {}
-        Accel::Kvm => option("--accel", "kvm".into()),
-        Accel::Tcg => option("--accel", "tcg".into()),
+        AccelArg::Auto => {}
+        AccelArg::Kvm => option("--accel", "kvm".into()),
+        AccelArg::Tcg => option("--accel", "tcg".into()),
     }
     if let Some(known) = &args.known {
         option("--known", known.to_string());
     }
     option("--case", cell.name());
-    Again::of_option(words, "--scenario")
+    Rerun::of_option(words, "--scenario")
 }
 
 #[cfg(test)]
@@ -297,7 +305,7 @@ scenarios = []
     #[test]
     fn a_case_is_run_again_as_it_was() {
         let args = args(&["--soak", "--accel", "tcg"]);
-        assert_eq!(args.loops().get(), 20);
+        assert_eq!(args.iterations().get(), 20);
         let cases = cases(&args, &suite()).expect("sound");
         let name = cases.all[0].0.name();
         assert_eq!(

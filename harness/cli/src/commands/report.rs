@@ -12,7 +12,7 @@ use crate::{
     args::report::{MergeArgs, ReportCommand},
     commands::{qualify_files, verify_files},
     lab::report_dir,
-    output::{error::Trouble, exit::Exit, print},
+    output::{error::CliError, exit::Exit, print},
 };
 
 const QUALIFY: &str = "qualify.json";
@@ -20,23 +20,23 @@ const VERIFY: &str = "verify.json";
 const EVIDENCE: &str = "evidence";
 
 /// Does what `command` asks for.
-pub(crate) fn report(command: &ReportCommand) -> Result<Exit, Trouble> {
+pub(crate) fn report(command: &ReportCommand) -> Result<Exit, CliError> {
     match command {
         ReportCommand::Merge(args) => merge(args),
         ReportCommand::Html(args) => html(&args.dir),
     }
 }
 
-fn html(dir: &Utf8Path) -> Result<Exit, Trouble> {
+fn html(dir: &Utf8Path) -> Result<Exit, CliError> {
     let page = remake_html(dir).map_err(|why| {
-        Trouble::usage("report html", why)
+        CliError::usage("report html", why)
             .hint("`report html` takes the folder of a run; `target/spawnlab/runs/latest` is the newest one's")
     })?;
     print::stdout(&format!("{page}\n"))?;
     Ok(Exit::AsExpected)
 }
 
-fn merge(args: &MergeArgs) -> Result<Exit, Trouble> {
+fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
     if let Some(target) = &args.report {
         apart(target, &args.dirs)?;
     }
@@ -48,7 +48,7 @@ fn merge(args: &MergeArgs) -> Result<Exit, Trouble> {
     }
 }
 
-fn merge_qualifications(args: &MergeArgs) -> Result<Exit, Trouble> {
+fn merge_qualifications(args: &MergeArgs) -> Result<Exit, CliError> {
     let reports = read(&args.dirs, QUALIFY, qualify::read)?;
     let merged = qualify::merge::merge(&reports).map_err(wrong)?;
     let dir = qualify_files::open(args.report.as_deref(), &merged)?;
@@ -65,7 +65,7 @@ fn merge_qualifications(args: &MergeArgs) -> Result<Exit, Trouble> {
     Ok(Exit::from(merged.outcome()))
 }
 
-fn merge_comparisons(args: &MergeArgs) -> Result<Exit, Trouble> {
+fn merge_comparisons(args: &MergeArgs) -> Result<Exit, CliError> {
     let reports = read(&args.dirs, VERIFY, verify::read)?;
     let merged = verify::merge::merge(&reports).map_err(wrong)?;
     let dir = report_dir::open(args.report.as_deref())?;
@@ -81,12 +81,12 @@ fn merge_comparisons(args: &MergeArgs) -> Result<Exit, Trouble> {
     Ok(Exit::from(&merged.overall))
 }
 
-fn wrong(why: String) -> Trouble {
-    Trouble::usage("report merge", why)
+fn wrong(why: String) -> CliError {
+    CliError::usage("report merge", why)
 }
 
-fn evidence(error: io::Error) -> Trouble {
-    Trouble::infrastructure("evidence", error)
+fn evidence(error: io::Error) -> CliError {
+    CliError::infrastructure("evidence", error)
 }
 
 /// What the file `name` of each of `dirs` holds, with the folder as the name that the user knows it by.
@@ -94,7 +94,7 @@ fn read<T>(
     dirs: &[Utf8PathBuf],
     name: &str,
     read: fn(&str) -> Result<T, String>,
-) -> Result<Vec<(String, T)>, Trouble> {
+) -> Result<Vec<(String, T)>, CliError> {
     let one = |dir: &Utf8PathBuf| -> Result<(String, T), String> {
         let file = dir.join(name);
         let text = fs_err::read_to_string(&file).map_err(|error| error.to_string())?;
@@ -108,12 +108,12 @@ fn read<T>(
         _ => "`report merge` takes folders that `spawnlab qualify --report DIR` wrote",
     };
     dirs.iter()
-        .map(|dir| one(dir).map_err(|why| Trouble::usage(format!("report {dir}"), why).hint(hint)))
+        .map(|dir| one(dir).map_err(|why| CliError::usage(format!("report {dir}"), why).hint(hint)))
         .collect()
 }
 
 /// The target is cleared first: it must not be, hold, or lie in, what is to be read.
-fn apart(target: &Utf8Path, dirs: &[Utf8PathBuf]) -> Result<(), Trouble> {
+fn apart(target: &Utf8Path, dirs: &[Utf8PathBuf]) -> Result<(), CliError> {
     let Ok(target) = target.canonicalize_utf8() else {
         return Ok(());
     };
@@ -122,7 +122,7 @@ fn apart(target: &Utf8Path, dirs: &[Utf8PathBuf]) -> Result<(), Trouble> {
             continue;
         };
         if dir.starts_with(&target) || target.starts_with(&dir) {
-            return Err(Trouble::usage(
+            return Err(CliError::usage(
                 "--report",
                 format!("{target} and {dir}, which is to be merged, are not apart"),
             )

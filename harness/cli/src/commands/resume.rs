@@ -4,22 +4,22 @@ use std::{fmt::Write as _, time::SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    layer::kept::{self, Found},
+    layer::kept::{self, KeptHost},
     run::runner::{STARTED, Started},
 };
 
 use crate::{
     args::ResumeArgs,
     lab::report_dir,
-    output::{error::Trouble, exit::Exit, print},
+    output::{error::CliError, exit::Exit, print},
 };
 use crate::{lab::shells, output::human};
 use spawnlab::run::session;
 
 /// A shell on a host that was kept, or the list of those that are.
-pub(crate) async fn resume(args: &ResumeArgs) -> Result<Exit, Trouble> {
+pub(crate) async fn resume(args: &ResumeArgs) -> Result<Exit, CliError> {
     let runs = report_dir::runs();
-    let trouble = |error| Trouble::infrastructure("resume", error);
+    let trouble = |error| CliError::infrastructure("resume", error);
     let cache = session::cache().map_err(trouble)?;
     let kept = kept::list(cache.root()).map_err(trouble)?;
     let Some(wanted) = &args.kept else {
@@ -30,11 +30,11 @@ pub(crate) async fn resume(args: &ResumeArgs) -> Result<Exit, Trouble> {
         let why =
             format!("{wanted} is neither an evidence folder nor a scenario of a run in {runs}");
         let hint = "`spawnlab resume` alone lists the hosts that are kept";
-        return Err(Trouble::nothing("resume", why).hint(hint));
+        return Err(CliError::nothing("resume", why).hint(hint));
     };
     let resumed = shells::resume(&evidence, args.container.as_deref(), || ()).await;
     resumed.map_err(|error| {
-        let trouble = Trouble::infrastructure("resume", error);
+        let trouble = CliError::infrastructure("resume", error);
         match again(&evidence) {
             Some(again) => trouble.hint(format!("{again} --keep")),
             None => trouble,
@@ -56,23 +56,24 @@ fn evidence(wanted: &Utf8Path, runs: &Utf8Path) -> Option<Utf8PathBuf> {
     let words = wanted.as_str().trim_end_matches('/').replace("::", "/");
     let in_run = |run: &str, scenario: &str| runs.join(run).join("evidence").join(scenario);
     let named = words.split_once('/').map(|(run, rest)| in_run(run, rest));
-    let places = [
+    let positions = [
         Some(wanted.to_owned()),
         named,
         Some(in_run("latest", &words)),
     ];
-    let is_evidence = |place: &Utf8PathBuf| place.join(STARTED).exists() || is_repeated(place);
-    let found = places.into_iter().flatten().find(is_evidence)?;
+    let is_evidence =
+        |position: &Utf8PathBuf| position.join(STARTED).exists() || is_repeated(position);
+    let found = positions.into_iter().flatten().find(is_evidence)?;
     // Notes are about the folder itself and not about the names that lead to it.
     found.canonicalize_utf8().ok()
 }
 
 /// Under `--repeat` each time has a folder of its own below the scenario's.
-fn is_repeated(place: &Utf8Path) -> bool {
-    place.join("commands.log").exists()
+fn is_repeated(position: &Utf8Path) -> bool {
+    position.join("commands.log").exists()
 }
 
-fn table(kept: &[Found], runs: &Utf8Path, now: SystemTime) -> String {
+fn table(kept: &[KeptHost], runs: &Utf8Path, now: SystemTime) -> String {
     if kept.is_empty() {
         return "no hosts are kept; `run --keep` keeps those of scenarios that fail\n".into();
     }

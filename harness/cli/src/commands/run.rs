@@ -5,19 +5,19 @@ use std::sync::Arc;
 use spawnlab::{
     Error,
     report::{
+        durations::{self, DurationHistory},
         terminal::{Terminal, Volume},
-        usual::{self, Usual},
     },
     run::{selection::Selected, session, suite::Suite},
-    scenario::lab::LOOPS,
+    scenario::lab::ITERATIONS,
 };
 use tokio::runtime::Handle;
 
 use crate::{
     args::{RunArgs, Selection},
     commands::cases::{Runner, reported},
-    lab::{known, report_dir, rerun::Again, select::select},
-    output::{error::Trouble, exit::Exit, signals},
+    lab::{known, report_dir, rerun::Rerun, select::select},
+    output::{error::CliError, exit::Exit, signals},
 };
 
 /// Which of the two.
@@ -33,7 +33,7 @@ pub(crate) async fn run(
     what: What,
     suite: &Suite,
     bodies: Handle,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     // What can be wrong with the command line is found out before anything is written or started.
     let source = args.source.open(suite)?;
     let (verb, all) = match what {
@@ -41,26 +41,27 @@ pub(crate) async fn run(
         What::Prove => ("prove", source.to_prove()),
     };
     if let (What::Prove, [], Some(file)) = (what, all.as_slice(), &args.source.file) {
-        return Err(
-            Trouble::nothing(format!("file {file}"), "no scenario in it names a saboteur")
-                .hint("docs/spawnlab-toml.md shows what one looks like"),
-        );
+        return Err(CliError::nothing(
+            format!("file {file}"),
+            "no scenario in it names a saboteur",
+        )
+        .hint("docs/spawnlab-toml.md shows what one looks like"));
     }
-    let chosen = selected(all, &args.selection)?;
+    let selected = selected(all, &args.selection)?;
     let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
-    let mut again = Again::new(&[&program, verb], &args.lab);
+    let mut again = Rerun::new(&[&program, verb], &args.lab);
     if args.repeat.get() > 1 {
         again = again.with("--repeat", args.repeat.to_string());
     }
-    if args.loops != LOOPS {
-        again = again.with("--loops", args.loops.to_string());
+    if args.iterations != ITERATIONS {
+        again = again.with("--loops", args.iterations.to_string());
     }
     if let Some(file) = &args.source.file {
         again = again.with("--file", file.to_string());
     }
     let mut config = source.config(suite, &args.lab, again)?;
     config.policy.repeat = args.repeat;
-    config.policy.loops = args.loops;
+    config.policy.iterations = args.iterations;
     if let Some(file) = &args.known {
         config.policy.known = Arc::new(known::read(Some(file), suite, &source.names())?);
     }
@@ -73,9 +74,10 @@ pub(crate) async fn run(
     };
     let mut terminal = Terminal::stdout().with_volume(volume);
     if let Ok(cache) = session::cache() {
-        terminal = terminal.remembering(Usual::read(&cache.root().join(usual::FILE)));
+        terminal = terminal.remembering(DurationHistory::read(&cache.root().join(durations::FILE)));
     }
-    let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
+    let interrupt =
+        signals::listen().map_err(|error| CliError::infrastructure("signals", error))?;
     let runner = Runner {
         jobs: args.jobs,
         fail_fast: args.fail_fast,
@@ -84,7 +86,7 @@ pub(crate) async fn run(
         dir: &dir,
     };
     let (ran, _, kept) = reported(terminal, &dir, async |events| {
-        let ran = runner.run_each(config, &chosen, events).await;
+        let ran = runner.run_each(config, &selected, events).await;
         (ran.summary.clone(), ran)
     })
     .await?;
@@ -94,10 +96,10 @@ pub(crate) async fn run(
         false => Exit::from(&ran.summary),
     };
     match (kept, exit) {
-        (Err(error), Exit::AsExpected) => Err(Trouble::infrastructure("report", error)
+        (Err(error), Exit::AsExpected) => Err(CliError::infrastructure("report", error)
             .hint("the verdicts above are true, but the report's files are not whole")),
         (Err(error), exit) => {
-            let _ = Trouble::infrastructure("report", error).print();
+            let _ = CliError::infrastructure("report", error).print();
             Ok(exit)
         }
         (Ok(()), exit) => Ok(exit),
@@ -108,22 +110,25 @@ pub(crate) async fn run(
 pub(crate) fn selected(
     all: Vec<Selected>,
     selection: &Selection,
-) -> Result<Vec<Selected>, Trouble> {
+) -> Result<Vec<Selected>, CliError> {
     let names: Vec<String> = all.iter().map(Selected::full_name).collect();
-    let places = select(&names, &selection.filters, selection.exact).map_err(|unknown| {
+    let positions = select(&names, &selection.filters, selection.exact).map_err(|unknown| {
         let kind = if selection.exact {
             "scenario is called"
         } else {
             "scenario's name contains"
         };
-        let trouble = Trouble::nothing("filter", format!("no {kind} {:?}", unknown.filter));
+        let trouble = CliError::nothing("filter", format!("no {kind} {:?}", unknown.filter));
         match unknown.close.as_slice() {
             [] => trouble.hint("`spawnlab list` shows all names"),
             close => trouble.hint(format!("did you mean {}?", close.join(" or "))),
         }
     })?;
-    if places.is_empty() {
-        return Err(Trouble::nothing("selection", "there are no scenarios"));
+    if positions.is_empty() {
+        return Err(CliError::nothing("selection", "there are no scenarios"));
     }
-    Ok(places.into_iter().map(|place| all[place]).collect())
+    Ok(positions
+        .into_iter()
+        .map(|position| all[position])
+        .collect())
 }

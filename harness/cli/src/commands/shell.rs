@@ -10,14 +10,14 @@ use spawnlab::{
 
 use crate::{
     args::ShellArgs,
-    lab::{rerun::Again, shells},
-    output::{error::Trouble, exit::Exit},
+    lab::{rerun::Rerun, shells},
+    output::{error::CliError, exit::Exit},
 };
 
 /// A shell on a clone of a layer.
-pub(crate) async fn shell(args: &ShellArgs, suite: &Suite) -> Result<Exit, Trouble> {
+pub(crate) async fn shell(args: &ShellArgs, suite: &Suite) -> Result<Exit, CliError> {
     let lab = &args.lab;
-    let config = lab.config(suite, Again::new(&["spawnlab", "run"], lab))?;
+    let config = lab.config(suite, Rerun::new(&["spawnlab", "run"], lab))?;
     let (events, receiver) = Events::channel();
     let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
     let (told, all_told) = mpsc::channel::<()>();
@@ -30,7 +30,7 @@ pub(crate) async fn shell(args: &ShellArgs, suite: &Suite) -> Result<Exit, Troub
         },
         None,
     )
-    .map_err(|error| Trouble::infrastructure("reporters", error))?;
+    .map_err(|error| CliError::infrastructure("reporters", error))?;
     let end = || events.send(Event::RunFinished(Box::<Summary>::default()));
     let ready = || {
         end();
@@ -47,6 +47,6 @@ pub(crate) async fn shell(args: &ShellArgs, suite: &Suite) -> Result<Exit, Troub
     .await;
     end();
     let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
-    attached.map_err(|error| Trouble::of("shell", error))?;
+    attached.map_err(|error| CliError::of("shell", error))?;
     Ok(Exit::AsExpected)
 }

@@ -8,8 +8,8 @@ use spawnlab::{
     },
     report::{
         dir::Dir,
+        durations::{self, DurationHistory},
         terminal::Terminal,
-        usual::{self, Usual},
     },
     run::{session, suite::Suite},
 };
@@ -23,7 +23,7 @@ use crate::{
         verify_plan::Plan,
     },
     lab::report_dir,
-    output::{error::Trouble, exit::Exit, print, signals},
+    output::{error::CliError, exit::Exit, print, signals},
 };
 
 /// Compares the sides of `args`, and reports it.
@@ -31,16 +31,17 @@ pub(crate) async fn verify(
     args: &VerifyArgs,
     suite: &Suite,
     bodies: Handle,
-) -> Result<Exit, Trouble> {
+) -> Result<Exit, CliError> {
     // What can be wrong with the command line is found out before anything is written or started.
     let plan = Plan::of(args, suite)?;
     verify_files::check(args)?;
     let dir = report_dir::open(args.report.as_deref())?;
     let mut terminal = Terminal::comparison();
     if let Ok(cache) = session::cache() {
-        terminal = terminal.remembering(Usual::read(&cache.root().join(usual::FILE)));
+        terminal = terminal.remembering(DurationHistory::read(&cache.root().join(durations::FILE)));
     }
-    let interrupt = signals::listen().map_err(|error| Trouble::infrastructure("signals", error))?;
+    let interrupt =
+        signals::listen().map_err(|error| CliError::infrastructure("signals", error))?;
     let runner = Runner {
         jobs: args.jobs,
         fail_fast: false,
@@ -48,10 +49,10 @@ pub(crate) async fn verify(
         interrupt: &interrupt,
         dir: &dir,
     };
-    let chosen = plan.comparable();
+    let wanted = plan.comparable();
     let repeat = usize::try_from(args.repeat.get()).unwrap_or(usize::MAX);
     let selected = plan.scenarios.len() * 2 * repeat;
-    let cases = match chosen.as_slice() {
+    let cases = match wanted.as_slice() {
         [] => vec![],
         _ => Side::ALL
             .map(Side::name)
@@ -61,13 +62,13 @@ pub(crate) async fn verify(
     };
     let tasks = |sessions: &[_]| plan.tasks(args, suite, sessions);
     let (ran, _, kept) = reported(terminal, &dir, async |events| {
-        let ran = runner.run(cases, &chosen, selected, tasks, events).await;
+        let ran = runner.run(cases, &wanted, selected, tasks, events).await;
         (ran.summary.clone(), ran)
     })
     .await?;
     if let Some((side, error)) = &ran.failed {
         if matches!(**error, Error::Given(_)) {
-            return Err(Trouble::usage(side, error));
+            return Err(CliError::usage(side, error));
         }
     }
     let comparison = comparison(args, &plan, ran, &dir);
@@ -77,7 +78,7 @@ pub(crate) async fn verify(
     ))?;
     verify_files::write(&comparison, &dir)?;
     verify_files::write_besides(&comparison, args)?;
-    kept.map_err(|error| Trouble::infrastructure("report", error))?;
+    kept.map_err(|error| CliError::infrastructure("report", error))?;
     Ok(Exit::from(&comparison.overall))
 }
 
@@ -97,11 +98,11 @@ fn comparison(args: &VerifyArgs, plan: &Plan, ran: Ran, dir: &Dir) -> Comparison
     if let Some(shard) = &shard {
         overall.sentence = format!("shard {shard}: {}", overall.sentence);
     }
-    let side = |place: usize| verify::SideReport {
-        variables: plan.sides[place].variables.clone(),
+    let side = |position: usize| verify::SideReport {
+        variables: plan.sides[position].variables.clone(),
         environment: ran
             .sessions
-            .get(place)
+            .get(position)
             .map(|session| session.environment().clone()),
     };
     Comparison {
@@ -125,7 +126,7 @@ fn compared(args: &VerifyArgs, plan: &Plan, ran: &Ran, dir: &Dir) -> Vec<Compare
     let names: Vec<String> = plan
         .scenarios
         .iter()
-        .map(|(chosen, _)| chosen.full_name())
+        .map(|(wanted, _)| wanted.full_name())
         .collect();
     let runs = interleaved(names.iter().map(String::as_str), args.repeat.get());
     let records: Vec<_> = runs
@@ -136,10 +137,10 @@ fn compared(args: &VerifyArgs, plan: &Plan, ran: &Ran, dir: &Dir) -> Vec<Compare
         .scenarios
         .iter()
         .zip(&names)
-        .map(|((chosen, _), name)| {
+        .map(|((wanted, _), name)| {
             let [base, change] =
                 Side::ALL.map(|side| Runs::of(of_side(&records, name, side), dir.path()));
-            let claim = chosen.scenario.claim();
+            let claim = wanted.scenario.claim();
             verify::compare(name, &claim, again.command(name), base, change)
         });
     compared.collect()

@@ -8,11 +8,11 @@ use spawnlab::{
     report::dir::Dir,
 };
 
-use crate::{args::verify::VerifyArgs, output::error::Trouble};
+use crate::{args::verify::VerifyArgs, output::error::CliError};
 
 /// The files of a comparison: their names in a report, and what they hold.
-fn files(comparison: &Comparison) -> Result<[(&'static str, String); 3], Trouble> {
-    let trouble = |error: io::Error| Trouble::infrastructure("report", error);
+fn files(comparison: &Comparison) -> Result<[(&'static str, String); 3], CliError> {
+    let trouble = |error: io::Error| CliError::infrastructure("report", error);
     let json = verify::render(comparison).map_err(|error| trouble(error.into()))?;
     let junit = junit::render(comparison).map_err(|error| trouble(io::Error::other(error)))?;
     Ok([
@@ -35,10 +35,10 @@ fn besides(args: &VerifyArgs) -> [(&'static str, &Option<Utf8PathBuf>); 3] {
 ///
 /// # Errors
 /// The first file that can't be written.
-pub(crate) fn write(comparison: &Comparison, dir: &Dir) -> Result<(), Trouble> {
+pub(crate) fn write(comparison: &Comparison, dir: &Dir) -> Result<(), CliError> {
     for (name, text) in files(comparison)? {
         dir.write(name, &text)
-            .map_err(|error| Trouble::infrastructure("report", error))?;
+            .map_err(|error| CliError::infrastructure("report", error))?;
     }
     Ok(())
 }
@@ -47,10 +47,10 @@ pub(crate) fn write(comparison: &Comparison, dir: &Dir) -> Result<(), Trouble> {
 ///
 /// # Errors
 /// The first file that can't be written.
-pub(crate) fn write_besides(comparison: &Comparison, args: &VerifyArgs) -> Result<(), Trouble> {
+pub(crate) fn write_besides(comparison: &Comparison, args: &VerifyArgs) -> Result<(), CliError> {
     for ((_, text), (_, path)) in files(comparison)?.iter().zip(besides(args)) {
         if let Some(path) = path {
-            fs_err::write(path, text).map_err(|error| Trouble::infrastructure("report", error))?;
+            fs_err::write(path, text).map_err(|error| CliError::infrastructure("report", error))?;
         }
     }
     Ok(())
@@ -60,12 +60,12 @@ pub(crate) fn write_besides(comparison: &Comparison, args: &VerifyArgs) -> Resul
 ///
 /// # Errors
 /// A folder that is not there.
-pub(crate) fn check(args: &VerifyArgs) -> Result<(), Trouble> {
+pub(crate) fn check(args: &VerifyArgs) -> Result<(), CliError> {
     for (option, path) in besides(args) {
         let Some(path) = path else { continue };
         let folder = path.parent().filter(|folder| !folder.as_str().is_empty());
         if path.is_dir() || !folder.unwrap_or(Utf8Path::new(".")).is_dir() {
-            return Err(Trouble::usage(
+            return Err(CliError::usage(
                 option,
                 format!("{path} can't be written: it is a folder, or is in none that is there"),
             ));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use camino::Utf8Path;
 use spawnlab::{
     campaign::case::{Side as SideOf, interleaved},
-    image::Kind,
+    image::ImageKind,
     run::{
         attempt::Observation,
         config::{RunConfig, Target},
@@ -22,8 +22,8 @@ use spawnlab::{
 use crate::{
     args::{Selection, verify::VerifyArgs},
     commands::run::selected,
-    lab::side::Side,
-    output::error::Trouble,
+    lab::side::SideVariables,
+    output::error::CliError,
 };
 
 /// What tells two hosts apart: links, leases, and what the rules counted.
@@ -35,7 +35,7 @@ const NAMED: usize = 2;
 /// A comparison that is to be run.
 pub(crate) struct Plan {
     /// The sides, base first.
-    pub(crate) sides: [Side; 2],
+    pub(crate) sides: [SideVariables; 2],
     /// What their sessions are opened with.
     pub(crate) configs: [RunConfig; 2],
     /// The names of the scenarios of all shards together.
@@ -49,7 +49,7 @@ impl Plan {
     ///
     /// # Errors
     /// A side that can't be had, or nothing to compare.
-    pub(crate) fn of(args: &VerifyArgs, suite: &Suite) -> Result<Self, Trouble> {
+    pub(crate) fn of(args: &VerifyArgs, suite: &Suite) -> Result<Self, CliError> {
         let sides = args.sides(suite)?;
         let all = selected(suite.to_run(), &grouped(&args.selection, suite))?;
         let configs = [
@@ -58,12 +58,12 @@ impl Plan {
         ];
         let mut scenarios: Vec<(Selected, Option<String>)> = all
             .into_iter()
-            .map(|chosen| (chosen, excluded(chosen.scenario, suite, &sides, &configs)))
+            .map(|wanted| (wanted, excluded(wanted.scenario, suite, &sides, &configs)))
             .collect();
         if scenarios.iter().all(|(_, excluded)| excluded.is_some()) {
             return Err(nothing_to_compare(&scenarios, suite));
         }
-        let name = |(chosen, _): &(Selected, Option<String>)| chosen.full_name();
+        let name = |(wanted, _): &(Selected, Option<String>)| wanted.full_name();
         let planned: Vec<String> = scenarios.iter().map(name).collect();
         if let Some(shard) = args.shard {
             scenarios.retain(|one| shard.holds(&name(one)));
@@ -72,7 +72,7 @@ impl Plan {
                     "shard {shard} holds none of the {} scenarios",
                     planned.len()
                 );
-                return Err(Trouble::nothing("--shard", why).hint("take fewer shards"));
+                return Err(CliError::nothing("--shard", why).hint("take fewer shards"));
             }
         }
         Ok(Self {
@@ -86,7 +86,7 @@ impl Plan {
     /// The scenarios that layers are made for.
     pub(crate) fn comparable(&self) -> Vec<Selected> {
         let comparable = self.scenarios.iter().filter(|(_, why)| why.is_none());
-        comparable.map(|(chosen, _)| *chosen).collect()
+        comparable.map(|(wanted, _)| *wanted).collect()
     }
 
     /// The runs on `sessions`, base first; without sessions, nothing is comparable. The order is that of
@@ -99,8 +99,8 @@ impl Plan {
     ) -> Vec<Task> {
         let again = args.again();
         let mut tasks = vec![];
-        for (chosen, excluded) in &self.scenarios {
-            let scenario = chosen.scenario;
+        for (wanted, excluded) in &self.scenarios {
+            let scenario = wanted.scenario;
             let name = scenario.full_name();
             // What one side skips says nothing about the change, and is not worth the other's time.
             let own = own_rules(scenario, suite, &self.sides);
@@ -117,10 +117,11 @@ impl Plan {
                     diagnose: run.repeat == 1,
                     script: LOOK,
                 };
-                let place = usize::try_from(run.repeat - 1).unwrap_or(0);
+                let position = usize::try_from(run.repeat - 1).unwrap_or(0);
                 tasks.push(match (session, &skip) {
                     (Some(session), None) => {
-                        let mut task = session.compared(scenario, run.name(), place, observation);
+                        let mut task =
+                            session.compared(scenario, run.name(), position, observation);
                         if let Some(verdict) = undecided.clone() {
                             task.body = Box::new(|_| Box::pin(async { verdict }));
                         }
@@ -139,8 +140,8 @@ impl Plan {
             "shared by all runs of a side: its boot, its provisioning and the first deploy"
                 .to_owned(),
         ];
-        let under = |side: &Side| !side.settings().is_empty();
-        if self.sides.iter().any(under) {
+        let below = |side: &SideVariables| !side.settings().is_empty();
+        if self.sides.iter().any(below) {
             let line = "each repeat has a start of the containers under the firewall of its own, and with it their first lease";
             lines.push(line.into());
         }
@@ -173,7 +174,7 @@ fn grouped(selection: &Selection, suite: &Suite) -> Selection {
 fn excluded(
     scenario: &Scenario,
     suite: &Suite,
-    sides: &[Side; 2],
+    sides: &[SideVariables; 2],
     configs: &[RunConfig; 2],
 ) -> Option<String> {
     let unfit = || configs.iter().find_map(|one| unfit(scenario, &one.target));
@@ -181,12 +182,12 @@ fn excluded(
 }
 
 /// Why `scenario` says nothing of sides that differ in a variable of `suite`, if it does not.
-fn own_rules(scenario: &Scenario, suite: &Suite, sides: &[Side; 2]) -> Option<String> {
+fn own_rules(scenario: &Scenario, suite: &Suite, sides: &[SideVariables; 2]) -> Option<String> {
     let of_the_host = [Feature::NixosModules, Feature::Firewalld];
     let about_the_host = scenario.wants.iter().any(|one| of_the_host.contains(one));
     suite.variables().iter().find_map(|variable| {
         let (name, surrounding) = (variable.name(), variable.surrounding());
-        let set = |side: &Side| side.set.iter().any(|(set, _)| *set == name);
+        let set = |side: &SideVariables| side.set.iter().any(|(set, _)| *set == name);
         if !sides.iter().any(set) {
             return None;
         }
@@ -214,7 +215,7 @@ fn unfit(scenario: &Scenario, target: &Target) -> Option<String> {
     let recipe = (!built).then(|| recipe(image).ok()).flatten()?;
     let spec = recipe.spec();
     let of_nixos = scenario.wants.contains(&Feature::NixosModules);
-    (of_nixos && spec.kind == Kind::Debian).then(|| {
+    (of_nixos && spec.kind == ImageKind::Debian).then(|| {
         format!(
             "it is about what NixOS' modules make of a host, and this one is {}",
             spec.name
@@ -223,13 +224,13 @@ fn unfit(scenario: &Scenario, target: &Target) -> Option<String> {
 }
 
 /// The message that none of `scenarios` can be compared.
-fn nothing_to_compare(scenarios: &[(Selected, Option<String>)], suite: &Suite) -> Trouble {
+fn nothing_to_compare(scenarios: &[(Selected, Option<String>)], suite: &Suite) -> CliError {
     let mut reasons: Vec<(&str, Vec<String>)> = vec![];
-    for (chosen, why) in scenarios {
+    for (wanted, why) in scenarios {
         let Some(why) = why else { continue };
         match reasons.iter_mut().find(|(known, _)| known == why) {
-            Some((_, names)) => names.push(chosen.full_name()),
-            None => reasons.push((why, vec![chosen.full_name()])),
+            Some((_, names)) => names.push(wanted.full_name()),
+            None => reasons.push((why, vec![wanted.full_name()])),
         }
     }
     let reasons = reasons.iter().map(|(why, names)| {
@@ -244,7 +245,7 @@ fn nothing_to_compare(scenarios: &[(Selected, Option<String>)], suite: &Suite) -
     for (name, filters) in suite.groups() {
         hint += &format!("; `{name}` alone stands for {}", filters.join(", "));
     }
-    Trouble::nothing("selection", format!("nothing can be compared: {reasons}")).hint(hint)
+    CliError::nothing("selection", format!("nothing can be compared: {reasons}")).hint(hint)
 }
 
 /// The task `name` of a `scenario` that is not run on either side.
@@ -305,7 +306,7 @@ mod tests {
         args: VerifyArgs,
     }
 
-    fn plan(words: &[&str]) -> Result<Plan, Trouble> {
+    fn plan(words: &[&str]) -> Result<Plan, CliError> {
         let scenarios = spawnlab::scenarios!();
         let scenarios = scenarios.into_iter().filter(|one| one.area == "plan");
         let suite = Suite::of(scenarios).group("pages", &["plan::"]);

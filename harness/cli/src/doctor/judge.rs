@@ -16,7 +16,7 @@ const LAYER: u64 = 1536 << 20;
 /// How a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Word {
+pub enum Rating {
     /// As it should be.
     Ok,
     /// The lab runs, but worse than it could.
@@ -25,7 +25,7 @@ pub enum Word {
     Missing,
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for Rating {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Ok => "ok",
@@ -39,7 +39,7 @@ impl fmt::Display for Word {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// How it is.
-    pub word: Word,
+    pub word: Rating,
     /// What it is.
     pub what: &'static str,
     /// What was seen.
@@ -48,7 +48,7 @@ pub struct Line {
     pub fix: Option<String>,
 }
 
-fn line(word: Word, what: &'static str, seen: impl Into<String>, fix: Option<&str>) -> Line {
+fn line(word: Rating, what: &'static str, seen: impl Into<String>, fix: Option<&str>) -> Line {
     Line {
         word,
         what,
@@ -80,7 +80,7 @@ pub fn lines(probes: &Probes) -> Vec<Line> {
 /// Whether the lab can run.
 #[must_use]
 pub fn can_run(lines: &[Line]) -> bool {
-    lines.iter().all(|line| line.word != Word::Missing)
+    lines.iter().all(|line| line.word != Rating::Missing)
 }
 
 /// What a person reads.
@@ -93,7 +93,7 @@ pub fn table(lines: &[Line]) -> String {
             let _ = writeln!(text, "{:<22} fix: {fix}", "");
         }
     }
-    let missing = lines.iter().filter(|line| line.word == Word::Missing);
+    let missing = lines.iter().filter(|line| line.word == Rating::Missing);
     let missing: Vec<&str> = missing.map(|line| line.what).collect();
     let _ = match missing.as_slice() {
         [] => writeln!(text, "\nthis machine can run the lab"),
@@ -112,9 +112,9 @@ fn has(probes: &Probes, program: &str) -> bool {
 
 fn architecture(probes: &Probes) -> Line {
     match probes.architecture.as_str() {
-        "x86_64" => line(Word::Ok, "architecture", "x86_64", None),
+        "x86_64" => line(Rating::Ok, "architecture", "x86_64", None),
         other => line(
-            Word::Missing,
+            Rating::Missing,
             "architecture",
             format!("{other}; hosts are x86_64"),
             Some("run the lab on an x86_64 machine"),
@@ -124,9 +124,9 @@ fn architecture(probes: &Probes) -> Line {
 
 fn qemu(probes: &Probes) -> Line {
     match &probes.qemu {
-        Ok(version) => line(Word::Ok, "QEMU", version, None),
+        Ok(version) => line(Rating::Ok, "QEMU", version, None),
         Err(why) => line(
-            Word::Missing,
+            Rating::Missing,
             "QEMU",
             why,
             Some("`ci/lab doctor` installs it; on Debian it is qemu-system-x86"),
@@ -141,13 +141,13 @@ fn disks(probes: &Probes) -> Line {
         .filter(|(program, _)| !has(probes, program))
         .collect();
     if missing.is_empty() {
-        return line(Word::Ok, "its tools", "qemu-img, setpriv", None);
+        return line(Rating::Ok, "its tools", "qemu-img, setpriv", None);
     }
     let programs: Vec<&str> = missing.iter().map(|(program, _)| *program).collect();
     let packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
     let fix = format!("apt-get install {}", packages.join(" "));
     line(
-        Word::Missing,
+        Rating::Missing,
         "its tools",
         format!("not here: {}", programs.join(", ")),
         Some(&fix),
@@ -156,9 +156,9 @@ fn disks(probes: &Probes) -> Line {
 
 fn kvm(probes: &Probes) -> Line {
     match &probes.kvm {
-        Kvm::Proved => line(Word::Ok, "KVM", "proved: a kernel spoke under it", None),
+        Kvm::Proved => line(Rating::Ok, "KVM", "proved: a kernel spoke under it", None),
         Kvm::Unusable(why) => line(
-            Word::Warn,
+            Rating::Warn,
             "KVM",
             format!("{why}; everything is emulated, some four times slower"),
             Some(if why.contains("Permission denied") {
@@ -168,7 +168,7 @@ fn kvm(probes: &Probes) -> Line {
             }),
         ),
         Kvm::Untried(why) => line(
-            Word::Warn,
+            Rating::Warn,
             "KVM",
             format!("not proved: {why}"),
             Some("`spawnlab image build`, and look again"),
@@ -205,9 +205,9 @@ fn memory(probes: &Probes) -> Line {
         format!("end something; a VM takes {}", human::bytes(CLONE))
     };
     match clones {
-        0 => line(Word::Missing, "memory", seen, Some(&fix)),
-        1 => line(Word::Warn, "memory", seen, Some(&fix)),
-        _ => line(Word::Ok, "memory", seen, None),
+        0 => line(Rating::Missing, "memory", seen, Some(&fix)),
+        1 => line(Rating::Warn, "memory", seen, Some(&fix)),
+        _ => line(Rating::Ok, "memory", seen, None),
     }
 }
 
@@ -220,7 +220,7 @@ fn disk(probes: &Probes) -> Line {
     let fix = Some("`spawnlab layers clean`, or set SPAWNLAB_CACHE to a folder on a larger disk");
     let Some(free) = probes.disk else {
         return line(
-            Word::Warn,
+            Rating::Warn,
             "disk",
             format!("{folder} can't be looked at"),
             fix,
@@ -230,7 +230,7 @@ fn disk(probes: &Probes) -> Line {
     let needed = if first { FIRST_RUN } else { LAYER };
     let seen = format!("{} free in {folder}", human::bytes(free));
     if free >= needed {
-        return line(Word::Ok, "disk", seen, None);
+        return line(Rating::Ok, "disk", seen, None);
     }
     let what = if first {
         "the first run"
@@ -239,9 +239,9 @@ fn disk(probes: &Probes) -> Line {
     };
     line(
         if free < LAYER {
-            Word::Missing
+            Rating::Missing
         } else {
-            Word::Warn
+            Rating::Warn
         },
         "disk",
         format!("{seen}; {what} may take {}", human::bytes(needed)),
@@ -253,12 +253,12 @@ fn disk(probes: &Probes) -> Line {
 fn namespaces(probes: &Probes) -> Line {
     let what = "namespaces";
     if probes.root {
-        return line(Word::Ok, what, "not needed by root", None);
+        return line(Rating::Ok, what, "not needed by root", None);
     }
     let needed = if probes.cache.images.is_empty() {
-        Word::Missing
+        Rating::Missing
     } else {
-        Word::Warn
+        Rating::Warn
     };
     match &probes.namespaces {
         Err(why) => line(
@@ -275,7 +275,7 @@ fn namespaces(probes: &Probes) -> Line {
             "the user has no range in /etc/subuid and /etc/subgid",
             Some("usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER"),
         ),
-        Ok(()) => line(Word::Ok, what, "a user can be root in one", None),
+        Ok(()) => line(Rating::Ok, what, "a user can be root in one", None),
     }
 }
 
@@ -297,25 +297,25 @@ fn image_builder(probes: &Probes) -> Line {
     }
     if missing.is_empty() {
         let version = probes.programs.get("mmdebstrap").map_or("", String::as_str);
-        return line(Word::Ok, what, version, None);
+        return line(Rating::Ok, what, version, None);
     }
     let (things, packages): (Vec<&str>, Vec<&str>) = missing.into_iter().unzip();
     let seen = format!("not here: {}", things.join(", "));
     let fix = format!("apt-get install {}", packages.join(" "));
     // An image that is there is all that a run needs; mke2fs makes the lab's disk, too.
     let word = if probes.cache.images.is_empty() || !has(probes, "mke2fs") {
-        Word::Missing
+        Rating::Missing
     } else {
-        Word::Warn
+        Rating::Warn
     };
     line(word, what, seen, Some(&fix))
 }
 
 fn ssh(probes: &Probes) -> Line {
     match probes.programs.get("ssh") {
-        Some(version) => line(Word::Ok, "ssh", version, None),
+        Some(version) => line(Rating::Ok, "ssh", version, None),
         None => line(
-            Word::Warn,
+            Rating::Warn,
             "ssh",
             "not here; only deploying from this machine needs it",
             Some("apt-get install openssh-client"),
@@ -325,9 +325,9 @@ fn ssh(probes: &Probes) -> Line {
 
 fn nix(probes: &Probes) -> Line {
     match probes.programs.get("nix") {
-        Some(version) => line(Word::Ok, "Nix", version, None),
+        Some(version) => line(Rating::Ok, "Nix", version, None),
         None => line(
-            Word::Ok,
+            Rating::Ok,
             "Nix",
             "not here, and only needed for images from flakes",
             None,
@@ -340,7 +340,7 @@ fn cache(probes: &Probes) -> Vec<Line> {
     let folder = cache.folder.as_ref().map_or("?", |folder| folder.as_str());
     if let Some(trouble) = &cache.trouble {
         return vec![line(
-            Word::Missing,
+            Rating::Missing,
             "cache",
             trouble,
             Some(
@@ -350,7 +350,7 @@ fn cache(probes: &Probes) -> Vec<Line> {
     }
     if !cache.exists {
         return vec![line(
-            Word::Ok,
+            Rating::Ok,
             "cache",
             format!("{folder} is made by the first run"),
             None,
@@ -366,10 +366,10 @@ fn cache(probes: &Probes) -> Vec<Line> {
         human::bytes(cache.layer_bytes),
         cache.in_use
     );
-    let mut lines = vec![line(Word::Ok, "cache", seen, None)];
+    let mut lines = vec![line(Rating::Ok, "cache", seen, None)];
     if !cache.damaged.is_empty() {
         lines.push(line(
-            Word::Warn,
+            Rating::Warn,
             "images",
             format!("can't be read: {}", cache.damaged.join(", ")),
             Some("`spawnlab image build --refresh`, or remove the folder"),
@@ -381,15 +381,15 @@ fn cache(probes: &Probes) -> Vec<Line> {
 fn leftovers(probes: &Probes) -> Line {
     let all: Vec<&str> = probes.leftovers.all().map(|dir| dir.as_str()).collect();
     match all.as_slice() {
-        [] => line(Word::Ok, "leftovers", "none of dead runs", None),
+        [] => line(Rating::Ok, "leftovers", "none of dead runs", None),
         [one] => line(
-            Word::Warn,
+            Rating::Warn,
             "leftovers",
             *one,
             Some("`spawnlab doctor --fix` removes it"),
         ),
         [one, rest @ ..] => line(
-            Word::Warn,
+            Rating::Warn,
             "leftovers",
             format!("{one} and {} more", rest.len()),
             Some("`spawnlab doctor --fix` removes them"),

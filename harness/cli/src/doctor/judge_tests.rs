@@ -76,7 +76,7 @@ fn a_bare_machine() {
     assert!(!can_run(&lines));
     let silent = lines
         .iter()
-        .filter(|line| line.word != Word::Ok && line.fix.is_none());
+        .filter(|line| line.word != Rating::Ok && line.fix.is_none());
     assert_eq!(silent.count(), 0, "each has its fix");
 }
 
@@ -120,7 +120,7 @@ fn what_keeps_the_lab_from_running(#[case] change: fn(&mut Probes), #[case] what
     let mut probes = good();
     change(&mut probes);
     let lines = lines(&probes);
-    let missing = lines.iter().filter(|line| line.word == Word::Missing);
+    let missing = lines.iter().filter(|line| line.word == Rating::Missing);
     let missing: Vec<&str> = missing.map(|line| line.what).collect();
     assert_eq!(missing, [what]);
 }

@@ -21,7 +21,7 @@ use spawnlab::{
 
 /// Where to look.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum HostSource {
     /// On a fresh clone of a layer.
     Layer(Start),
     /// On a host that was kept: the evidence folder of its scenario.
@@ -34,14 +34,14 @@ pub enum Place {
 /// The layer can't be made, or the host can't be resumed.
 pub async fn diagnose(
     config: RunConfig,
-    place: Place,
+    source: HostSource,
     endpoint: &Endpoint,
     events: &Events,
 ) -> Result<Diagnosis> {
     scratch::sweep()?;
     // Swept by a later run if this one is killed.
     let evidence = Scratch::new()?;
-    let host = host(config, place, evidence.path(), events).await?;
+    let host = host(config, source, evidence.path(), events).await?;
     let diagnosis = diagnose::diagnose(&host, endpoint).await?;
     host.shut_down().await?;
     Ok(diagnosis)
@@ -56,13 +56,18 @@ pub async fn deployed(config: RunConfig, dir: &Utf8Path, events: &Events) -> Res
     session.start(Start::Deployed).map(Arc::clone)
 }
 
-async fn host(config: RunConfig, place: Place, dir: &Utf8Path, events: &Events) -> Result<Host> {
-    match place {
-        Place::Kept(evidence) => {
+async fn host(
+    config: RunConfig,
+    source: HostSource,
+    dir: &Utf8Path,
+    events: &Events,
+) -> Result<Host> {
+    match source {
+        HostSource::Kept(evidence) => {
             let kept = Kept::open(cache()?.root(), &evidence)?;
             kept.host(dir).await
         }
-        Place::Layer(start) => {
+        HostSource::Layer(start) => {
             let session = Session::open(config, &[start.base()], dir, events).await?;
             session.start(start)?.host(dir).await
         }

@@ -3,13 +3,13 @@
 use camino::Utf8Path;
 use spawnlab::run::{known::Known, suite::Suite};
 
-use crate::output::error::Trouble;
+use crate::output::error::CliError;
 
 /// Those that `suite` brings along.
 ///
 /// # Errors
 /// One of them has expired.
-pub fn built_in(suite: &Suite) -> Result<Known, Trouble> {
+pub fn built_in(suite: &Suite) -> Result<Known, CliError> {
     suite
         .known_bugs()
         .map_err(|why| wrong("ci/known.toml", why))
@@ -23,7 +23,7 @@ pub(crate) fn read(
     file: Option<&Utf8Path>,
     suite: &Suite,
     names: &[String],
-) -> Result<Known, Trouble> {
+) -> Result<Known, CliError> {
     let Some(file) = file else {
         return built_in(suite);
     };
@@ -31,7 +31,7 @@ pub(crate) fn read(
     Known::read_today(&text, names).map_err(|why| wrong(file.as_str(), why))
 }
 
-fn wrong(file: &str, why: impl std::fmt::Display) -> Trouble {
-    Trouble::usage(format!("known bugs in {file}"), why)
+fn wrong(file: &str, why: impl std::fmt::Display) -> CliError {
+    CliError::usage(format!("known bugs in {file}"), why)
         .hint("--known FILE takes another list; an empty file knows of no bug")
 }

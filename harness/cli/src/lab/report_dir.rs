@@ -4,23 +4,23 @@ use camino::Utf8Path;
 pub(crate) use spawnlab::report::dir::runs;
 use spawnlab::report::dir::{Dir, DirError};
 
-use crate::output::error::Trouble;
+use crate::output::error::CliError;
 
 /// The folder that the user named, or a dated one.
 ///
 /// # Errors
 /// It holds something else, or can't be made.
-pub(crate) fn open(named: Option<&Utf8Path>) -> Result<Dir, Trouble> {
+pub(crate) fn open(named: Option<&Utf8Path>) -> Result<Dir, CliError> {
     match named {
         Some(path) => Dir::at(path).map_err(|error| match error {
-            DirError::Foreign(_) => Trouble::usage("report", error)
+            DirError::Foreign(_) => CliError::usage("report", error)
                 .hint("--report takes a new or empty folder, or that of an earlier report"),
-            error => Trouble::infrastructure("report", error),
+            error => CliError::infrastructure("report", error),
         }),
         None => {
             let runs = runs();
             Dir::dated(&runs).map_err(|error| {
-                Trouble::infrastructure("report", error)
+                CliError::infrastructure("report", error)
                     .hint("--report DIR puts the report somewhere else")
             })
         }

@@ -1,12 +1,12 @@
 //! The command that runs one scenario again, just as it was run.
 
-use crate::args::{Accel, LabArgs, Promises};
+use crate::args::{AccelArg, LabArgs, Promises};
 
 /// Writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Again(Vec<String>);
+pub struct Rerun(Vec<String>);
 
-impl Again {
+impl Rerun {
     /// For `program` with its first arguments, such as `spawnlab run`, and with what of `lab` is not
     /// the default.
     #[must_use]
@@ -28,9 +28,9 @@ impl Again {
         option(
             "--accel",
             match lab.accel {
-                Accel::Auto => None,
-                Accel::Kvm => Some("kvm".into()),
-                Accel::Tcg => Some("tcg".into()),
+                AccelArg::Auto => None,
+                AccelArg::Kvm => Some("kvm".into()),
+                AccelArg::Tcg => Some("tcg".into()),
             },
         );
         words.push("--exact".into());
@@ -104,14 +104,14 @@ mod tests {
             image: None,
             nixos: Default::default(),
             guest: None,
-            accel: Accel::Auto,
+            accel: AccelArg::Auto,
             keep: false,
         }
     }
 
     #[test]
     fn what_is_default_is_not_said() {
-        let again = Again::new(&["spawnlab", "run"], &lab());
+        let again = Rerun::new(&["spawnlab", "run"], &lab());
         assert_eq!(
             again.command("names::resolves"),
             "spawnlab run --exact names::resolves"
@@ -124,11 +124,11 @@ mod tests {
             tool: Some("/opt/it's mine/deploy".into()),
             promises: Some(Promises(vec![Guarantee::Idempotent])),
             guest: Some("sid".into()),
-            accel: Accel::Tcg,
+            accel: AccelArg::Tcg,
             ..lab()
         };
         assert_eq!(
-            Again::new(&["ci/lab", "prove"], &lab).command("a::b+c"),
+            Rerun::new(&["ci/lab", "prove"], &lab).command("a::b+c"),
             r"ci/lab prove --tool '/opt/it'\''s mine/deploy' --promises idempotent --guest sid --accel tcg --exact a::b+c"
         );
     }

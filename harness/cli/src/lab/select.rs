@@ -37,10 +37,10 @@ pub(crate) fn select(
             });
         }
     }
-    let chosen =
+    let is_selected =
         |name: &String| filters.is_empty() || filters.iter().any(|filter| hits(filter, name));
     Ok((0..names.len())
-        .filter(|index| chosen(&names[*index]))
+        .filter(|index| is_selected(&names[*index]))
         .collect())
 }
 

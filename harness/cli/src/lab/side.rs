@@ -30,7 +30,7 @@ pub fn help(suite: &Suite) -> String {
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Default)]
-pub struct Side {
+pub struct SideVariables {
     /// The variables as they were given.
     pub variables: Vec<String>,
     /// The variables of the suite that are among them, with their settings; none leaves hosts as they are.
@@ -47,7 +47,7 @@ pub struct Side {
     pub guest: Option<String>,
 }
 
-impl Side {
+impl SideVariables {
     /// Reads `variables`; `image` is that of sides that name none.
     ///
     /// # Errors
@@ -131,17 +131,17 @@ fn unknown(suite: &Suite, name: &str) -> String {
     )
 }
 
-fn put(place: &mut Option<String>, value: &str) -> Option<()> {
-    place.replace(value.to_owned()).is_none().then_some(())
+fn put(position: &mut Option<String>, value: &str) -> Option<()> {
+    position.replace(value.to_owned()).is_none().then_some(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(variables: &[&str]) -> Result<Side, String> {
+    fn read(variables: &[&str]) -> Result<SideVariables, String> {
         let variables: Vec<String> = variables.iter().map(|one| (*one).to_owned()).collect();
-        Side::read(&Suite::of([]), &variables, None)
+        SideVariables::read(&Suite::of([]), &variables, None)
     }
 
     #[test]
@@ -168,10 +168,10 @@ mod tests {
 
     #[test]
     fn another_nixpkgs_takes_a_nix() {
-        let side = Side {
+        let side = SideVariables {
             image: Some(".#host-image".into()),
             nixpkgs: Some("/src/nixpkgs".into()),
-            ..Side::default()
+            ..SideVariables::default()
         };
         assert_eq!(side.check(true), Ok(()));
         let error = side.check(false).expect_err("refused");

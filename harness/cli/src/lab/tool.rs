@@ -3,14 +3,14 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::scenario::tool;
 
-use crate::output::error::Trouble;
+use crate::output::error::CliError;
 
 /// What a tool is.
 pub(crate) const HINT: &str = tool::FORM;
 
 /// The absolute path of the executable file `path`.
-pub(crate) fn checked(path: &Utf8Path) -> Result<Utf8PathBuf, Trouble> {
+pub(crate) fn checked(path: &Utf8Path) -> Result<Utf8PathBuf, CliError> {
     tool::checked(path).map_err(|why| {
-        Trouble::usage(format!("tool {path}"), why).hint(format!("--tool takes {HINT}"))
+        CliError::usage(format!("tool {path}"), why).hint(format!("--tool takes {HINT}"))
     })
 }

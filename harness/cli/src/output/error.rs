@@ -8,14 +8,14 @@ use crate::output::exit::Exit;
 
 /// One message: what, why, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct CliError {
     exit: Exit,
     what: String,
     why: String,
     hint: Option<String>,
 }
 
-impl Trouble {
+impl CliError {
     /// Something in the command line is wrong.
     pub(crate) fn usage(what: impl fmt::Display, why: impl fmt::Display) -> Self {
         Self::new(Exit::Usage, what, why)
@@ -68,7 +68,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}: {}", self.what, self.why)?;
         match &self.hint {
@@ -78,4 +78,4 @@ impl fmt::Display for Trouble {
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for CliError {}

@@ -2,17 +2,17 @@
 
 use std::io::{self, Write};
 
-use crate::output::error::Trouble;
+use crate::output::error::CliError;
 
 /// Writes `text` to standard output.
 ///
 /// # Errors
 /// It can't be written, for another reason than that nobody reads.
-pub(crate) fn stdout(text: &str) -> Result<(), Trouble> {
+pub(crate) fn stdout(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Trouble::infrastructure("standard output", error))
+            Err(CliError::infrastructure("standard output", error))
         }
         _ => Ok(()),
     }

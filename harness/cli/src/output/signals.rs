@@ -9,7 +9,7 @@ use spawnlab::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::output::{error::Trouble, exit::Exit};
+use crate::output::{error::CliError, exit::Exit};
 
 /// From now on signals raise what is returned.
 ///
@@ -47,9 +47,9 @@ pub(crate) fn listen() -> io::Result<Interrupt> {
 
 /// Does `work`, unless a signal comes: then it is dropped, and with it every process that it started.
 pub(crate) async fn unless_interrupted(
-    work: impl Future<Output = Result<Exit, Trouble>>,
-) -> Result<Exit, Trouble> {
-    let interrupt = listen().map_err(|error| Trouble::infrastructure("signals", error))?;
+    work: impl Future<Output = Result<Exit, CliError>>,
+) -> Result<Exit, CliError> {
+    let interrupt = listen().map_err(|error| CliError::infrastructure("signals", error))?;
     tokio::select! {
         biased;
         () = interrupt.raised() => Ok(Exit::Interrupted),

@@ -51,7 +51,8 @@ pub struct Plan {
     /// How much of the matrix is run.
     pub cover: Cover,
     /// How often scenarios that loop do so.
-    pub loops: u32,
+    #[serde(rename = "loops")]
+    pub iterations: u32,
     /// Every case with the number of its scenarios, in the order in which reports show them.
     pub cases: Vec<Planned>,
     /// What the matrix leaves out.

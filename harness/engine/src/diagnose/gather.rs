@@ -33,10 +33,10 @@ fn script(endpoint: &Endpoint, answer: Duration, connect: Duration) -> String {
 
 /// Ends the shell behind it once the program that it waits for has answered or given up.
 fn cut_off(all: Duration, answer: Duration) -> [String; 3] {
-    let patience = answer + Duration::from_secs(1);
+    let timeout_factor = answer + Duration::from_secs(1);
     [
         "timeout".to_owned(),
-        format!("--kill-after={}", patience.as_secs()),
+        format!("--kill-after={}", timeout_factor.as_secs()),
         all.as_secs().to_string(),
     ]
 }

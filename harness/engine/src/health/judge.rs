@@ -5,7 +5,7 @@ use crate::{
     scenario::evidence,
     util::error::Error,
     verdict::{
-        Broken, Failure, Outcome,
+        Failure, Outcome, ScenarioError,
         finding::{Expected, Finding},
     },
     vm::host::Host,
@@ -41,14 +41,14 @@ pub async fn judged(host: &Host, outcome: Outcome, health: Health) -> Outcome {
         Health::Noted => vec![],
     };
     match (outcome, trouble) {
-        (Err(Broken::Failed(mut failure)), _) => {
+        (Err(ScenarioError::Failed(mut failure)), _) => {
             failure.lines.extend(lines(&unexpected));
-            Err(Broken::Failed(failure))
+            Err(ScenarioError::Failed(failure))
         }
         (Err(broken), _) => Err(broken),
         (Ok(()), _) if !unexpected.is_empty() => Err(failure(&unexpected).into()),
         // A health that can't be told is no good one.
-        (Ok(()), Some(error)) => Err(Broken::Infrastructure(error)),
+        (Ok(()), Some(error)) => Err(ScenarioError::Infrastructure(error)),
         (Ok(()), None) => Ok(()),
     }
 }
@@ -121,9 +121,9 @@ fn lines(findings: &[Finding]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::finding::{HOST, Kind};
+    use crate::verdict::finding::{FindingKind, HOST};
 
-    fn finding(kind: Kind, subject: &str) -> Finding {
+    fn finding(kind: FindingKind, subject: &str) -> Finding {
         Finding {
             kind,
             machine: HOST.into(),
@@ -135,12 +135,12 @@ mod tests {
     #[test]
     fn the_worst_finding_names_the_assertion_and_the_others_follow() {
         let findings = vec![
-            finding(Kind::OomKill, "tail"),
-            finding(Kind::FailedUnit, "a.service"),
-            finding(Kind::FailedUnit, "b.service"),
+            finding(FindingKind::OomKill, "tail"),
+            finding(FindingKind::FailedUnit, "a.service"),
+            finding(FindingKind::FailedUnit, "b.service"),
         ];
         let expected = [Expected {
-            kind: Kind::FailedUnit,
+            kind: FindingKind::FailedUnit,
             subject: "a.service",
             machine: HOST,
             because: "it is made to fail",
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(text(&[], &[]), "");
         let missing = ["only the last 5000 records; there were more".to_owned()];
         assert_eq!(
-            text(&[finding(Kind::OomKill, "tail")], &missing),
+            text(&[finding(FindingKind::OomKill, "tail")], &missing),
             "OOM kill on host: tail it is\n\
              not looked through: only the last 5000 records; there were more\n"
         );
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_flood_of_findings_is_cut_and_this_is_said() {
         let many: Vec<Finding> = (0..SHOWN + 3)
-            .map(|number| finding(Kind::FailedUnit, &format!("u{number}.service")))
+            .map(|number| finding(FindingKind::FailedUnit, &format!("u{number}.service")))
             .collect();
         let lines = lines(&many);
         assert_eq!(lines.len(), SHOWN + 1);

@@ -8,33 +8,33 @@
 //! it ended: that it failed is no finding.
 
 use crate::{
-    verdict::finding::{Finding, HOST, Kind},
+    verdict::finding::{Finding, FindingKind, HOST},
     vm::journal::Entry,
 };
 
 /// The kernel's words for trouble; they have not changed in years. The first that is found counts.
-const KERNEL: [(&str, Kind); 12] = [
-    ("Kernel panic", Kind::KernelPanic),
-    ("ut of memory: Killed process", Kind::OomKill),
+const KERNEL: [(&str, FindingKind); 12] = [
+    ("Kernel panic", FindingKind::KernelPanic),
+    ("ut of memory: Killed process", FindingKind::OomKill),
     // A program's fault, not the kernel's own: `traps: NAME[PID] general protection fault ip:...`.
-    ("traps: ", Kind::CoreDump),
-    ("]: segfault at ", Kind::CoreDump),
-    ("Oops:", Kind::KernelOops),
-    ("BUG: ", Kind::KernelOops),
-    ("general protection fault", Kind::KernelOops),
-    ("kernel BUG at", Kind::KernelOops),
-    ("soft lockup", Kind::KernelOops),
-    ("blocked for more than", Kind::KernelOops),
-    ("EXT4-fs error", Kind::KernelOops),
-    ("I/O error, dev ", Kind::KernelOops),
+    ("traps: ", FindingKind::CoreDump),
+    ("]: segfault at ", FindingKind::CoreDump),
+    ("Oops:", FindingKind::KernelOops),
+    ("BUG: ", FindingKind::KernelOops),
+    ("general protection fault", FindingKind::KernelOops),
+    ("kernel BUG at", FindingKind::KernelOops),
+    ("soft lockup", FindingKind::KernelOops),
+    ("blocked for more than", FindingKind::KernelOops),
+    ("EXT4-fs error", FindingKind::KernelOops),
+    ("I/O error, dev ", FindingKind::KernelOops),
 ];
 
 /// What else a console shows: the words of systemd and of the shells that it falls back to.
-const CONSOLE: [(&str, Kind); 4] = [
-    ("You are in emergency mode", Kind::EmergencyShell),
-    ("You are in rescue mode", Kind::EmergencyShell),
-    ("systemd[1]: Freezing execution", Kind::CoreDump),
-    (BROKEN_CYCLE, Kind::OrderingCycle),
+const CONSOLE: [(&str, FindingKind); 4] = [
+    ("You are in emergency mode", FindingKind::EmergencyShell),
+    ("You are in rescue mode", FindingKind::EmergencyShell),
+    ("systemd[1]: Freezing execution", FindingKind::CoreDump),
+    (BROKEN_CYCLE, FindingKind::OrderingCycle),
 ];
 
 const BROKEN_CYCLE: &str = " deleted to break ordering cycle";
@@ -101,27 +101,29 @@ fn in_journal(entry: &Entry) -> Option<Finding> {
         return Some(found(kind, machine, message, message));
     }
     if entry.identifier == "systemd" && message.contains(BROKEN_CYCLE) {
-        let kind = Kind::OrderingCycle;
+        let kind = FindingKind::OrderingCycle;
         return Some(found(kind, machine, &subject(kind, message), message));
     }
     let (kind, subject) = match entry.id.as_str() {
-        id::CORE_DUMPED => (Kind::CoreDump, &entry.dumped),
-        id::UNIT_OUT_OF_MEMORY | id::OOMD_KILLED => (Kind::OomKill, &entry.unit),
-        id::PROCESS_EXITED if crashed(entry) => (Kind::CoreDump, &entry.unit),
-        id::UNIT_STARTED if is_emergency(&entry.unit) => (Kind::EmergencyShell, &entry.message),
-        id::UNIT_FAILED if !is_command(&entry.unit) => (Kind::FailedUnit, &entry.unit),
+        id::CORE_DUMPED => (FindingKind::CoreDump, &entry.dumped),
+        id::UNIT_OUT_OF_MEMORY | id::OOMD_KILLED => (FindingKind::OomKill, &entry.unit),
+        id::PROCESS_EXITED if crashed(entry) => (FindingKind::CoreDump, &entry.unit),
+        id::UNIT_STARTED if is_emergency(&entry.unit) => {
+            (FindingKind::EmergencyShell, &entry.message)
+        }
+        id::UNIT_FAILED if !is_command(&entry.unit) => (FindingKind::FailedUnit, &entry.unit),
         id::START_FAILED
             if matches!(entry.job_result.as_str(), "failed" | "timeout")
                 && !is_command(&entry.unit) =>
         {
-            (Kind::FailedUnit, &entry.unit)
+            (FindingKind::FailedUnit, &entry.unit)
         }
         _ => return None,
     };
     Some(found(kind, machine, subject, message))
 }
 
-fn found(kind: Kind, machine: &str, subject: &str, line: &str) -> Finding {
+fn found(kind: FindingKind, machine: &str, subject: &str, line: &str) -> Finding {
     Finding {
         kind,
         machine: machine.to_owned(),
@@ -131,31 +133,31 @@ fn found(kind: Kind, machine: &str, subject: &str, line: &str) -> Finding {
 }
 
 fn pattern<'a>(
-    mut patterns: impl Iterator<Item = &'a (&'a str, Kind)>,
+    mut patterns: impl Iterator<Item = &'a (&'a str, FindingKind)>,
     line: &str,
-) -> Option<Kind> {
+) -> Option<FindingKind> {
     patterns
         .find(|(pattern, _)| line.contains(pattern))
         .map(|(_, kind)| *kind)
 }
 
 /// What a line of the kernel's or of systemd's is about.
-fn subject(kind: Kind, line: &str) -> String {
+fn subject(kind: FindingKind, line: &str) -> String {
     let between = |before: &str, after: char| {
         let (_, rest) = line.split_once(before)?;
         Some(rest.split_once(after)?.0.to_owned())
     };
     let subject = match kind {
         // Killed process 812 (tail) total-vm:...
-        Kind::OomKill => {
+        FindingKind::OomKill => {
             between("Killed process", ')').and_then(|text| Some(text.split_once('(')?.1.to_owned()))
         }
         // traps: tail[812] trap int3 ip:..., tail[812]: segfault at ...
-        Kind::CoreDump if line.contains("traps: ") => between("traps: ", '['),
-        Kind::CoreDump if line.contains("systemd[1]: Freezing") => Some("systemd".into()),
-        Kind::CoreDump => line.split_once('[').map(|(name, _)| name.to_owned()),
+        FindingKind::CoreDump if line.contains("traps: ") => between("traps: ", '['),
+        FindingKind::CoreDump if line.contains("systemd[1]: Freezing") => Some("systemd".into()),
+        FindingKind::CoreDump => line.split_once('[').map(|(name, _)| name.to_owned()),
         // a.target: Job b.service/start deleted to break ordering cycle ...
-        Kind::OrderingCycle => between("Job ", '/'),
+        FindingKind::OrderingCycle => between("Job ", '/'),
         _ => None,
     };
     subject.unwrap_or_else(|| line.to_owned())

@@ -18,7 +18,7 @@ use super::{
     event::ImageEvent,
     lock::Lock,
     open::Image,
-    recipe::{Kind, Recipe},
+    recipe::{ImageKind, Recipe},
     stop::Stop,
 };
 
@@ -58,7 +58,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`ImageError::NoCacheFolder`] if none of the variables is set to an absolute path.
-    pub fn place() -> Result<Utf8PathBuf, ImageError> {
+    pub fn position() -> Result<Utf8PathBuf, ImageError> {
         locate(|name| env::var(name).ok())
     }
 
@@ -114,7 +114,7 @@ impl Cache {
         refresh: Refresh,
         progress: &(dyn Fn(ImageEvent) + Sync),
     ) -> Result<Image, ImageError> {
-        if recipe.spec().kind == Kind::Nixos && recipe.nixos.is_none() {
+        if recipe.spec().kind == ImageKind::Nixos && recipe.nixos.is_none() {
             let image = recipe.spec().name.clone();
             return Err(ImageError::NoNixpkgs { image });
         }

@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    build::{job::Job, plan},
+    build::{build_step::BuildStep, plan},
     cache::{Cache, LOCK_LIMIT},
     error::{Doing as _, ImageError},
     lock::Lock,
@@ -64,7 +64,7 @@ impl Cache {
 
         let work = folder.join(format!(".taking-{name}"));
         std::fs::create_dir_all(&work).doing("create", &work)?;
-        Job::new(
+        BuildStep::new(
             format!("taking {name} out of {}", image.dir()),
             "sh",
             work.join("log"),

@@ -37,9 +37,9 @@ pub struct Manifest {
     /// The kernel's command line.
     pub cmdline: String,
     /// The disks, in the order of attaching. Never written to: boot on an overlay.
-    pub disks: Vec<Disk>,
+    pub disks: Vec<RootDisk>,
     /// How the lab talks to the VM.
-    pub agent: Agent,
+    pub agent: AgentPort,
     /// The operating system.
     pub os: Os,
     /// What scenarios may depend on.
@@ -59,7 +59,7 @@ pub struct Manifest {
 /// One disk of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Disk {
+pub struct RootDisk {
     /// The file.
     pub file: Utf8PathBuf,
     /// `raw` or `qcow2`.
@@ -71,7 +71,7 @@ pub struct Disk {
 /// The control channel of a VM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Agent {
+pub struct AgentPort {
     /// The virtio-serial port's name.
     pub port: String,
     /// What is spoken there: `qemu-ga`.

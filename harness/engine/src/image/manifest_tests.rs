@@ -11,12 +11,12 @@ pub(crate) fn sample() -> Manifest {
         kernel: "vmlinuz".into(),
         initrd: "initrd".into(),
         cmdline: "quiet console=ttyS0".into(),
-        disks: vec![Disk {
+        disks: vec![RootDisk {
             file: "root.raw".into(),
             format: "raw".into(),
             serial: "root".into(),
         }],
-        agent: Agent {
+        agent: AgentPort {
             port: "org.qemu.guest_agent.0".into(),
             protocol: "qemu-ga".into(),
         },

@@ -36,11 +36,11 @@ pub use event::ImageEvent;
 #[cfg(test)]
 pub(crate) use manifest::tests::sample as manifest_sample;
 pub use manifest::{
-    Agent, Disk, GuestBaseEntry, MANIFEST_FILE, MANIFEST_VERSION, Manifest, Os, Provenance,
-    Release, Versions,
+    AgentPort, GuestBaseEntry, MANIFEST_FILE, MANIFEST_VERSION, Manifest, Os, Provenance, Release,
+    RootDisk, Versions,
 };
 pub(crate) use nixos::switch;
 pub use nixos::{NixosFile, NixosInputs, NixpkgsGiven};
 pub use open::Image;
-pub use recipe::{FileSpec, GuestBaseSpec, Kind, Recipe, RecipeSpec, Units};
+pub use recipe::{FileSpec, GuestBaseSpec, ImageKind, Recipe, RecipeSpec, Units};
 pub use stop::{Stop, StopOnDrop};

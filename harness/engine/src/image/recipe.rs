@@ -17,8 +17,8 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecipeSpec {
     /// What its hosts are.
-    #[serde(skip_serializing_if = "Kind::is_debian")]
-    pub kind: Kind,
+    #[serde(skip_serializing_if = "ImageKind::is_debian")]
+    pub kind: ImageKind,
     /// The image's name: lower-case letters, digits, `-` and `.`.
     pub name: String,
     /// Debian's suite: `trixie`, `bookworm`, `sid`.
@@ -57,7 +57,7 @@ pub struct RecipeSpec {
 /// What the hosts of a recipe are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ImageKind {
     /// Debian, as its packages make it.
     #[default]
     Debian,
@@ -65,7 +65,7 @@ pub enum Kind {
     Nixos,
 }
 
-impl Kind {
+impl ImageKind {
     fn is_debian(&self) -> bool {
         *self == Self::Debian
     }
@@ -195,7 +195,7 @@ impl Recipe {
     /// # Errors
     /// [`ImageError::NotNixos`] for a recipe whose hosts are no NixOS.
     pub fn with_nixos(mut self, inputs: NixosInputs) -> Result<Self, ImageError> {
-        if self.spec.kind != Kind::Nixos {
+        if self.spec.kind != ImageKind::Nixos {
             return Err(ImageError::NotNixos {
                 image: self.spec.name,
             });

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     embedded,
     error::ImageError,
-    recipe::{Content, FileSpec, GuestBaseSpec, Kind, RecipeSpec, Units},
+    recipe::{Content, FileSpec, GuestBaseSpec, ImageKind, RecipeSpec, Units},
     validate,
 };
 
@@ -29,7 +29,7 @@ pub(crate) type Written = (RecipeSpec, BTreeMap<Utf8PathBuf, Content>);
 #[serde(deny_unknown_fields)]
 struct RecipeFile {
     extends: Option<String>,
-    kind: Option<Kind>,
+    kind: Option<ImageKind>,
     name: Option<String>,
     suite: Option<String>,
     variant: Option<String>,
@@ -213,15 +213,15 @@ impl RecipeFile {
             name: self.name.ok_or("name")?,
             variant: self.variant.unwrap_or_else(minbase),
             packages: match kind {
-                Kind::Debian => self.packages.ok_or("packages")?,
-                Kind::Nixos => self.packages.unwrap_or_default(),
+                ImageKind::Debian => self.packages.ok_or("packages")?,
+                ImageKind::Nixos => self.packages.unwrap_or_default(),
             },
             excludes: self.excludes.unwrap_or_default(),
             disk_mib: self.disk_mib.ok_or("disk_mib")?,
             memory_mib: self.memory_mib.ok_or("memory_mib")?,
             provision: match kind {
-                Kind::Debian => self.provision.ok_or("provision")?,
-                Kind::Nixos => self.provision.unwrap_or_else(|| NIXOS_PROVISION.into()),
+                ImageKind::Debian => self.provision.ok_or("provision")?,
+                ImageKind::Nixos => self.provision.unwrap_or_else(|| NIXOS_PROVISION.into()),
             },
             modules: self.modules.unwrap_or_default(),
             cmdline: self.cmdline.unwrap_or_default(),

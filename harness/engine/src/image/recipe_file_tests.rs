@@ -165,7 +165,7 @@ fn the_embedded_recipes_differ_in_what_they_say_themselves() {
 }
 
 fn differences(
-    place: &str,
+    position: &str,
     before: &serde_json::Value,
     after: &serde_json::Value,
     lines: &mut Vec<String>,
@@ -179,25 +179,25 @@ fn differences(
                 if before != after {
                     let null = serde_json::Value::Null;
                     let (before, after) = (before.unwrap_or(&null), after.unwrap_or(&null));
-                    differences(&format!("{place}.{key}"), before, after, lines);
+                    differences(&format!("{position}.{key}"), before, after, lines);
                 }
             }
         }
         (Array(before), Array(after)) if before.len() == after.len() => {
             for (before, after) in before.iter().zip(after) {
                 if before != after {
-                    differences(&format!("{place}[]"), before, after, lines);
+                    differences(&format!("{position}[]"), before, after, lines);
                 }
             }
         }
         (Array(before), Array(after)) => {
             for gone in before.iter().filter(|one| !after.contains(one)) {
-                lines.push(format!("{place}: without {gone}"));
+                lines.push(format!("{position}: without {gone}"));
             }
             for new in after.iter().filter(|one| !before.contains(one)) {
-                lines.push(format!("{place}: with {new}"));
+                lines.push(format!("{position}: with {new}"));
             }
         }
-        _ => lines.push(format!("{place}: {before} -> {after}")),
+        _ => lines.push(format!("{position}: {before} -> {after}")),
     }
 }

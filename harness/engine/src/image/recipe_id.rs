@@ -8,7 +8,7 @@ use super::{
     build::{assemble, initrd, nixos},
     embedded::script,
     nixos::NixosInputs,
-    recipe::{Content, Kind, RecipeSpec},
+    recipe::{Content, ImageKind, RecipeSpec},
 };
 use crate::util::digest;
 
@@ -28,8 +28,8 @@ pub(crate) fn of(
     let file_list: Vec<_> = files.iter().collect();
     let files_json = json(serde_json::to_string(&file_list));
     let script = match spec.kind {
-        Kind::Debian => assemble::script(spec),
-        Kind::Nixos => nixos::key(spec, inputs),
+        ImageKind::Debian => assemble::script(spec),
+        ImageKind::Nixos => nixos::key(spec, inputs),
     };
     hash([
         BUILDER,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use camino::Utf8Path;
 
-use super::recipe::{GuestBaseSpec, Kind, RecipeSpec, Units};
+use super::recipe::{GuestBaseSpec, ImageKind, RecipeSpec, Units};
 
 const LOWER: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
 const WORD: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
@@ -16,7 +16,7 @@ const PATTERN: &str = "-./*?+@";
 pub(crate) fn recipe(spec: &RecipeSpec) -> Result<(), String> {
     word("name", &spec.name, LOWER, "-.")?;
     kind(spec)?;
-    let packages_are_here = spec.kind == Kind::Debian;
+    let packages_are_here = spec.kind == ImageKind::Debian;
     tree(
         &spec.suite,
         &spec.variant,
@@ -82,9 +82,9 @@ pub(crate) fn recipe(spec: &RecipeSpec) -> Result<(), String> {
 /// What belongs to one kind of host and not to the other.
 fn kind(spec: &RecipeSpec) -> Result<(), String> {
     match spec.kind {
-        Kind::Debian if spec.nixos_modules.is_empty() => Ok(()),
-        Kind::Debian => Err("nixos_modules are for hosts of kind = \"nixos\"".to_owned()),
-        Kind::Nixos => {
+        ImageKind::Debian if spec.nixos_modules.is_empty() => Ok(()),
+        ImageKind::Debian => Err("nixos_modules are for hosts of kind = \"nixos\"".to_owned()),
+        ImageKind::Nixos => {
             if !spec.files.is_empty() || spec.units != Units::default() {
                 let why = "files and units of a NixOS host are what its modules make; write a module, for --host-module";
                 return Err(why.to_owned());

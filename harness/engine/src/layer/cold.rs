@@ -59,7 +59,7 @@ impl Cold {
     ///
     /// # Errors
     /// As [`Verbs::succeed`](crate::vm::verbs::Verbs::succeed).
-    pub async fn settle(&self) -> Result<()> {
+    pub async fn wait_ready(&self) -> Result<()> {
         self.host.mark(self.key.as_str()).await
     }
 

@@ -83,7 +83,7 @@ impl Origin {
     /// When it can't be saved. Nothing is left of it then.
     pub async fn keep(&self, host: &Host, evidence: &Utf8Path) -> Result<bool> {
         fs_err::create_dir_all(&self.dir)?;
-        let own = found(&self.dir)?.into_iter().filter(Found::is_own);
+        let own = found(&self.dir)?.into_iter().filter(KeptHost::is_own);
         let (count, bytes) = own.fold((0, 0), |(count, bytes), kept| {
             (count + 1, bytes + kept.bytes)
         });
@@ -166,7 +166,7 @@ fn read<T: for<'a> Deserialize<'a>>(path: &Utf8Path) -> Option<T> {
 
 /// A kept host, for people to choose from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct KeptHost {
     /// Its folder.
     pub dir: Utf8PathBuf,
     /// Evidence of its scenario.
@@ -178,7 +178,7 @@ pub struct Found {
     run: String,
 }
 
-impl Found {
+impl KeptHost {
     fn is_own(&self) -> bool {
         self.run == run()
     }
@@ -188,11 +188,11 @@ impl Found {
 ///
 /// # Errors
 /// When the folder can't be read.
-pub fn list(cache: &Utf8Path) -> Result<Vec<Found>> {
+pub fn list(cache: &Utf8Path) -> Result<Vec<KeptHost>> {
     found(&cache.join("kept"))
 }
 
-fn found(dir: &Utf8Path) -> Result<Vec<Found>> {
+fn found(dir: &Utf8Path) -> Result<Vec<KeptHost>> {
     let mut all = vec![];
     if !dir.is_dir() {
         return Ok(all);
@@ -203,7 +203,7 @@ fn found(dir: &Utf8Path) -> Result<Vec<Found>> {
         let Some(note) = read::<Note>(&dir.join(NOTE)).filter(|_| !saving) else {
             continue;
         };
-        all.push(Found {
+        all.push(KeptHost {
             bytes: size(&dir),
             at: UNIX_EPOCH + Duration::from_secs(u64::try_from(note.kept_at).unwrap_or(0)),
             evidence: note.evidence,
@@ -225,7 +225,7 @@ fn make_room(dir: &Utf8Path) -> Result<()> {
         }
     }
     let mut kept = found(dir)?;
-    kept.sort_by_key(Found::is_own);
+    kept.sort_by_key(KeptHost::is_own);
     let mut bytes: u64 = kept.iter().map(|kept| kept.bytes).sum();
     let mut count = kept.len();
     for kept in kept {

@@ -25,7 +25,7 @@ fn put(cache: &Utf8Path, name: &str, run: &str, at: i64) -> Utf8PathBuf {
 
 fn names(cache: &Utf8Path) -> Vec<String> {
     let all = list(cache).unwrap();
-    let name = |kept: &Found| kept.dir.file_name().unwrap().to_owned();
+    let name = |kept: &KeptHost| kept.dir.file_name().unwrap().to_owned();
     all.iter().map(name).collect()
 }
 

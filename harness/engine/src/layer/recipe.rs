@@ -11,7 +11,7 @@ pub type Work = Arc<dyn Fn(Arc<Host>) -> BoxFuture<Outcome> + Send + Sync>;
 
 /// How a layer is made.
 #[derive(Clone)]
-pub struct Recipe {
+pub struct LayerRecipe {
     /// Its name.
     pub name: String,
     /// What its key is made of besides its parent.
@@ -25,7 +25,7 @@ pub struct Recipe {
     pub work: Work,
 }
 
-impl fmt::Debug for Recipe {
+impl fmt::Debug for LayerRecipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recipe")
             .field("name", &self.name)

@@ -10,17 +10,17 @@ use super::{
     kept::Origin,
     key::Key,
     platform::Platform,
-    recipe::Recipe,
-    stack::{Stack, Unmade},
+    recipe::LayerRecipe,
+    stack::{BuildError, Stack},
 };
 use crate::{
     util::error::{Error, Result},
-    verdict::Broken,
+    verdict::ScenarioError,
     vm::{host::Host, qemu::machine::Machine},
 };
 
 /// Boxed, for a layer asks its parent first.
-type Building<'a> = Pin<Box<dyn Future<Output = Result<Arc<Built>, Broken>> + Send + 'a>>;
+type Building<'a> = Pin<Box<dyn Future<Output = Result<Arc<Built>, ScenarioError>> + Send + 'a>>;
 
 /// How often a clone is started, or a layer made, on files that somebody removes meanwhile.
 const ATTEMPTS: usize = 3;
@@ -29,7 +29,7 @@ const ATTEMPTS: usize = 3;
 #[derive(Debug)]
 pub struct Layer {
     key: Key,
-    recipe: Recipe,
+    recipe: LayerRecipe,
     stack: Stack,
     parent: Option<Arc<Layer>>,
     built: Mutex<Option<Arc<Built>>>,
@@ -38,7 +38,7 @@ pub struct Layer {
 impl Layer {
     pub(super) fn new(
         key: Key,
-        recipe: Recipe,
+        recipe: LayerRecipe,
         stack: Stack,
         parent: Option<Arc<Layer>>,
     ) -> Arc<Self> {
@@ -145,13 +145,15 @@ impl Layer {
                 }
                 // Nobody, this process included, is to be kept waiting by a build that is no good.
                 *current = None;
-                match self.stack.made(&self.key, &self.recipe, below).await {
-                    Ok(made) => {
-                        *current = Some(Arc::clone(&made));
-                        return Ok(made);
+                match self.stack.built_once(&self.key, &self.recipe, below).await {
+                    Ok(built_once) => {
+                        *current = Some(Arc::clone(&built_once));
+                        return Ok(built_once);
                     }
-                    Err(Unmade::Removed(_)) if attempt < ATTEMPTS => attempt += 1,
-                    Err(Unmade::Removed(broken) | Unmade::Broken(broken)) => return Err(broken),
+                    Err(BuildError::Removed(_)) if attempt < ATTEMPTS => attempt += 1,
+                    Err(BuildError::Removed(broken) | BuildError::ScenarioError(broken)) => {
+                        return Err(broken);
+                    }
                 }
             }
         })
@@ -159,10 +161,10 @@ impl Layer {
 }
 
 /// A layer that can't be made again is the lab's failure, whatever it looks like.
-fn error(broken: Broken) -> Error {
+fn error(broken: ScenarioError) -> Error {
     match broken {
-        Broken::Infrastructure(error) => error,
-        Broken::TimedOut(timeout) => timeout.into(),
+        ScenarioError::Infrastructure(error) => error,
+        ScenarioError::TimedOut(timeout) => timeout.into(),
         other => Error::Layer {
             name: "it could not be built again".into(),
             why: other.to_string(),

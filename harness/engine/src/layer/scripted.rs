@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
-use super::{list, platform, recipe::Recipe, stack::Stack};
+use super::{list, platform, recipe::LayerRecipe, stack::Stack};
 use crate::{
     util::poll::BoxFuture,
     verdict::{Outcome, event::Events},
@@ -64,8 +64,8 @@ impl ScriptedCache {
 pub(crate) fn recipe(
     name: &str,
     work: impl Fn(Arc<Host>) -> BoxFuture<Outcome> + Send + Sync + 'static,
-) -> Recipe {
-    Recipe {
+) -> LayerRecipe {
+    LayerRecipe {
         name: name.into(),
         made_of: vec![],
         built_with: vec![],

@@ -5,7 +5,7 @@ use camino::Utf8Path;
 
 use crate::{
     util::error::{Error, Result},
-    verdict::Broken,
+    verdict::ScenarioError,
 };
 
 /// What a layer takes at most, by measure: memory in use below 500 MiB, disk below 100 MiB; with
@@ -33,18 +33,18 @@ fn free_mib(dir: &Utf8Path) -> Result<u64> {
 
 /// `broken`, which kept a layer in `dir` from being built, as a full disk if it is one: the guest may
 /// have failed with any words when QEMU could not write what it wrote.
-pub(super) fn blamed(dir: &Utf8Path, broken: Broken) -> Broken {
+pub(super) fn blamed(dir: &Utf8Path, broken: ScenarioError) -> ScenarioError {
     // A disk that can't be looked at is not known to be full.
     full(dir, free_mib(dir).unwrap_or(u64::MAX), broken)
 }
 
-fn full(dir: &Utf8Path, free_mib: u64, broken: Broken) -> Broken {
+fn full(dir: &Utf8Path, free_mib: u64, broken: ScenarioError) -> ScenarioError {
     let words = broken.to_string();
     let said = ["No space left on device", "Disk quota exceeded"];
     if free_mib >= FULL_MIB && !said.iter().any(|said| words.contains(said)) {
         return broken;
     }
-    Broken::Infrastructure(Error::Machine(format!(
+    ScenarioError::Infrastructure(Error::Machine(format!(
         "the disk of {dir} is full ({free_mib} MiB are free, a layer may need {NEEDED_MIB} MiB); free some, or set SPAWNLAB_CACHE to a larger disk. What failed: {words}"
     )))
 }
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_fails_on_a_full_disk_is_blamed_on_it() {
-        let died = || Broken::Infrastructure(Error::Qemu("it ended with signal: 7".into()));
+        let died = || ScenarioError::Infrastructure(Error::Qemu("it ended with signal: 7".into()));
         let blamed = full("/cache".into(), 0, died());
         insta::assert_snapshot!(blamed, @"the disk of /cache is full (0 MiB are free, a layer may need 1536 MiB); free some, or set SPAWNLAB_CACHE to a larger disk. What failed: qemu: it ended with signal: 7");
         let other = full("/cache".into(), 4096, died());

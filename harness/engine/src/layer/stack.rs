@@ -16,14 +16,14 @@ use super::{
     key::Key,
     lock::{Lock, Right},
     platform::{LAB_DISK_MIB, Platform},
-    recipe::{Recipe, Work},
+    recipe::{LayerRecipe, Work},
     record::{DISK, LAB, LayerRecord, RAM, STATE},
     saved::Layer,
     space, sparse,
 };
 use crate::{
     util::error::{Error, Result},
-    verdict::{Broken, Outcome, event::Events},
+    verdict::{Outcome, ScenarioError, event::Events},
     vm::{
         host::{Host, Stream},
         qemu::args::{Disk, Memory},
@@ -49,29 +49,29 @@ pub struct Stack {
 
 /// Why a layer is not there.
 #[derive(Debug)]
-pub(super) enum Unmade {
+pub(super) enum BuildError {
     /// Somebody removed what is needed for it, or itself: it is worth another try.
-    Removed(Broken),
+    Removed(ScenarioError),
     /// Anything else.
-    Broken(Broken),
+    ScenarioError(ScenarioError),
 }
 
-impl From<Error> for Unmade {
+impl From<Error> for BuildError {
     fn from(error: Error) -> Self {
         let gone =
             matches!(&error, Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound);
         match gone {
             true => Self::Removed(error.into()),
-            false => Self::Broken(error.into()),
+            false => Self::ScenarioError(error.into()),
         }
     }
 }
 
-impl fmt::Display for Unmade {
+impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Removed(broken) => write!(f, "somebody removes layers: {broken}"),
-            Self::Broken(broken) => broken.fmt(f),
+            Self::ScenarioError(broken) => broken.fmt(f),
         }
     }
 }
@@ -108,7 +108,7 @@ impl Stack {
     ///
     /// # Errors
     /// When it does not boot or can't be saved.
-    pub async fn booted(&self) -> Result<Arc<Layer>, Broken> {
+    pub async fn booted(&self) -> Result<Arc<Layer>, ScenarioError> {
         let work: Work = Arc::new(|host| {
             Box::pin(async move {
                 // What still starts now would start again in every clone.
@@ -117,7 +117,7 @@ impl Stack {
                 Ok(())
             })
         });
-        let recipe = Recipe {
+        let recipe = LayerRecipe {
             name: "booted".into(),
             made_of: vec![("image".into(), self.platform.image_id.clone())],
             built_with: vec![],
@@ -131,7 +131,11 @@ impl Stack {
     ///
     /// # Errors
     /// What the work on it comes to, or that it can't be saved.
-    pub async fn child(&self, parent: &Arc<Layer>, recipe: Recipe) -> Result<Arc<Layer>, Broken> {
+    pub async fn child(
+        &self,
+        parent: &Arc<Layer>,
+        recipe: LayerRecipe,
+    ) -> Result<Arc<Layer>, ScenarioError> {
         let parts = recipe
             .made_of
             .iter()
@@ -144,9 +148,9 @@ impl Stack {
     async fn layer(
         &self,
         key: Key,
-        recipe: Recipe,
+        recipe: LayerRecipe,
         parent: Option<Arc<Layer>>,
-    ) -> Result<Arc<Layer>, Broken> {
+    ) -> Result<Arc<Layer>, ScenarioError> {
         let layer = Layer::new(key, recipe, self.clone(), parent);
         layer.built().await?;
         Ok(layer)
@@ -161,12 +165,12 @@ impl Stack {
     ///
     /// # Errors
     /// What the work on it comes to, or that it can't be saved.
-    pub(super) async fn made(
+    pub(super) async fn built_once(
         &self,
         key: &Key,
-        recipe: &Recipe,
+        recipe: &LayerRecipe,
         parent: Option<Arc<Built>>,
-    ) -> Result<Arc<Built>, Unmade> {
+    ) -> Result<Arc<Built>, BuildError> {
         let step = format!("layer {}", recipe.name);
         self.events
             .step(&step, async || {
@@ -174,7 +178,7 @@ impl Stack {
                 let dir = self.dir.join(key.as_str());
                 // It may have been removed again, by somebody who did not ask for its lock.
                 let found = self.check(&dir, key, parent.as_deref());
-                let (record, checked) = found.map_err(|error| Unmade::Removed(error.into()))?;
+                let (record, checked) = found.map_err(|error| BuildError::Removed(error.into()))?;
                 evict::touch(&self.lock(key));
                 let lab = match (&parent, dir.join(LAB)) {
                     (Some(parent), own) if !own.exists() => parent.lab.clone(),
@@ -207,9 +211,9 @@ impl Stack {
     async fn used_or_built(
         &self,
         key: &Key,
-        recipe: &Recipe,
+        recipe: &LayerRecipe,
         parent: Option<&Built>,
-    ) -> Result<(Lock, &'static str), Unmade> {
+    ) -> Result<(Lock, &'static str), BuildError> {
         let dir = self.dir.join(key.as_str());
         let right = Lock::usable_or_exclusive(
             &self.lock(key),
@@ -271,9 +275,9 @@ impl Stack {
         &self,
         key: &Key,
         parent: Option<&Built>,
-        recipe: &Recipe,
+        recipe: &LayerRecipe,
         dir: &Utf8Path,
-    ) -> Result<(), Unmade> {
+    ) -> Result<(), BuildError> {
         evict::remove_half_built(dir)?;
         space::enough(&self.dir)?;
         let building = Building::new(dir)?;
@@ -289,9 +293,9 @@ impl Stack {
         let removed = removed || parent.is_some_and(|parent| !parent.holds());
         let broken = space::blamed(&self.dir, broken);
         Err(if removed {
-            Unmade::Removed(broken)
+            BuildError::Removed(broken)
         } else {
-            Unmade::Broken(broken)
+            BuildError::ScenarioError(broken)
         })
     }
 
@@ -300,7 +304,7 @@ impl Stack {
         building: &Utf8Path,
         key: &Key,
         parent: Option<&Built>,
-        recipe: &Recipe,
+        recipe: &LayerRecipe,
     ) -> Outcome {
         let begin = Instant::now();
         let evidence = self.evidence.join("layers").join(&recipe.name);
@@ -341,7 +345,7 @@ impl Stack {
         building: &Utf8Path,
         key: &Key,
         parent: Option<&Built>,
-        recipe: &Recipe,
+        recipe: &LayerRecipe,
         evidence: &Utf8Path,
     ) -> Outcome {
         let lab = match (&recipe.lab, parent) {

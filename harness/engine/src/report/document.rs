@@ -299,7 +299,7 @@ fn aligned(columns: &[Column], rows: &[Row]) -> Vec<String> {
         .iter()
         .map(|row| row.cells.iter().map(Text::plain).collect());
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
-    let width = |place: usize| rows.iter().map(|row| row[place].chars().count()).max();
+    let width = |position: usize| rows.iter().map(|row| row[position].chars().count()).max();
     let widths: Vec<usize> = (0..columns.len()).filter_map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).zip(columns);

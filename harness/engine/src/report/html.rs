@@ -18,7 +18,7 @@ mod tests;
 mod timeline;
 mod words;
 
-pub use sources::{Part, Scenario, Sources};
+pub use sources::{Part, ScenarioSources, Sources};
 
 use std::io;
 
@@ -61,14 +61,14 @@ fn breakable(name: &str) -> Value {
 }
 
 fn rendered(sources: &Sources, budget: usize) -> Result<String, minijinja::Error> {
-    let mut engine = Environment::new();
-    engine.set_auto_escape_callback(|_| AutoEscape::Html);
-    engine.set_trim_blocks(true);
-    engine.set_lstrip_blocks(true);
-    engine.add_filter("breakable", breakable);
-    engine.add_template("page", PAGE)?;
+    let mut templates = Environment::new();
+    templates.set_auto_escape_callback(|_| AutoEscape::Html);
+    templates.set_trim_blocks(true);
+    templates.set_lstrip_blocks(true);
+    templates.add_filter("breakable", breakable);
+    templates.add_template("page", PAGE)?;
     let page = page::of(sources, budget);
-    engine
+    templates
         .get_template("page")?
         .render(context! { page, style => STYLE, script => SCRIPT })
 }

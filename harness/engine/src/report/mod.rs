@@ -8,6 +8,7 @@
 pub mod dir;
 pub mod document;
 pub mod drive;
+pub mod durations;
 pub(crate) mod file;
 pub mod html;
 pub mod json;
@@ -17,4 +18,3 @@ pub mod run;
 mod sample;
 pub mod terminal;
 pub mod text;
-pub mod usual;

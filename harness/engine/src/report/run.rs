@@ -21,7 +21,7 @@ pub struct Run {
     /// What the scenarios ran on; absent until it is known.
     pub environment: Option<Environment>,
     /// The steps before and between the scenarios, in the order in which they ended.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RunStep>,
     /// The scenarios that ended, in the order in which they did.
     pub records: Vec<Record>,
     /// The end; absent while the run goes on, and for ever if it was killed.
@@ -30,7 +30,7 @@ pub struct Run {
 
 /// A step that ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct RunStep {
     /// The step's name.
     pub step: String,
     /// When it began, in UTC, as RFC 3339; absent in runs of before this was kept.
@@ -69,7 +69,7 @@ impl Run {
                 started,
                 took,
                 result,
-            } => self.steps.push(Step {
+            } => self.steps.push(RunStep {
                 step: step.clone(),
                 started: Some(started.to_string()),
                 took_ms: millis(*took),

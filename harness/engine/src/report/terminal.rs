@@ -2,9 +2,9 @@
 //! annotations under GitHub Actions.
 
 mod comparison;
+mod display;
 mod github;
 mod screen;
-mod teller;
 mod ticker;
 mod view;
 
@@ -13,9 +13,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{report::usual::Usual, verdict::event::Event};
+use crate::{report::durations::DurationHistory, verdict::event::Event};
+use display::{Display, Mode};
 use screen::Screen;
-use teller::{How, Teller};
 use ticker::Ticker;
 
 /// How much is told.
@@ -34,7 +34,7 @@ pub enum Volume {
 ///
 /// A writer that fails is no reason to end a run: what can't be printed is still in the files.
 pub struct Terminal {
-    teller: Arc<Mutex<Teller>>,
+    display: Arc<Mutex<Display>>,
     ticker: Option<Ticker>,
 }
 
@@ -45,9 +45,9 @@ impl std::fmt::Debug for Terminal {
 }
 
 impl Terminal {
-    fn new(out: Box<dyn Write + Send>, how: How, colour: bool) -> Self {
+    fn new(out: Box<dyn Write + Send>, mode: Mode, colour: bool) -> Self {
         Self {
-            teller: Arc::new(Mutex::new(Teller::new(out, how, colour))),
+            display: Arc::new(Mutex::new(Display::new(out, mode, colour))),
             ticker: None,
         }
     }
@@ -55,19 +55,19 @@ impl Terminal {
     /// Plain lines without colour to `out`.
     #[must_use]
     pub fn plain(out: Box<dyn Write + Send>) -> Self {
-        Self::new(out, How::Plain, false)
+        Self::new(out, Mode::Plain, false)
     }
 
     /// Lines with colour to `out`.
     #[must_use]
     pub fn coloured(out: Box<dyn Write + Send>) -> Self {
-        Self::new(out, How::Plain, true)
+        Self::new(out, Mode::Plain, true)
     }
 
     /// Lines with the workflow commands of GitHub Actions to `out`.
     #[must_use]
     pub fn github(out: Box<dyn Write + Send>) -> Self {
-        Self::new(out, How::Github, false)
+        Self::new(out, Mode::Github, false)
     }
 
     /// Standard output as it is: a live view and colour on a terminal, neither elsewhere, and no
@@ -83,7 +83,7 @@ impl Terminal {
         if !io::stdout().is_terminal() || is("TERM", "dumb") {
             return Self::plain(out);
         }
-        Self::new(out, How::Live(Screen::of(io::stdout)), colours())
+        Self::new(out, Mode::Live(Screen::of(io::stdout)), colours())
     }
 
     /// What is told of a comparison, on standard error, since the comparison itself goes to standard
@@ -91,26 +91,26 @@ impl Terminal {
     #[must_use]
     pub fn comparison() -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let how = match io::stderr().is_terminal() && !dumb {
-            true => How::Live(Screen::of(io::stderr)),
-            false => How::Plain,
+        let mode = match io::stderr().is_terminal() && !dumb {
+            true => Mode::Live(Screen::of(io::stderr)),
+            false => Mode::Plain,
         };
-        let terminal = Self::new(Box::new(io::stderr()), how, colours());
-        terminal.lock(|teller| teller.compares = true);
+        let terminal = Self::new(Box::new(io::stderr()), mode, colours());
+        terminal.lock(|display| display.compares = true);
         terminal
     }
 
     /// The same, telling more or less.
     #[must_use]
     pub fn with_volume(self, volume: Volume) -> Self {
-        self.lock(|teller| teller.volume = volume);
+        self.lock(|display| display.volume = volume);
         self
     }
 
     /// The same, knowing how long steps usually take, and noting how long they took.
     #[must_use]
-    pub fn remembering(self, usual: Usual) -> Self {
-        self.lock(|teller| teller.usual = usual);
+    pub fn remembering(self, typical: DurationHistory) -> Self {
+        self.lock(|display| display.typical = typical);
         self
     }
 
@@ -120,13 +120,13 @@ impl Terminal {
         if over {
             self.ticker = None;
         } else if self.ticker.is_none() {
-            self.ticker = Some(Ticker::start(Arc::clone(&self.teller), Teller::tick));
+            self.ticker = Some(Ticker::start(Arc::clone(&self.display), Display::tick));
         }
-        self.lock(|teller| teller.tell(event));
+        self.lock(|display| display.tell(event));
     }
 
-    fn lock<T>(&self, work: impl FnOnce(&mut Teller) -> T) -> T {
-        work(&mut self.teller.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock<T>(&self, work: impl FnOnce(&mut Display) -> T) -> T {
+        work(&mut self.display.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

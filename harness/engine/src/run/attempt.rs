@@ -16,7 +16,7 @@ use crate::{
     layer::{kept::Origin, saved::Layer},
     scenario::{Saboteur, Scenario, evidence, lab::Lab},
     util::error::{Error, Timeout},
-    verdict::{Broken, Outcome, Verdict, hop::Hop},
+    verdict::{Outcome, ScenarioError, Verdict, hop::Hop},
     vm::host::Host,
 };
 
@@ -93,7 +93,7 @@ pub struct Attempt<'a> {
     /// What is looked at when the scenario is over.
     pub observation: Option<Observation>,
     /// How often the scenario loops, if it does.
-    pub loops: NonZeroU32,
+    pub iterations: NonZeroU32,
     /// Whether the host is kept if the scenario does not pass.
     pub keep: bool,
 }
@@ -101,14 +101,14 @@ pub struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     /// `scenario` as it is on a clone of `layer`, whose health counts and which is not kept.
     #[must_use]
-    pub fn of(scenario: &'a Scenario, layer: &'a Arc<Layer>, loops: NonZeroU32) -> Self {
+    pub fn of(scenario: &'a Scenario, layer: &'a Arc<Layer>, iterations: NonZeroU32) -> Self {
         Self {
             scenario,
             saboteur: None,
             health: Health::Counts(scenario.expects),
             layer,
             observation: None,
-            loops,
+            iterations,
             keep: false,
         }
     }
@@ -118,8 +118,8 @@ impl<'a> Attempt<'a> {
     pub async fn run(self, dir: &Utf8Path) -> Verdict {
         let mut clock = Clock::start();
         let (lab, origin) = match self.layer.host_to_keep(dir).await {
-            Ok((host, origin)) => (Lab::new(host, self.loops), origin),
-            Err(error) => return Broken::from(error).into_infrastructure(),
+            Ok((host, origin)) => (Lab::new(host, self.iterations), origin),
+            Err(error) => return ScenarioError::from(error).into_infrastructure(),
         };
         clock.ended("clone");
         let verdict = self.on_clone(&lab, &mut clock, &origin).await;
@@ -150,10 +150,10 @@ impl<'a> Attempt<'a> {
                 return broken.into_infrastructure();
             }
         }
-        let limit = host.limit(self.scenario.deadline(lab.loops()));
+        let limit = host.limit(self.scenario.deadline(lab.iterations()));
         let outcome = match tokio::time::timeout(limit, self.scenario.body.run(lab)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Broken::TimedOut(Timeout {
+            Err(_) => Err(ScenarioError::TimedOut(Timeout {
                 what: "the scenario to end".into(),
                 waited: limit,
                 last: host.last_command(),
@@ -181,7 +181,7 @@ impl<'a> Attempt<'a> {
 /// Keeps `host`, if its scenario ended as a failure; returns what there is to say of that.
 async fn kept(origin: Option<&Origin>, host: &Host, outcome: &Outcome) -> Option<String> {
     let (origin, broken) = (origin?, outcome.as_ref().err()?);
-    if matches!(broken, Broken::Skipped(_)) {
+    if matches!(broken, ScenarioError::Skipped(_)) {
         return None;
     }
     Some(match origin.keep(host, host.evidence()).await {
@@ -213,7 +213,7 @@ async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
     if output.status.success() {
         return Ok(());
     }
-    Err(Broken::Infrastructure(Error::Machine(format!(
+    Err(ScenarioError::Infrastructure(Error::Machine(format!(
         "the saboteur {} itself failed with {}: {}{}",
         saboteur.name, output.status, output.stdout, output.stderr
     ))))
@@ -246,18 +246,18 @@ pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
     };
     evidence::collect(host).await;
     match &mut broken {
-        Broken::Failed(failure) => {
+        ScenarioError::Failed(failure) => {
             if let Some((hop, lines)) = first_broken(host).await {
                 failure.hop = Some(hop);
                 failure.lines.extend(lines);
             }
         }
-        Broken::TimedOut(timeout) => {
+        ScenarioError::TimedOut(timeout) => {
             if let Some((_, lines)) = first_broken(host).await {
                 timeout.last = format!("{}; {}", timeout.last, lines[0]);
             }
         }
-        Broken::Skipped(_) | Broken::Infrastructure(_) => {}
+        ScenarioError::Skipped(_) | ScenarioError::Infrastructure(_) => {}
     }
     Err(broken)
 }

@@ -10,7 +10,7 @@ use super::{
     variable::Setting,
 };
 use crate::{
-    scenario::{Guarantee, fixture::Fixture, lab::LOOPS},
+    scenario::{Guarantee, fixture::Fixture, lab::ITERATIONS},
     vm::qemu::accel::Choice,
 };
 
@@ -71,7 +71,7 @@ pub struct RunPolicy {
     /// How often each scenario is run, each time on a fresh clone.
     pub repeat: NonZeroU32,
     /// How often scenarios that loop on their clone do so.
-    pub loops: NonZeroU32,
+    pub iterations: NonZeroU32,
     /// How often each layer is tried to be made before its failure is a finding.
     pub attempts: NonZeroU32,
     /// How many starts of the containers under the settings are told apart.
@@ -90,7 +90,7 @@ impl RunPolicy {
     pub fn once(again: Rerun) -> Self {
         Self {
             repeat: NonZeroU32::MIN,
-            loops: LOOPS,
+            iterations: ITERATIONS,
             attempts: NonZeroU32::MIN,
             starts: NonZeroU32::MIN,
             known: Arc::default(),

@@ -7,7 +7,7 @@ use crate::{
     health::Health,
     scenario::Saboteur,
     util::error::Error,
-    verdict::{Broken, Failure, Verdict},
+    verdict::{Failure, ScenarioError, Verdict},
 };
 
 /// Runs the scenario of `plain` under `saboteur`: it has to fail, as a failure of the assertion that the
@@ -30,7 +30,7 @@ pub async fn proof(
     };
     let red = match subfolder(dir, "sabotaged") {
         Ok(dir) => sabotaged.run(&dir).await,
-        Err(error) => return Broken::from(error).into_verdict(),
+        Err(error) => return ScenarioError::from(error).into_verdict(),
     };
     match &red {
         Verdict::Failed(failure) if failure.assertion == saboteur.fails => {}
@@ -58,7 +58,7 @@ pub async fn proof(
     };
     let green = match subfolder(dir, "spared") {
         Ok(dir) => neighbour.run(&dir).await,
-        Err(error) => return Broken::from(error).into_verdict(),
+        Err(error) => return ScenarioError::from(error).into_verdict(),
     };
     match green {
         Verdict::Passed | Verdict::Infrastructure { .. } => green,

@@ -4,9 +4,9 @@
 //! leaves behind is in its evidence folder, with `started.json` written before its body begins and
 //! `verdict.json` after it ended, so that a killed run shows what it was doing.
 
+mod evidence_folder;
 mod interrupt;
 mod panics;
-mod place;
 mod supervise;
 #[cfg(test)]
 mod tests;
@@ -16,8 +16,8 @@ use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 use camino::Utf8PathBuf;
 use tokio::{runtime::Handle, task::JoinSet, time::Instant};
 
+pub use evidence_folder::{STARTED, Started, VERDICT};
 pub use interrupt::{Interrupt, Interrupter, interrupt};
-pub use place::{STARTED, Started, VERDICT};
 
 use super::task::Task;
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
     },
     vm::slots::{Slot, Slots},
 };
-use place::Places;
+use evidence_folder::EvidenceFolders;
 use supervise::Watch;
 
 /// How to run.
@@ -104,13 +104,13 @@ pub async fn run(
     events: &Events,
 ) -> Finished {
     panics::install();
-    let mut places = Places::below(&options.report_dir);
+    let mut evidence_folders = EvidenceFolders::below(&options.report_dir);
     let mut records: Vec<Option<Record>> = jobs.iter().map(|_| None).collect();
     let mut waiting: VecDeque<_> = jobs
         .into_iter()
         .map(|task| {
-            let place = places.next(&task.name);
-            (task, place)
+            let evidence_folder = evidence_folders.next(&task.name);
+            (task, evidence_folder)
         })
         .enumerate()
         .collect();
@@ -126,14 +126,18 @@ pub async fn run(
         }
         let mut done = None;
         if stop.is_some() || running.len() < options.at_once.get() {
-            if let Some((index, (mut task, place))) = waiting.pop_front() {
+            if let Some((index, (mut task, evidence_folder))) = waiting.pop_front() {
                 if task.skip.is_none() {
                     task.skip.clone_from(&stop);
                 }
                 if let Some(why) = task.skip.take() {
                     let verdict = Verdict::Skipped { why };
-                    let record =
-                        place.finish(supervise::record(&task, &place, verdict, Instant::now()));
+                    let record = evidence_folder.finish(supervise::record(
+                        &task,
+                        &evidence_folder,
+                        verdict,
+                        Instant::now(),
+                    ));
                     done = Some((index, record));
                 } else {
                     let watch = Watch {
@@ -147,7 +151,7 @@ pub async fn run(
                         events.send(Event::ScenarioStarted {
                             name: task.name.clone(),
                         });
-                        (index, watch.over(task, place).await)
+                        (index, watch.over(task, evidence_folder).await)
                     });
                     continue;
                 }

@@ -17,7 +17,7 @@ use crate::{
         error::{Error, Timeout},
         poll::BoxFuture,
     },
-    verdict::{Broken, Failure, Outcome, Verdict},
+    verdict::{Failure, Outcome, ScenarioError, Verdict},
     vm::{host::Host, qemu::scripted::Reply},
 };
 
@@ -104,7 +104,7 @@ pub(super) fn fails() -> Outcome {
 }
 
 pub(super) fn waits_in_vain() -> Outcome {
-    Err(Broken::TimedOut(Timeout {
+    Err(ScenarioError::TimedOut(Timeout {
         what: "the lease".into(),
         waited: Duration::from_secs(7),
         last: "none".into(),
@@ -112,7 +112,7 @@ pub(super) fn waits_in_vain() -> Outcome {
 }
 
 pub(super) fn is_skipped() -> Outcome {
-    Err(Broken::Skipped("this host has no resolver".into()))
+    Err(ScenarioError::Skipped("this host has no resolver".into()))
 }
 
 pub(super) fn lab_fails() -> Outcome {
@@ -146,7 +146,7 @@ pub(super) fn scenario(name: &'static str, body: Body) -> Scenario {
         brings: &[],
         expects: &[],
         limit: Duration::from_secs(30),
-        turn: Duration::ZERO,
+        per_iteration: Duration::ZERO,
         saboteurs: &[],
         body,
     }
@@ -199,7 +199,7 @@ impl Setting for Strict {
         Box::pin(async move { (self.0)() })
     }
 
-    fn settles(&self) -> &'static str {
+    fn ready_assertion(&self) -> &'static str {
         "the containers settle under the rules"
     }
 

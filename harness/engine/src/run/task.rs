@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use crate::{util::poll::BoxFuture, verdict::Verdict};
 
 /// The body of a [`Task`]: receives its evidence folder (absolute, exists, empty).
-pub type Body = Box<dyn FnOnce(Utf8PathBuf) -> BoxFuture<Verdict> + Send>;
+pub type TaskBody = Box<dyn FnOnce(Utf8PathBuf) -> BoxFuture<Verdict> + Send>;
 
 /// One piece of work with a name and a verdict.
 pub struct Task {
@@ -24,7 +24,7 @@ pub struct Task {
     /// The command that runs just this again.
     pub again: String,
     /// What to do. Cancelled by being dropped: clean-up must not need a poll.
-    pub body: Body,
+    pub body: TaskBody,
 }
 
 impl fmt::Debug for Task {

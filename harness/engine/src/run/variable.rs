@@ -51,7 +51,7 @@ pub trait Setting: Debug + Send + Sync {
     fn apply(self: Arc<Self>, host: Arc<Host>) -> BoxFuture<Outcome>;
 
     /// The name of the assertion that fails if containers do not come to rest under it.
-    fn settles(&self) -> &'static str;
+    fn ready_assertion(&self) -> &'static str;
 
     /// How many requests of guests for a lease it has refused; 0 if it refuses none.
     fn refused(self: Arc<Self>, host: Arc<Host>) -> BoxFuture<Result<u64>>;

@@ -140,7 +140,7 @@ mod tests {
             brings,
             expects: &[],
             limit: Duration::ZERO,
-            turn: Duration::ZERO,
+            per_iteration: Duration::ZERO,
             saboteurs: &[],
             body: Body::of(&|_| Box::pin(async { Ok(()) })),
         }

@@ -195,7 +195,7 @@ pub struct Scenario {
     pub limit: Duration,
     /// What each turn takes at most on a machine with KVM, for one that does something
     /// [`Lab::loops`] times; zero for all others.
-    pub turn: Duration,
+    pub per_iteration: Duration,
     /// At least one.
     pub saboteurs: &'static [Saboteur],
     /// What it does.
@@ -211,8 +211,8 @@ impl Scenario {
 
     /// Its deadline on a machine with KVM, when it loops `loops` times.
     #[must_use]
-    pub fn deadline(&self, loops: NonZeroU32) -> Duration {
-        self.limit + self.turn * loops.get()
+    pub fn deadline(&self, iterations: NonZeroU32) -> Duration {
+        self.limit + self.per_iteration * iterations.get()
     }
 
     /// The claim without the white space of its comment.

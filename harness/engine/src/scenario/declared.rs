@@ -16,7 +16,7 @@ mod step;
 mod tests;
 
 pub use body::scenarios;
-pub use data::{Declared, File, Found, Sabotage, Target};
+pub use data::{Declared, DeclaredTarget, File, Located, Sabotage};
 pub use parse::parse;
 pub use problem::Problem;
-pub use step::{Do, Expected, Step, Text};
+pub use step::{DeclaredStep, Do, ExpectedOutput, Text};

@@ -7,7 +7,7 @@ use crate::{
         error::{Error, Result},
         poll::{self, Seen},
     },
-    verdict::{Broken, Failure},
+    verdict::{Failure, ScenarioError},
     vm::qemu::agent::Output,
 };
 
@@ -27,13 +27,13 @@ impl Expect {
     /// `holds` has to be true.
     ///
     /// # Errors
-    /// [`Broken::Failed`] with `expected` and `seen`.
+    /// [`ScenarioError::Failed`] with `expected` and `seen`.
     pub fn that(
         self,
         holds: bool,
         expected: impl fmt::Display,
         seen: impl fmt::Display,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), ScenarioError> {
         if holds {
             return Ok(());
         }
@@ -48,7 +48,7 @@ impl Expect {
         self,
         seen: T,
         expected: U,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), ScenarioError> {
         self.that(
             seen == expected,
             format_args!("{expected:?}"),
@@ -64,7 +64,7 @@ impl Expect {
         self,
         seen: T,
         other: U,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), ScenarioError> {
         self.that(
             seen != other,
             format_args!("anything but {other:?}"),
@@ -76,7 +76,7 @@ impl Expect {
     ///
     /// # Errors
     /// As [`Self::that`].
-    pub fn contains(self, seen: &str, part: &str) -> Result<(), Broken> {
+    pub fn contains(self, seen: &str, part: &str) -> Result<(), ScenarioError> {
         self.that(
             seen.contains(part),
             format_args!("something with {part:?}"),
@@ -88,7 +88,7 @@ impl Expect {
     ///
     /// # Errors
     /// As [`Self::that`].
-    pub fn lacks(self, seen: &str, part: &str) -> Result<(), Broken> {
+    pub fn lacks(self, seen: &str, part: &str) -> Result<(), ScenarioError> {
         self.that(
             !seen.contains(part),
             format_args!("nothing with {part:?}"),
@@ -100,7 +100,7 @@ impl Expect {
     ///
     /// # Errors
     /// As [`Self::that`], with the last lines it wrote.
-    pub fn succeeded(self, output: Output) -> Result<String, Broken> {
+    pub fn succeeded(self, output: Output) -> Result<String, ScenarioError> {
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -116,7 +116,7 @@ impl Expect {
     ///
     /// # Errors
     /// As [`Self::that`].
-    pub fn refused(self, output: Output) -> Result<String, Broken> {
+    pub fn refused(self, output: Output) -> Result<String, ScenarioError> {
         let text = format!("{}{}", output.stdout, output.stderr);
         if output.status.success() {
             let lines = last(text.lines().map(str::to_owned).collect());
@@ -128,14 +128,14 @@ impl Expect {
     /// `look` has to find it within `limit` (as it is: stretch it with [`crate::vm::host::Host::limit`]).
     ///
     /// # Errors
-    /// [`Broken::Failed`] with what was seen last. A failing command while looking is something
+    /// [`ScenarioError::Failed`] with what was seen last. A failing command while looking is something
     /// seen, not the end: the state may still come.
     pub async fn eventually<T, F>(
         self,
         limit: Duration,
         expected: impl Into<String>,
         mut look: impl FnMut() -> F,
-    ) -> Result<T, Broken>
+    ) -> Result<T, ScenarioError>
     where
         F: Future<Output = Result<Seen<T>>>,
     {
@@ -167,8 +167,8 @@ impl Expect {
         expected: impl fmt::Display,
         seen: impl fmt::Display,
         lines: Vec<String>,
-    ) -> Broken {
-        Broken::Failed(Failure {
+    ) -> ScenarioError {
+        ScenarioError::Failed(Failure {
             assertion: self.assertion.to_owned(),
             expected: expected.to_string(),
             seen: seen.to_string(),
@@ -187,8 +187,8 @@ mod tests {
     use super::*;
     use crate::vm::qemu::agent::Status;
 
-    fn text(broken: Broken) -> String {
-        assert!(matches!(broken, Broken::Failed(_)), "{broken}");
+    fn text(broken: ScenarioError) -> String {
+        assert!(matches!(broken, ScenarioError::Failed(_)), "{broken}");
         broken.to_string()
     }
 
@@ -213,7 +213,7 @@ mod tests {
             stderr: "no such container\n".into(),
             notes: vec![],
         };
-        let Broken::Failed(failure) = expect("deploy").succeeded(output).unwrap_err() else {
+        let ScenarioError::Failed(failure) = expect("deploy").succeeded(output).unwrap_err() else {
             panic!("not a failure");
         };
         assert_eq!(failure.lines, ["no such container"]);
@@ -241,6 +241,9 @@ mod tests {
             })
             .await
             .unwrap_err();
-        assert!(matches!(broken, Broken::Infrastructure(_)), "{broken}");
+        assert!(
+            matches!(broken, ScenarioError::Infrastructure(_)),
+            "{broken}"
+        );
     }
 }

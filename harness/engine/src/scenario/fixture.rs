@@ -94,23 +94,24 @@ impl Fixture {
     ///
     /// # Errors
     /// When something can't be read, or is too much for the disk.
-    pub fn put_folder(&mut self, place: &str, folder: &Utf8Path) -> Result<()> {
+    pub fn put_folder(&mut self, destination: &str, folder: &Utf8Path) -> Result<()> {
         let mut files = vec![];
         let mut room = LARGEST;
-        read(folder, Utf8Path::new(place), &mut files, &mut room)?;
+        read(folder, Utf8Path::new(destination), &mut files, &mut room)?;
         if files.is_empty() {
             return Err(Error::Machine(format!("there is nothing in {folder}")));
         }
-        self.files.retain(|file| !file.path.starts_with(place));
+        self.files
+            .retain(|file| !file.path.starts_with(destination));
         self.files.append(&mut files);
         Ok(())
     }
 
     /// Puts `content` to `place`, instead of what is there.
-    pub fn put_file(&mut self, place: &str, content: Vec<u8>) {
-        self.files.retain(|file| file.path != place);
+    pub fn put_file(&mut self, destination: &str, content: Vec<u8>) {
+        self.files.retain(|file| file.path != destination);
         self.files.push(LabFile {
-            path: place.into(),
+            path: destination.into(),
             // A script is known by its first two bytes.
             executable: content.starts_with(b"#!"),
             content,
@@ -137,7 +138,7 @@ impl Fixture {
 
 fn read(
     folder: &Utf8Path,
-    place: &Utf8Path,
+    destination: &Utf8Path,
     files: &mut Vec<LabFile>,
     room: &mut u64,
 ) -> Result<()> {
@@ -152,16 +153,16 @@ fn read(
         if name.starts_with('.') || name == "result" {
             continue;
         }
-        let (path, place) = (folder.join(name), place.join(name));
+        let (path, destination) = (folder.join(name), destination.join(name));
         let meta = fs_err::metadata(&path)?;
         if meta.is_dir() {
             // A link to a folder above would go round for ever.
-            if place.components().count() > 32 {
+            if destination.components().count() > 32 {
                 return Err(Error::Machine(format!(
                     "{path}: folders are nested too deep"
                 )));
             }
-            read(&path, &place, files, room)?;
+            read(&path, &destination, files, room)?;
             continue;
         }
         *room = room.checked_sub(meta.len()).ok_or_else(|| {
@@ -171,7 +172,7 @@ fn read(
             ))
         })?;
         files.push(LabFile {
-            path: place,
+            path: destination,
             executable: meta.permissions().mode() & 0o111 != 0,
             content: fs_err::read(&path)?,
         });

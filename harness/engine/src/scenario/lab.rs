@@ -12,25 +12,25 @@ use crate::{
 #[derive(Debug)]
 pub struct Lab {
     host: Host,
-    loops: NonZeroU32,
+    iterations: NonZeroU32,
 }
 
 /// How often a scenario that loops does so, unless somebody asks for more: a restart of a container
 /// takes some 10 s under TCG.
-pub const LOOPS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
+pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
 
 impl Lab {
     /// A lab around `host`, whose scenario loops `loops` times, if it is one that does.
     #[must_use]
-    pub fn new(host: Host, loops: NonZeroU32) -> Self {
-        Self { host, loops }
+    pub fn new(host: Host, iterations: NonZeroU32) -> Self {
+        Self { host, iterations }
     }
 
     /// How often a scenario repeats on its clone what only fails now and then: [`LOOPS`], and more
     /// under `--soak`. What one turn takes at most is its `turn`, so that its deadline grows along.
     #[must_use]
-    pub fn loops(&self) -> NonZeroU32 {
-        self.loops
+    pub fn iterations(&self) -> NonZeroU32 {
+        self.iterations
     }
 
     /// The container host.

@@ -46,8 +46,8 @@ pub mod expect;
 pub mod fixture;
 pub mod lab;
 pub mod prelude;
+pub mod ready;
 pub mod registry;
-pub mod settle;
 pub mod tool;
 
 pub use change::{Change, drop_in, edit, file, in_guest, script, shim, stop_unit};

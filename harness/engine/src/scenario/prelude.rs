@@ -13,7 +13,7 @@ pub use crate::{
         error::{Error, Result},
         poll::Seen,
     },
-    verdict::{Broken, Outcome},
+    verdict::{Outcome, ScenarioError},
     vm::{
         container::{Container, quote},
         host::Host,

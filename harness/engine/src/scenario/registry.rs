@@ -1,8 +1,8 @@
 //! The scenarios that the attribute `#[scenario]` declares: each registers itself when its program starts.
 
-use super::{Scenario, settle};
+use super::{Scenario, ready};
 #[doc(hidden)]
-pub use crate::verdict::finding::{Expected, HOST, Kind};
+pub use crate::verdict::finding::{Expected, FindingKind, HOST};
 #[doc(hidden)]
 pub use inventory::submit as __submit;
 
@@ -14,7 +14,7 @@ pub struct Registered {
     /// Path of the module.
     pub module: &'static str,
     /// Line and column in the file, and the number of the case.
-    pub place: (u32, u32, usize),
+    pub position: (u32, u32, usize),
 }
 
 inventory::collect!(Registered);
@@ -30,7 +30,7 @@ pub fn of_crate(module: &str) -> Vec<&'static Scenario> {
         .into_iter()
         .filter(|it| root(it.module) == root(module))
         .collect();
-    found.sort_by_key(|it| (it.module, it.place));
+    found.sort_by_key(|it| (it.module, it.position));
     found.into_iter().map(|it| &it.scenario).collect()
 }
 
@@ -62,13 +62,13 @@ pub const fn area(module: &'static str) -> &'static str {
 #[must_use]
 pub const fn is_assertion_of_the_lab(name: &str) -> bool {
     let mut at = 0;
-    while at < Kind::ALL.len() {
-        if is_same(name, Kind::ALL[at].assertion()) {
+    while at < FindingKind::ALL.len() {
+        if is_same(name, FindingKind::ALL[at].assertion()) {
             return true;
         }
         at += 1;
     }
-    is_same(name, settle::ASSERTION)
+    is_same(name, ready::ASSERTION)
 }
 
 const fn is_same(one: &str, other: &str) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// An error of the lab itself or of a step it waited for.
 ///
-/// A scenario turns it into a verdict with `?`: see [`crate::verdict::Broken`].
+/// A scenario turns it into a verdict with `?`: see [`crate::verdict::ScenarioError`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -6,10 +6,10 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
         Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
-            let places = rest.char_indices().map(|(place, _)| place);
-            places
+            let positions = rest.char_indices().map(|(position, _)| position);
+            positions
                 .chain([rest.len()])
-                .any(|place| matches(tail, &rest[place..]))
+                .any(|position| matches(tail, &rest[position..]))
         }),
     }
 }

@@ -104,14 +104,14 @@ impl Scratch {
     /// # Errors
     /// When the user's folder there belongs to somebody else, or nothing can be written.
     pub fn new() -> Result<Self> {
-        Self::under(&parent()?)
+        Self::below(&parent()?)
     }
 
     /// Makes one below `parent`, for what is too large for the temporary folder, which may be in memory.
     ///
     /// # Errors
     /// When nothing can be written there.
-    pub fn under(parent: &Utf8Path) -> Result<Self> {
+    pub fn below(parent: &Utf8Path) -> Result<Self> {
         fs_err::create_dir_all(parent)?;
         loop {
             let dir = tempfile::Builder::new()
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn it_is_private_and_goes_with_its_value() {
         let (_guard, parent) = temp();
-        let scratch = Scratch::under(&parent).unwrap();
+        let scratch = Scratch::below(&parent).unwrap();
         let path = scratch.path().to_owned();
         assert_eq!(fs_err::metadata(&path).unwrap().mode() & 0o777, 0o700);
         let owner = fs_err::read_to_string(path.join(OWNER)).unwrap();
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn a_sweep_takes_the_orphans_and_leaves_the_living() {
         let (_guard, parent) = temp();
-        let living = Scratch::under(&parent).unwrap();
+        let living = Scratch::below(&parent).unwrap();
         let orphan = parent.join("vm-orphan");
         fs_err::create_dir(&orphan).unwrap();
         fs_err::write(orphan.join(OWNER), "").unwrap();

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Kinds of trouble, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum FindingKind {
     /// The kernel panicked. The subject is its line.
     KernelPanic,
     /// The kernel oopsed, hung, or found a bug of its own or a damaged file system. The subject is
@@ -24,7 +24,7 @@ pub enum Kind {
     FailedUnit,
 }
 
-impl Kind {
+impl FindingKind {
     /// All of them, the worst first.
     pub const ALL: [Self; 7] = [
         Self::KernelPanic,
@@ -80,7 +80,7 @@ pub const HOST: &str = "host";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What kind of trouble.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// [`HOST`], or the container that it happened in.
     pub machine: String,
     /// What it is about, as [`Kind`] says.
@@ -111,7 +111,7 @@ impl fmt::Display for Finding {
 #[derive(Debug, Clone, Copy)]
 pub struct Expected {
     /// What kind of trouble.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// The finding's subject, or its beginning with a `*` behind it; a part of it where the subject
     /// is a line.
     pub subject: &'static str,
@@ -144,14 +144,14 @@ mod tests {
 
     fn failed(machine: &str, unit: &str) -> Finding {
         Finding {
-            kind: Kind::FailedUnit,
+            kind: FindingKind::FailedUnit,
             machine: machine.into(),
             subject: unit.into(),
             line: format!("{unit}: Failed with result 'exit-code'."),
         }
     }
 
-    fn expected(kind: Kind, subject: &'static str, machine: &'static str) -> Expected {
+    fn expected(kind: FindingKind, subject: &'static str, machine: &'static str) -> Expected {
         Expected {
             kind,
             subject,
@@ -161,12 +161,12 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case(expected(Kind::FailedUnit, "a.service", "web"), true)]
-    #[case(expected(Kind::FailedUnit, "a*", "web"), true)]
-    #[case(expected(Kind::FailedUnit, "a", "web"), false)]
-    #[case(expected(Kind::FailedUnit, ".service", "web"), false)]
-    #[case(expected(Kind::FailedUnit, "a.service", HOST), false)]
-    #[case(expected(Kind::CoreDump, "a.service", "web"), false)]
+    #[case(expected(FindingKind::FailedUnit, "a.service", "web"), true)]
+    #[case(expected(FindingKind::FailedUnit, "a*", "web"), true)]
+    #[case(expected(FindingKind::FailedUnit, "a", "web"), false)]
+    #[case(expected(FindingKind::FailedUnit, ".service", "web"), false)]
+    #[case(expected(FindingKind::FailedUnit, "a.service", HOST), false)]
+    #[case(expected(FindingKind::CoreDump, "a.service", "web"), false)]
     fn an_expectation_is_of_one_unit_on_one_machine(
         #[case] expected: Expected,
         #[case] covered: bool,
@@ -178,13 +178,13 @@ mod tests {
     fn of_a_line_a_part_is_expected() {
         let line = "BUG: unable to handle page fault for address: 0";
         let finding = Finding {
-            kind: Kind::KernelOops,
+            kind: FindingKind::KernelOops,
             machine: HOST.into(),
             subject: line.into(),
             line: line.into(),
         };
-        assert!(expected(Kind::KernelOops, "page fault", HOST).covers(&finding));
-        assert!(!expected(Kind::KernelOops, "soft lockup", HOST).covers(&finding));
+        assert!(expected(FindingKind::KernelOops, "page fault", HOST).covers(&finding));
+        assert!(!expected(FindingKind::KernelOops, "soft lockup", HOST).covers(&finding));
     }
 
     #[test]

@@ -7,4 +7,4 @@ pub mod finding;
 pub mod hop;
 mod outcome;
 
-pub use outcome::{Broken, Failure, Outcome, Verdict};
+pub use outcome::{Failure, Outcome, ScenarioError, Verdict};

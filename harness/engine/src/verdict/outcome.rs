@@ -115,7 +115,7 @@ impl fmt::Display for Failure {
 
 /// Why a scenario's body ended early.
 #[derive(Debug)]
-pub enum Broken {
+pub enum ScenarioError {
     /// An assertion did not hold.
     Failed(Failure),
     /// A wait that is no assertion was in vain.
@@ -126,7 +126,7 @@ pub enum Broken {
     Infrastructure(Error),
 }
 
-impl Broken {
+impl ScenarioError {
     /// The verdict where it happened to the lab and not to the scenario.
     #[must_use]
     pub fn into_infrastructure(self) -> Verdict {
@@ -153,7 +153,7 @@ impl Broken {
     }
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(failure) => failure.fmt(f),
@@ -168,7 +168,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl From<Failure> for Broken {
+impl From<Failure> for ScenarioError {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
@@ -194,7 +194,7 @@ impl From<CommandError> for Failure {
     }
 }
 
-impl From<Error> for Broken {
+impl From<Error> for ScenarioError {
     // A command's wrong exit status is a finding about the host; everything else is trouble of the lab.
     fn from(error: Error) -> Self {
         match error {
@@ -206,4 +206,4 @@ impl From<Error> for Broken {
 }
 
 /// What a scenario's body returns.
-pub type Outcome = std::result::Result<(), Broken>;
+pub type Outcome = std::result::Result<(), ScenarioError>;

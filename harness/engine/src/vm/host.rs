@@ -44,7 +44,7 @@ pub(crate) enum Stream {
 #[derive(Debug)]
 pub struct Host {
     machine: Machine,
-    patience: u32,
+    timeout_factor: u32,
     evidence: Utf8PathBuf,
     transcript: Mutex<fs_err::File>,
     last: Mutex<Last>,
@@ -71,7 +71,7 @@ impl Host {
             .open(evidence.join("commands.log"))?;
         Ok(Self {
             machine,
-            patience: accel.patience(),
+            timeout_factor: accel.timeout_factor(),
             evidence: evidence.to_owned(),
             transcript: Mutex::new(transcript),
             last: Mutex::default(),
@@ -101,7 +101,7 @@ impl Host {
     /// `limit`, stated for a machine with KVM, for this machine.
     #[must_use]
     pub fn limit(&self, limit: Duration) -> Duration {
-        limit * self.patience
+        limit * self.timeout_factor
     }
 
     /// The container `name`, which need not exist.

@@ -28,7 +28,7 @@ const LEAST: u64 = 128 << 20;
 /// File name of what was measured.
 const MEASURED: &str = "measured";
 /// Held while one looks whether there is room, so that two don't take the same room.
-const TURN: &str = "turn";
+const QUEUE: &str = "turn";
 /// Held by the one that the next free slot is for. Without it, whoever gives a slot back and asks again at
 /// once has it again before a process that waits looks, and a long run keeps all others out to its end.
 const NEXT: &str = "next";
@@ -103,8 +103,8 @@ impl Slots {
     }
 
     fn look(&self) -> Result<Seen<Slot>> {
-        let turn = self.file(TURN)?;
-        if !granted(&turn)? {
+        let queue = self.file(QUEUE)?;
+        if !granted(&queue)? {
             return Ok(Seen::NotYet("another process is looking".into()));
         }
         let (file, holders) = self.count()?;

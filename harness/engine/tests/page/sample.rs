@@ -232,7 +232,7 @@ fn evidence(dir: &Path, record: &Value) {
     let mut journal = journal(started, if word == "failed" { 4_000 } else { 12 });
     let mut console = String::new();
     if word == "failed" {
-        write(&folder.join("walk.json"), walk().to_string());
+        write(&folder.join("walk.json"), diagnosis().to_string());
         write(
             &folder.join("health.txt"),
             "failed unit on web: nginx.service: Failed with result 'exit-code'.\n",
@@ -320,7 +320,7 @@ fn journal(started: &str, lines: u64) -> String {
     text
 }
 
-fn walk() -> Value {
+fn diagnosis() -> Value {
     let hops = [
         "host",
         "declaration",

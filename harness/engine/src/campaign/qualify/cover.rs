@@ -40,10 +40,10 @@ pub fn cases(matrix: &Matrix, cover: Cover) -> Vec<Case> {
     while !open.is_empty() {
         let news = |pairs: &Vec<Pair>| pairs.iter().filter(|pair| open.contains(pair)).count();
         let mut best = (0, 0);
-        for (place, pairs) in pairs.iter().enumerate() {
+        for (position, pairs) in pairs.iter().enumerate() {
             let news = news(pairs);
             if news > best.1 {
-                best = (place, news);
+                best = (position, news);
             }
         }
         taken[best.0] = true;
@@ -58,19 +58,19 @@ pub fn cases(matrix: &Matrix, cover: Cover) -> Vec<Case> {
 }
 
 fn pairs(matrix: &Matrix, case: &Case) -> Vec<Pair> {
-    let places: Vec<(usize, usize)> = matrix
+    let positions: Vec<(usize, usize)> = matrix
         .dimensions
         .iter()
         .zip(&case.0)
         .enumerate()
-        .filter_map(|(place, (dimension, (_, value)))| {
+        .filter_map(|(position, (dimension, (_, value)))| {
             let value = dimension.values.iter().position(|one| one == value)?;
-            Some((place, value))
+            Some((position, value))
         })
         .collect();
     let mut pairs = vec![];
-    for (count, one) in places.iter().enumerate() {
-        pairs.extend(places[count + 1..].iter().map(|other| (*one, *other)));
+    for (count, one) in positions.iter().enumerate() {
+        pairs.extend(positions[count + 1..].iter().map(|other| (*one, *other)));
     }
     pairs
 }

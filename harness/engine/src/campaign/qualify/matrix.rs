@@ -199,8 +199,8 @@ impl Dimension {
         if values.is_empty() {
             return Err(format!("{name} has no value; leave the dimension out"));
         }
-        for (place, value) in values.iter().enumerate() {
-            if values[..place].contains(value) {
+        for (position, value) in values.iter().enumerate() {
+            if values[..position].contains(value) {
                 return Err(format!("{name} has the value {value:?} twice"));
             }
             if value.is_empty() || value.contains([',', '*']) || value.contains(char::is_whitespace)

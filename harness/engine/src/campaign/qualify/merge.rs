@@ -69,8 +69,11 @@ fn difference(one: &Qualification, other: &Qualification) -> String {
             "they were made by spawnlab {} and {}",
             one.spawnlab, other.spawnlab
         )
-    } else if one.loops != other.loops {
-        format!("scenarios looped {} and {} times", one.loops, other.loops)
+    } else if one.iterations != other.iterations {
+        format!(
+            "scenarios looped {} and {} times",
+            one.iterations, other.iterations
+        )
     } else if one.cases.len() != other.cases.len() {
         let (one, other) = (one.cases.len(), other.cases.len());
         format!("they have {one} and {other} cases")

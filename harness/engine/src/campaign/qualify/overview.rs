@@ -121,7 +121,7 @@ fn what(qualification: &Qualification) -> String {
         sum(|verdict| !verdict.is_expected()),
         sum(|verdict| matches!(verdict, Verdict::ExpectedFailure { .. })),
         sum(|verdict| matches!(verdict, Verdict::Skipped { .. })),
-        plan.loops,
+        plan.iterations,
         plan.spawnlab,
         millis(qualification.took_ms)
     )
@@ -143,8 +143,8 @@ fn findings<'a>(cases: &'a [CaseReport], varied: &[&str]) -> Vec<Finding<'a>> {
                 continue;
             }
             let key = format!("{} {}", record.verdict.word(), kind(record));
-            let place = found.iter().position(|(known, ..)| *known == key);
-            let place = place.unwrap_or_else(|| {
+            let position = found.iter().position(|(known, ..)| *known == key);
+            let position = position.unwrap_or_else(|| {
                 let finding = Finding {
                     scenarios: vec![],
                     record,
@@ -154,7 +154,7 @@ fn findings<'a>(cases: &'a [CaseReport], varied: &[&str]) -> Vec<Finding<'a>> {
                 found.push((key, finding, vec![]));
                 found.len() - 1
             });
-            let (_, finding, cases) = &mut found[place];
+            let (_, finding, cases) = &mut found[position];
             if !finding.scenarios.contains(&record.name.as_str()) {
                 finding.scenarios.push(&record.name);
             }
@@ -182,12 +182,12 @@ fn groups<'a>(
             let Some(why) = why(&record.verdict) else {
                 continue;
             };
-            let place = groups.iter().position(|(known, ..)| *known == why);
-            let place = place.unwrap_or_else(|| {
+            let position = groups.iter().position(|(known, ..)| *known == why);
+            let position = position.unwrap_or_else(|| {
                 groups.push((why, vec![], vec![]));
                 groups.len() - 1
             });
-            let (_, scenarios, cases) = &mut groups[place];
+            let (_, scenarios, cases) = &mut groups[position];
             if !scenarios.contains(&record.name.as_str()) {
                 scenarios.push(&record.name);
             }

@@ -115,9 +115,9 @@ fn matrices() -> impl Strategy<Value = Matrix> {
 /// Two values of two dimensions that meet in `cell`.
 fn met(cell: &Case) -> Vec<String> {
     let mut pairs = vec![];
-    for (place, one) in cell.0.iter().enumerate() {
+    for (position, one) in cell.0.iter().enumerate() {
         pairs.extend(
-            cell.0[place + 1..]
+            cell.0[position + 1..]
                 .iter()
                 .map(|other| format!("{one:?} {other:?}")),
         );
@@ -255,7 +255,7 @@ fn qualification(letters: &[String], shard: Option<&str>) -> Qualification {
     let plan = Plan {
         spawnlab: "0.1.0".into(),
         cover: Cover::Full,
-        loops: 3,
+        iterations: 3,
         cases: planned.collect(),
         excluded: matrix().excludes,
     };
@@ -379,7 +379,7 @@ fn what_does_not_belong_together_is_not_merged() {
         merge::merge(&reports).expect_err("refused")
     };
     let mut soaked = two.clone();
-    soaked.plan.loops = 20;
+    soaked.plan.iterations = 20;
     let mut newer = two.clone();
     newer.plan.spawnlab = "0.2.0".into();
     let mut shorter = two.clone();

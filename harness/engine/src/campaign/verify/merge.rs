@@ -14,7 +14,7 @@ pub fn merge(reports: &[(String, Comparison)]) -> Result<Comparison, String> {
     let Some((first, one)) = reports.first() else {
         return Err("there is nothing to merge".into());
     };
-    for (place, (name, other)) in reports.iter().enumerate() {
+    for (position, (name, other)) in reports.iter().enumerate() {
         if other.shard.is_none() {
             return Err(format!("{name} is a whole comparison, and no shard of one"));
         }
@@ -24,7 +24,7 @@ pub fn merge(reports: &[(String, Comparison)]) -> Result<Comparison, String> {
             ));
         }
         let twin = |(_, earlier): &&(String, Comparison)| earlier.shard == other.shard;
-        if let Some((earlier, _)) = reports[..place].iter().find(twin) {
+        if let Some((earlier, _)) = reports[..position].iter().find(twin) {
             return Err(format!(
                 "{earlier} and {name} both are shard {}; name each shard once",
                 other.shard.as_deref().unwrap_or_default()

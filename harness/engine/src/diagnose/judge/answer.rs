@@ -102,12 +102,12 @@ pub(super) fn port(seen: &Seen) -> Found {
         .iter()
         .filter(|one| !one.udp && one.port == port)
         .collect();
-    let places = |which: &mut dyn Iterator<Item = &Listener>| {
-        let mut places: Vec<String> = which
+    let positions = |which: &mut dyn Iterator<Item = &Listener>| {
+        let mut positions: Vec<String> = which
             .map(|one| format!("{} at {}:{}", one.program, one.address, one.port))
             .collect();
-        places.dedup();
-        places.join(", ")
+        positions.dedup();
+        positions.join(", ")
     };
     let listening = |text: String| {
         let text = if text.is_empty() {
@@ -132,16 +132,19 @@ pub(super) fn port(seen: &Seen) -> Found {
             Some(one) => format!(", though {} listens", one.program),
             None => String::new(),
         };
-        let place = places(&mut at_port.iter().copied());
+        let position = positions(&mut at_port.iter().copied());
         return broken(format!("{address}:{port} takes no connections{listens}"))
             .with(guests.words("guest"))
             .with(hosts.words("host"))
-            .with([format!("curl: {}", fetched.complaint()), listening(place)]);
+            .with([
+                format!("curl: {}", fetched.complaint()),
+                listening(position),
+            ]);
     }
     if !at_port.is_empty() {
-        let places = places(&mut at_port.iter().copied());
+        let positions = positions(&mut at_port.iter().copied());
         return broken(format!(
-            "port {port} is open, but not at {address}: {places}"
+            "port {port} is open, but not at {address}: {positions}"
         ))
         .with([format!("curl: {}", fetched.complaint())]);
     }
@@ -153,7 +156,7 @@ pub(super) fn port(seen: &Seen) -> Found {
             "the guest has no {service}, and nothing listens at port {port}"
         ));
     }
-    let tcp = places(&mut all.iter().filter(|one| !one.udp));
+    let tcp = positions(&mut all.iter().filter(|one| !one.udp));
     broken(format!("nothing listens at port {port} in the guest")).with([
         format!("{service}: {}", seen.state("guest-service")),
         listening(tcp),

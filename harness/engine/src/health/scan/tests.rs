@@ -33,56 +33,64 @@ const SYSTEMD: &str = r#""SYSLOG_IDENTIFIER":"systemd","_PID":"1","#;
 #[rstest::rstest]
 #[case(
     "[   20.123456] Kernel panic - not syncing: Attempted to kill init!",
-    Kind::KernelPanic,
+    FindingKind::KernelPanic,
     "Kernel panic - not syncing: Attempted to kill init!"
 )]
 #[case(
     "[    3.0] Oops: general protection fault, probably for non-canonical address 0xdead: 0000 [#1] PREEMPT SMP",
-    Kind::KernelOops,
+    FindingKind::KernelOops,
     "Oops: general protection fault, probably for non-canonical address 0xdead: 0000 [#1] PREEMPT SMP"
 )]
 #[case(
     "[    3.0] BUG: unable to handle page fault for address: ffff8881",
-    Kind::KernelOops,
+    FindingKind::KernelOops,
     "BUG: unable to handle page fault for address: ffff8881"
 )]
 #[case(
     "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [nix:512]",
-    Kind::KernelOops,
+    FindingKind::KernelOops,
     "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [nix:512]"
 )]
 #[case(
     "[ 9.1] Out of memory: Killed process 812 (tail) total-vm:71680kB, anon-rss:7936kB",
-    Kind::OomKill,
+    FindingKind::OomKill,
     "tail"
 )]
 #[case(
     "[ 9.1] Memory cgroup out of memory: Killed process 812 (tail) total-vm:71680kB",
-    Kind::OomKill,
+    FindingKind::OomKill,
     "tail"
 )]
 #[case(
     "[ 9.1] nginx[99]: segfault at 0 ip 00007f sp 00007ffc error 4 in libc.so.6",
-    Kind::CoreDump,
+    FindingKind::CoreDump,
     "nginx"
 )]
 #[case(
     "[ 9.1] traps: nginx[99] general protection fault ip:7f0 sp:7ffc error:0",
-    Kind::CoreDump,
+    FindingKind::CoreDump,
     "nginx"
 )]
 #[case(
     "You are in emergency mode. After logging in, type \"journalctl -xb\" to view",
-    Kind::EmergencyShell,
+    FindingKind::EmergencyShell,
     "You are in emergency mode. After logging in, type \"journalctl -xb\" to view"
 )]
-#[case("[ 2.2] systemd[1]: Freezing execution.", Kind::CoreDump, "systemd")]
+#[case(
+    "[ 2.2] systemd[1]: Freezing execution.",
+    FindingKind::CoreDump,
+    "systemd"
+)]
 #[case(
     "[ 2.2] systemd[1]: multi-user.target: Job b.service/start deleted to break ordering cycle starting with multi-user.target/start",
-    Kind::OrderingCycle,
+    FindingKind::OrderingCycle,
     "b.service"
 )]
-fn a_line_of_the_console_is_found(#[case] line: &str, #[case] kind: Kind, #[case] subject: &str) {
+fn a_line_of_the_console_is_found(
+    #[case] line: &str,
+    #[case] kind: FindingKind,
+    #[case] subject: &str,
+) {
     let console = format!("[    1.0] Linux version 6.12\n{line}\n[    2.0] virtio_blk\n");
     let found = scan(&console, &[]);
     assert_eq!(found.len(), 1, "{found:?}");

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs::File, os::unix::fs::PermissionsExt as _};
 
 use camino::Utf8PathBuf;
 
-use super::{job::Job, overlay, plan, preflight::Tools, workdir::Workdir};
+use super::{build_step::BuildStep, overlay, plan, preflight::Tools, workdir::Workdir};
 use crate::image::{
     embedded::script,
     error::{Doing as _, ImageError},
@@ -19,7 +19,7 @@ pub(crate) fn run(recipe: &Recipe, tools: &Tools, work: &Workdir) -> Result<(), 
     let disk = Disk::create(recipe.spec(), work)?;
     // Root gets mounts and a PID namespace of its own from the helper, too: nothing to undo after a crash.
     tracing::debug!(mode = tools.mode, "assembling");
-    Job::new(
+    BuildStep::new(
         "putting the tree together",
         "mmdebstrap",
         work.log("assemble"),

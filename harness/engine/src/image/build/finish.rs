@@ -5,8 +5,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{assemble, initrd, nixos, packages::Records, system, trees, workdir::Workdir};
 use crate::image::{
     error::{Doing as _, ImageError},
-    manifest::{Agent, Disk, MANIFEST_FILE, MANIFEST_VERSION, Manifest, Provenance},
-    recipe::{Kind, Recipe},
+    manifest::{AgentPort, MANIFEST_FILE, MANIFEST_VERSION, Manifest, Provenance, RootDisk},
+    recipe::{ImageKind, Recipe},
     recipe_id,
 };
 
@@ -23,14 +23,14 @@ pub(crate) fn run(recipe: &Recipe, work: &Workdir) -> Result<Utf8PathBuf, ImageE
     };
 
     let trees: Vec<String> = match recipe.spec().kind {
-        Kind::Debian => trees::plans(recipe.spec())
+        ImageKind::Debian => trees::plans(recipe.spec())
             .into_iter()
             .map(|tree| tree.name)
             .collect(),
-        Kind::Nixos => vec![nixos::PROGRAMS.to_owned()],
+        ImageKind::Nixos => vec![nixos::PROGRAMS.to_owned()],
     };
     let mut records = Records::read(&export, trees.iter().map(String::as_str))?;
-    if recipe.spec().kind == Kind::Nixos {
+    if recipe.spec().kind == ImageKind::Nixos {
         let switch = nixos::switch(recipe.nixos.as_ref());
         records.packages.push_str(&switch);
     }
@@ -55,8 +55,8 @@ pub(crate) fn run(recipe: &Recipe, work: &Workdir) -> Result<Utf8PathBuf, ImageE
 fn manifest(recipe: &Recipe, export: &Utf8Path, records: Records) -> Result<Manifest, ImageError> {
     let spec = recipe.spec();
     let system = match spec.kind {
-        Kind::Debian => system::of_debian(spec, export, &records)?,
-        Kind::Nixos => system::of_nixos(spec, export)?,
+        ImageKind::Debian => system::of_debian(spec, export, &records)?,
+        ImageKind::Nixos => system::of_nixos(spec, export)?,
     };
     // To the nanosecond: two builds of one recipe are different images, and layers of one don't fit the other.
     let built_at = jiff::Timestamp::now().to_string();
@@ -69,12 +69,12 @@ fn manifest(recipe: &Recipe, export: &Utf8Path, records: Records) -> Result<Mani
         kernel: KERNEL.into(),
         initrd: INITRD.into(),
         cmdline: system.cmdline.join(" "),
-        disks: vec![Disk {
+        disks: vec![RootDisk {
             file: assemble::DISK.into(),
             format: "raw".to_owned(),
             serial: "root".to_owned(),
         }],
-        agent: Agent {
+        agent: AgentPort {
             port: "org.qemu.guest_agent.0".to_owned(),
             protocol: "qemu-ga".to_owned(),
         },

@@ -4,10 +4,10 @@
 //! Root is not needed: mmdebstrap's user namespaces give an ordinary user a tree with several owners.
 
 pub(crate) mod assemble;
+pub(crate) mod build_step;
 mod cpio;
 mod finish;
 pub(crate) mod initrd;
-pub(crate) mod job;
 mod mounts;
 pub(crate) mod nixos;
 mod overlay;

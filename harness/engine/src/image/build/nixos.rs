@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 
 use super::{
     assemble::{self, DISK},
-    job::Job,
+    build_step::BuildStep,
     plan,
     preflight::Tools,
     workdir::Workdir,
@@ -96,7 +96,7 @@ pub(crate) fn run(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut variables = variables(spec, inputs);
     variables.push(("CORES", cores.to_string()));
-    Job::new(
+    BuildStep::new(
         "building the system",
         "mmdebstrap",
         work.log("system"),

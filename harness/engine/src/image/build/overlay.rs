@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, os::unix::fs::PermissionsExt as _};
 
-use super::{job::Job, plan, workdir::Workdir};
+use super::{build_step::BuildStep, plan, workdir::Workdir};
 use crate::image::{
     error::{Doing as _, ImageError},
     recipe::{Content, Recipe},
@@ -35,7 +35,7 @@ pub(crate) fn write(recipe: &Recipe, work: &Workdir) -> Result<(), ImageError> {
     }
     let list = work.work().join("files.list");
     std::fs::write(&list, names).doing("write", &list)?;
-    Job::new(
+    BuildStep::new(
         "tar of the recipe's files",
         "tar",
         work.log("files"),

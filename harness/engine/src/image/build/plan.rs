@@ -12,7 +12,7 @@ use crate::image::{
     error::ImageError,
     event::ImageEvent,
     nixos::programs,
-    recipe::{Kind, Recipe},
+    recipe::{ImageKind, Recipe},
 };
 
 /// Where steps are told of.
@@ -28,8 +28,8 @@ pub(crate) fn run(
 ) -> Result<Utf8PathBuf, ImageError> {
     let tools = preflight::check(recipe.spec().kind, work)?;
     match recipe.spec().kind {
-        Kind::Debian => debian(recipe, &tools, work, progress)?,
-        Kind::Nixos => nixos(recipe, kept, &tools, work, progress)?,
+        ImageKind::Debian => debian(recipe, &tools, work, progress)?,
+        ImageKind::Nixos => nixos(recipe, kept, &tools, work, progress)?,
     }
     step("kernel, initrd and description", progress, || {
         finish::run(recipe, work)

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::workdir::Workdir;
 use crate::image::{
     error::{Doing as _, ImageError},
-    recipe::Kind,
+    recipe::ImageKind,
 };
 
 /// Trees as tar files, the unpacked tree, and the disk, beside the images. Measured: 1,750 MiB at most.
@@ -33,7 +33,7 @@ pub(crate) struct Tools {
 }
 
 /// Looks for programs, keys, number ranges and room.
-pub(crate) fn check(kind: Kind, work: &Workdir) -> Result<Tools, ImageError> {
+pub(crate) fn check(kind: ImageKind, work: &Workdir) -> Result<Tools, ImageError> {
     if std::env::consts::ARCH != "x86_64" {
         return Err(ImageError::Arch {
             arch: std::env::consts::ARCH,
@@ -63,10 +63,10 @@ pub(crate) fn check(kind: Kind, work: &Workdir) -> Result<Tools, ImageError> {
     if !root {
         sub_ids()?;
     }
-    let (images, scratch) = work.places();
+    let (images, scratch) = work.positions();
     let needed = match kind {
-        Kind::Debian => WORK_MIB,
-        Kind::Nixos => NIXOS_WORK_MIB,
+        ImageKind::Debian => WORK_MIB,
+        ImageKind::Nixos => NIXOS_WORK_MIB,
     };
     room(images, scratch, needed)?;
     Ok(Tools {

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{job::Job, nixos, plan, preflight::Tools, workdir::Workdir};
+use super::{build_step::BuildStep, nixos, plan, preflight::Tools, workdir::Workdir};
 use crate::{
     image::{embedded::script, error::ImageError, recipe::RecipeSpec},
     util::digest,
@@ -70,7 +70,7 @@ pub(crate) fn key(plan: &TreePlan<'_>) -> String {
 /// Makes the tar file of `plan` in the work folder.
 pub(crate) fn build(plan: &TreePlan<'_>, tools: &Tools, work: &Workdir) -> Result<(), ImageError> {
     let target = work.work().join(format!("{}.tar", plan.name));
-    Job::new(
+    BuildStep::new(
         format!("mmdebstrap for {}", plan.name),
         "mmdebstrap",
         work.log(&plan.name),

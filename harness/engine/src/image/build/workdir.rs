@@ -4,7 +4,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{job::Job, mounts, plan};
+use super::{build_step::BuildStep, mounts, plan};
 use crate::{
     image::{
         error::{Doing as _, ImageError},
@@ -98,7 +98,7 @@ impl Workdir {
     }
 
     /// What takes up room, as the user knows it: the folder of the images, and the temporary one.
-    pub(crate) fn places(&self) -> (&Utf8Path, &Utf8Path) {
+    pub(crate) fn positions(&self) -> (&Utf8Path, &Utf8Path) {
         let images = self.dir.parent().unwrap_or(&self.dir);
         (images, self.scratch.parent().unwrap_or(&self.scratch))
     }
@@ -119,7 +119,7 @@ impl Workdir {
         if !FULL.iter().any(|phrase| text.contains(phrase)) {
             return error;
         }
-        let (images, scratch) = self.places();
+        let (images, scratch) = self.positions();
         ImageError::DiskFull {
             step: step.clone(),
             dir: images.to_owned(),
@@ -193,7 +193,7 @@ fn empty_as_mapped_root(dir: &Utf8Path, folder: &Utf8Path) -> Result<(), ImageEr
     std::fs::create_dir_all(&log).doing("create", &log)?;
     // Fails at the entry itself where the folder is not open to it; that one the caller can remove.
     let script = r#"for entry; do find "$entry" -xdev -depth -delete; done 2>/dev/null; :"#;
-    Job::new(
+    BuildStep::new(
         "removal of a build's files",
         "mmdebstrap",
         log.join("remove.log"),
@@ -242,7 +242,7 @@ mod tests {
         let work = Workdir::create(images, "small-1", &Stop::default()).expect("a work folder");
         let (dir, scratch) = (work.dir.clone(), work.scratch.clone());
         let run = |script: &str| {
-            Job::new("the step", "sh", work.log("step"), Duration::from_secs(60))
+            BuildStep::new("the step", "sh", work.log("step"), Duration::from_secs(60))
                 .args(["-c", script])
                 .run()
                 .map_err(|error| work.explain(error))

@@ -75,11 +75,11 @@ impl HostModule {
 /// Reads what is at `place` in `folder`. Links are followed.
 fn read(
     folder: &Utf8Path,
-    place: &Utf8Path,
+    position: &Utf8Path,
     files: &mut Vec<NixosFile>,
     room: &mut u64,
 ) -> Result<(), String> {
-    let here = folder.join(place);
+    let here = folder.join(position);
     let unread = |path: &Utf8Path, error: std::io::Error| {
         format!("{path}, which lies beside it, can't be read: {error}")
     };
@@ -93,14 +93,14 @@ fn read(
         if name.starts_with('.') || name == "result" {
             continue;
         }
-        let place = place.join(&name);
-        let path = folder.join(&place);
+        let position = position.join(&name);
+        let path = folder.join(&position);
         let meta = std::fs::metadata(&path).map_err(|error| unread(&path, error))?;
         if meta.is_dir() {
-            if place.components().count() > DEEPEST {
+            if position.components().count() > DEEPEST {
                 return Err(format!("{path}: folders are nested too deep"));
             }
-            read(folder, &place, files, room)?;
+            read(folder, &position, files, room)?;
         } else if meta.is_file() {
             *room = room.checked_sub(meta.len()).ok_or_else(|| {
                 format!(
@@ -111,7 +111,7 @@ fn read(
             files.push(NixosFile {
                 executable: meta.permissions().mode() & 0o100 != 0,
                 content: std::fs::read(&path).map_err(|error| unread(&path, error))?,
-                path: place,
+                path: position,
             });
         }
     }

@@ -45,7 +45,7 @@ pub(super) struct Listed {
 pub(super) fn list(root: &Path) -> Result<Listed, String> {
     let mut entries = vec![];
     if !root.join(".git").exists() {
-        walk(root, Path::new(""), &mut entries)?;
+        visit(root, Path::new(""), &mut entries)?;
         entries.sort();
         return Ok(Listed {
             entries,
@@ -119,7 +119,7 @@ fn git(root: &Path, args: &[&str]) -> Result<Vec<u8>, String> {
     Err(format!("git {} failed: {}", args[0], said.trim()))
 }
 
-fn walk(root: &Path, folder: &Path, entries: &mut Vec<Entry>) -> Result<(), String> {
+fn visit(root: &Path, folder: &Path, entries: &mut Vec<Entry>) -> Result<(), String> {
     let unread = |error: io::Error| unreadable(folder, &error);
     for entry in std::fs::read_dir(root.join(folder)).map_err(unread)? {
         let entry = entry.map_err(unread)?;
@@ -142,7 +142,7 @@ fn add(
     entries: &mut Vec<Entry>,
 ) -> Result<(), String> {
     let kind = if meta.is_dir() {
-        return walk(root, relative, entries);
+        return visit(root, relative, entries);
     } else if meta.is_file() {
         Kind::File {
             executable: meta.mode() & 0o100 != 0,

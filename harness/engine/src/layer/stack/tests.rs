@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A layer called `name` that takes some time to build, and counts how often that is done.
-fn counted(name: &str, builds: &Arc<AtomicUsize>) -> Recipe {
+fn counted(name: &str, builds: &Arc<AtomicUsize>) -> LayerRecipe {
     let builds = Arc::clone(builds);
     recipe(name, move |host| {
         builds.fetch_add(1, Ordering::Relaxed);
@@ -86,7 +86,7 @@ async fn the_key_follows_what_a_layer_is_made_of(
     let booted = stack.booted().await.unwrap();
     let plain = recipe("host", |_| Box::pin(async { Ok(()) }));
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    let changed = Recipe {
+    let changed = LayerRecipe {
         name: name.into(),
         made_of: made_of.iter().map(owned).collect(),
         built_with: vec![("tool".into(), "/another/tool".into())],
@@ -102,7 +102,7 @@ fn passes() -> Outcome {
 }
 
 fn fails() -> Outcome {
-    Err(Broken::Failed(Failure {
+    Err(ScenarioError::Failed(Failure {
         assertion: "deploying the layer".into(),
         expected: "exit status 0".into(),
         seen: "exit status 1".into(),
@@ -112,7 +112,7 @@ fn fails() -> Outcome {
 }
 
 fn waits_in_vain() -> Outcome {
-    Err(Broken::TimedOut(Timeout {
+    Err(ScenarioError::TimedOut(Timeout {
         what: "the lease".into(),
         waited: Duration::from_secs(1),
         last: "none".into(),
@@ -149,7 +149,7 @@ async fn a_host_that_does_not_take_the_mark_of_its_layer_is_not_saved() {
     let full = Reply::Ends(1, "no space left".into());
     cache.script.reply("/run/spawnlab-layer", full);
     let broken = cache.stack().booted().await.unwrap_err();
-    assert!(matches!(broken, Broken::Failed(_)), "{broken}");
+    assert!(matches!(broken, ScenarioError::Failed(_)), "{broken}");
     assert_eq!(cache.script.count("qmp:migrate"), 0);
     assert_eq!(cache.names(), Vec::<String>::new());
 }

@@ -19,7 +19,7 @@ const STEP: f64 = 6.0;
 #[derive(Debug, Serialize)]
 pub(super) struct History {
     /// What a passed run took in the middle; empty if there was none.
-    usual: String,
+    typical: String,
     /// Whether this one took half as long again, and more than a moment.
     slower: bool,
     /// The runs, oldest first, this one last.
@@ -58,7 +58,7 @@ pub(super) fn of(record: &Record, run: &Run, earlier: &[Run]) -> Option<History>
         .map(|(_, one)| one.took_ms)
         .collect();
     passed.sort_unstable();
-    let usual = passed.get(passed.len() / 2).copied();
+    let typical = passed.get(passed.len() / 2).copied();
     let all = before
         .iter()
         .copied()
@@ -72,8 +72,8 @@ pub(super) fn of(record: &Record, run: &Run, earlier: &[Run]) -> Option<History>
     #[expect(clippy::cast_precision_loss, reason = "there are twelve at most")]
     let _ = write!(width, "{:.0}", runs.len() as f64 * STEP);
     Some(History {
-        usual: usual.map(text::millis).unwrap_or_default(),
-        slower: usual.is_some_and(|usual| record.took_ms > usual + usual / 2 + 500),
+        typical: typical.map(text::millis).unwrap_or_default(),
+        slower: typical.is_some_and(|typical| record.took_ms > typical + typical / 2 + 500),
         runs,
         width,
     })

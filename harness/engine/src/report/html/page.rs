@@ -35,7 +35,7 @@ pub(super) struct Page {
     counts: Vec<Count>,
     environment: Vec<Fact>,
     timeline: Option<Timeline>,
-    steps: Vec<Step>,
+    steps: Vec<StepView>,
     /// Those that need somebody: ids, names and what was wrong.
     attention: Vec<Attention>,
     areas: Vec<Area>,
@@ -56,7 +56,7 @@ pub(super) struct Fact {
 }
 
 #[derive(Debug, Serialize)]
-struct Step {
+struct StepView {
     name: String,
     result: String,
     took: String,
@@ -75,11 +75,11 @@ struct Attention {
 struct Area {
     name: String,
     counts: Vec<Count>,
-    scenarios: Vec<Scenario>,
+    scenarios: Vec<ScenarioView>,
 }
 
 #[derive(Debug, Serialize)]
-struct Scenario {
+struct ScenarioView {
     id: String,
     /// Without the area.
     name: String,
@@ -95,11 +95,11 @@ struct Scenario {
     lines: Vec<String>,
     more_lines: usize,
     again: String,
-    parts: Vec<Trial>,
+    parts: Vec<AttemptView>,
 }
 
 #[derive(Debug, Serialize)]
-struct Trial {
+struct AttemptView {
     name: String,
     folder: String,
     files: Vec<String>,
@@ -139,10 +139,10 @@ struct Phase {
 pub(super) fn of(sources: &Sources, mut budget: usize) -> Page {
     let run = &sources.run;
     let ids: Vec<String> = (1..=run.records.len()).map(|n| format!("s{n}")).collect();
-    let nothing = super::Scenario::default();
-    let evidence = |place: usize| sources.scenarios.get(place).unwrap_or(&nothing);
+    let nothing = super::ScenarioSources::default();
+    let evidence = |position: usize| sources.scenarios.get(position).unwrap_or(&nothing);
     let phases: Vec<Vec<Phase>> = (0..run.records.len())
-        .map(|place| all_phases(&evidence(place).parts))
+        .map(|position| all_phases(&evidence(position).parts))
         .collect();
     let scenes: Vec<Scene<'_>> = ids
         .iter()
@@ -158,18 +158,18 @@ pub(super) fn of(sources: &Sources, mut budget: usize) -> Page {
     let timeline = timeline::of(run, &scenes);
     // Who needs somebody's attention gets its logs first.
     let mut order: Vec<usize> = (0..run.records.len()).collect();
-    order.sort_by_key(|place| run.records[*place].verdict.is_expected());
-    let mut scenarios: Vec<(usize, Scenario)> = order
+    order.sort_by_key(|position| run.records[*position].verdict.is_expected());
+    let mut scenarios: Vec<(usize, ScenarioView)> = order
         .into_iter()
-        .map(|place| {
-            let (id, record) = (&ids[place], &run.records[place]);
+        .map(|position| {
+            let (id, record) = (&ids[position], &run.records[position]);
             (
-                place,
-                scenario(id, record, evidence(place), sources, &mut budget),
+                position,
+                scenario(id, record, evidence(position), sources, &mut budget),
             )
         })
         .collect();
-    scenarios.sort_by_key(|(place, _)| *place);
+    scenarios.sort_by_key(|(position, _)| *position);
     let attention = run
         .records
         .iter()
@@ -264,9 +264,9 @@ fn environment(run: &Run) -> Vec<Fact> {
     facts
 }
 
-fn step(step: &crate::report::run::Step) -> Step {
+fn step(step: &crate::report::run::RunStep) -> StepView {
     let result = step.error.as_deref().or(step.result.as_deref());
-    Step {
+    StepView {
         name: clean(&step.step),
         result: clean(result.unwrap_or_default()),
         took: text::millis(step.took_ms),
@@ -288,14 +288,14 @@ fn counts<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> Vec<Count> {
         .collect()
 }
 
-fn areas(run: &Run, scenarios: Vec<(usize, Scenario)>) -> Vec<Area> {
+fn areas(run: &Run, scenarios: Vec<(usize, ScenarioView)>) -> Vec<Area> {
     let area = |record: &Record| match record.name.split_once("::") {
         Some((area, _)) => clean(area),
         None => "other".to_owned(),
     };
     let mut areas: Vec<Area> = vec![];
-    for (place, scenario) in scenarios {
-        let name = area(&run.records[place]);
+    for (position, scenario) in scenarios {
+        let name = area(&run.records[position]);
         match areas.iter_mut().find(|area| area.name == name) {
             Some(area) => area.scenarios.push(scenario),
             None => areas.push(Area {
@@ -318,10 +318,10 @@ fn areas(run: &Run, scenarios: Vec<(usize, Scenario)>) -> Vec<Area> {
 fn scenario(
     id: &str,
     record: &Record,
-    evidence: &super::Scenario,
+    evidence: &super::ScenarioSources,
     sources: &Sources,
     budget: &mut usize,
-) -> Scenario {
+) -> ScenarioView {
     let expected = record.verdict.is_expected();
     let start = record.started.as_ref().and_then(|time| time.parse().ok());
     let (facts, lines, tracker) = problem(&record.verdict);
@@ -330,7 +330,7 @@ fn scenario(
         .split_once("::")
         .map_or(record.name.as_str(), |(_, name)| name);
     let passed = record.verdict == Verdict::Passed;
-    Scenario {
+    ScenarioView {
         id: id.to_owned(),
         name: clean(name),
         claim: clean(&record.claim),
@@ -350,15 +350,15 @@ fn scenario(
         parts: evidence
             .parts
             .iter()
-            .map(|part| trial(part, start, passed, budget))
+            .map(|part| attempt(part, start, passed, budget))
             .collect(),
     }
 }
 
-fn trial(part: &Part, start: Option<Timestamp>, passed: bool, budget: &mut usize) -> Trial {
-    let walked: Vec<Walked> = serde_json::from_str(&part.walk).unwrap_or_default();
+fn attempt(part: &Part, start: Option<Timestamp>, passed: bool, budget: &mut usize) -> AttemptView {
+    let walked: Vec<Walked> = serde_json::from_str(&part.diagnosis).unwrap_or_default();
     let phases: Vec<Phase> = serde_json::from_str(&part.phases).unwrap_or_default();
-    Trial {
+    AttemptView {
         name: clean(&part.name),
         folder: part.folder.to_string(),
         files: part.files.clone(),

@@ -17,14 +17,14 @@ pub struct Sources {
     /// The run.
     pub run: Run,
     /// What the evidence has about each of its records, in their order.
-    pub scenarios: Vec<Scenario>,
+    pub scenarios: Vec<ScenarioSources>,
     /// Runs before it, the newest last.
     pub earlier: Vec<Run>,
 }
 
 /// The evidence of one record.
 #[derive(Debug, Clone, Default)]
-pub struct Scenario {
+pub struct ScenarioSources {
     /// One trial; or several, of a repetition or of a proof.
     pub parts: Vec<Part>,
 }
@@ -41,7 +41,7 @@ pub struct Part {
     /// `console.log`.
     pub console: String,
     /// `walk.json`.
-    pub walk: String,
+    pub diagnosis: String,
     /// `phases.json`.
     pub phases: String,
     /// `health.txt`.
@@ -59,7 +59,7 @@ impl Sources {
         let scenarios = run
             .records
             .iter()
-            .map(|record| Scenario {
+            .map(|record| ScenarioSources {
                 parts: parts(dir, &record.evidence),
             })
             .collect();
@@ -119,7 +119,7 @@ fn part(dir: &Utf8Path, folder: &Utf8Path, name: &str, files: Vec<String>) -> Pa
         commands: read("commands.log"),
         journal: read("journal.txt"),
         console: read("console.log"),
-        walk: read("walk.json"),
+        diagnosis: read("walk.json"),
         phases: read("phases.json"),
         health: read("health.txt"),
         files,

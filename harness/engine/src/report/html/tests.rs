@@ -17,7 +17,7 @@ fn sources() -> Sources {
         commands: commands.into(),
         journal: journal.into(),
         console: "[   30.120000] random: \u{1b}[1mready\u{1b}[0m\n".into(),
-        walk: r#"[{"hop":"unit","condition":"ok","seen":"active"},{"hop":"lease","condition":"broken","seen":"169.254.7.9","facts":["none given"]},{"hop":"name","condition":"new-word"}]"#.into(),
+        diagnosis: r#"[{"hop":"unit","condition":"ok","seen":"active"},{"hop":"lease","condition":"broken","seen":"169.254.7.9","facts":["none given"]},{"hop":"name","condition":"new-word"}]"#.into(),
         phases: r#"[{"phase":"clone","took_ms":300},{"phase":"scenario","took_ms":1500}]"#.into(),
         health: "failed unit on web: a.service: Failed with result 'exit-code'.\n".into(),
         files: vec!["commands.log".into(), "journal.txt".into()],
@@ -26,15 +26,15 @@ fn sources() -> Sources {
     };
     let nonsense = Part {
         name: "2".into(),
-        walk: "{".into(),
+        diagnosis: "{".into(),
         phases: "null".into(),
         journal: "2026".into(),
         ..Part::default()
     };
     Sources {
         scenarios: vec![
-            Scenario { parts: vec![part] },
-            Scenario {
+            ScenarioSources { parts: vec![part] },
+            ScenarioSources {
                 parts: vec![nonsense],
             },
         ],
@@ -115,7 +115,7 @@ fn a_page_is_bounded() {
         ..Part::default()
     };
     sources.scenarios = vec![
-        Scenario {
+        ScenarioSources {
             parts: vec![part.clone()]
         };
         3

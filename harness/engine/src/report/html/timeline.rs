@@ -102,7 +102,7 @@ pub(super) fn of(run: &Run, scenes: &[Scene<'_>]) -> Option<Timeline> {
         // Ends are measured by another clock than beginnings: a little overlap is none.
         let free = lanes.iter().skip(1).position(|lane| lane.free <= at + 20);
         let lane = match free {
-            Some(place) => place + 1,
+            Some(position) => position + 1,
             None => {
                 lanes.push(Lane {
                     label: format!("lane {}", lanes.len()),

@@ -15,7 +15,7 @@ pub(super) fn line(event: &Event, live: bool) -> Option<String> {
         } => {
             let took = millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
             match result {
-                Ok(how) => format!("{how:<16} {step} ({took})"),
+                Ok(mode) => format!("{mode:<16} {step} ({took})"),
                 Err(error) => format!("{:<16} {step} ({took}): {error}", "error"),
             }
         }

@@ -49,24 +49,24 @@ impl Write for Window {
 }
 
 /// A live view in a window of this size, with a memory in which booting takes 22 s.
-fn live(rows: u16, columns: u16) -> (Window, Teller) {
+fn live(rows: u16, columns: u16) -> (Window, Display) {
     let window = Window::new(rows, columns);
     let size = window.clone();
     let screen = Screen::new(Box::new(move || {
         let (rows, columns) = size.parser().screen().size();
         (rows.into(), columns.into())
     }));
-    let mut teller = Teller::new(Box::new(window.clone()), How::Live(screen), false);
-    teller.usual = memory();
-    (window, teller)
+    let mut display = Display::new(Box::new(window.clone()), Mode::Live(screen), false);
+    display.typical = memory();
+    (window, display)
 }
 
-fn memory() -> Usual {
+fn memory() -> DurationHistory {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = camino::Utf8Path::from_path(folder.path()).expect("UTF-8");
     let path = path.join("durations.json");
     fs_err::write(&path, r#"{"layer booted": [22000, 21000, 25000]}"#).expect("written");
-    Usual::read(&path)
+    DurationHistory::read(&path)
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -103,47 +103,47 @@ fn failed() -> Verdict {
 }
 
 /// Three scenarios of which one has failed, and two run.
-fn in_the_middle(teller: &mut Teller) {
-    teller.tell_at(&started(12), seconds(0));
-    teller.tell_at(
+fn in_the_middle(display: &mut Display) {
+    display.tell_at(&started(12), seconds(0));
+    display.tell_at(
         &scenario("networking::lease_comes_from_the_host"),
         seconds(60),
     );
-    teller.tell_at(&scenario("names::name_is_the_leased_address"), seconds(61));
-    teller.tell_at(&scenario("deploy::rollback"), seconds(61));
-    teller.tell_at(&ended("deploy::rollback", failed()), seconds(64));
-    teller.tick_at(seconds(75));
+    display.tell_at(&scenario("names::name_is_the_leased_address"), seconds(61));
+    display.tell_at(&scenario("deploy::rollback"), seconds(61));
+    display.tell_at(&ended("deploy::rollback", failed()), seconds(64));
+    display.tick_at(seconds(75));
 }
 
 #[rstest::rstest]
 #[case("of_usual", 12)]
 #[case("slow", 40)]
 fn a_layer_that_is_built(#[case] name: &str, #[case] after: u64) {
-    let (window, mut teller) = live(12, 80);
-    teller.tell_at(&started(51), seconds(0));
-    teller.tell_at(&step("layer booted"), seconds(1));
+    let (window, mut display) = live(12, 80);
+    display.tell_at(&started(51), seconds(0));
+    display.tell_at(&step("layer booted"), seconds(1));
     let phase = Event::StepPhase {
         step: "layer booted".into(),
         phase: "waiting for its services",
     };
-    teller.tell_at(&phase, seconds(2));
-    teller.tick_at(seconds(1 + after));
+    display.tell_at(&phase, seconds(2));
+    display.tick_at(seconds(1 + after));
     insta::assert_snapshot!(format!("live_layer_{name}"), window.text());
 }
 
 #[test]
 fn an_image_of_which_nothing_is_known() {
-    let (window, mut teller) = live(12, 80);
-    teller.tell_at(&started(51), seconds(0));
-    teller.tell_at(&step("image debian-trixie"), seconds(0));
+    let (window, mut display) = live(12, 80);
+    display.tell_at(&started(51), seconds(0));
+    display.tell_at(&step("image debian-trixie"), seconds(0));
     let progress = Event::StepProgress {
         step: "image debian-trixie".into(),
         message:
             "\u{1b}[1mfetching\u{1b}[0m the host's packages with all that they depend on, and more"
                 .into(),
     };
-    teller.tell_at(&progress, seconds(2));
-    teller.tick_at(seconds(95));
+    display.tell_at(&progress, seconds(2));
+    display.tick_at(seconds(95));
     insta::assert_snapshot!("live_image", window.text());
 }
 
@@ -152,17 +152,17 @@ fn an_image_of_which_nothing_is_known() {
 #[case("narrow", 40)]
 #[case("very_narrow", 14)]
 fn scenarios_run_and_a_failure_stands_above(#[case] name: &str, #[case] columns: u16) {
-    let (window, mut teller) = live(40, columns);
-    in_the_middle(&mut teller);
+    let (window, mut display) = live(40, columns);
+    in_the_middle(&mut display);
     insta::assert_snapshot!(format!("live_scenarios_{name}"), window.text());
 }
 
 #[test]
 fn more_runs_than_the_window_has_rows() {
-    let (window, mut teller) = live(6, 60);
-    teller.tell_at(&started(20), seconds(0));
+    let (window, mut display) = live(6, 60);
+    display.tell_at(&started(20), seconds(0));
     for number in 0..9 {
-        teller.tell_at(
+        display.tell_at(
             &scenario(&format!("deploy::number_{number}")),
             seconds(number),
         );
@@ -172,10 +172,10 @@ fn more_runs_than_the_window_has_rows() {
 
 #[test]
 fn quiet_shows_nothing_that_moves() {
-    let (window, mut teller) = live(40, 80);
-    teller.volume = Volume::Quiet;
-    in_the_middle(&mut teller);
-    teller.tell_at(
+    let (window, mut display) = live(40, 80);
+    display.volume = Volume::Quiet;
+    in_the_middle(&mut display);
+    display.tell_at(
         &ended("names::name_is_the_leased_address", Verdict::Passed),
         seconds(76),
     );
@@ -184,18 +184,18 @@ fn quiet_shows_nothing_that_moves() {
 
 #[test]
 fn nothing_that_moved_is_left_at_the_end() {
-    let (window, mut teller) = live(40, 80);
-    in_the_middle(&mut teller);
-    teller.tell_at(
+    let (window, mut display) = live(40, 80);
+    in_the_middle(&mut display);
+    display.tell_at(
         &ended("networking::lease_comes_from_the_host", Verdict::Passed),
         seconds(76),
     );
-    teller.tell_at(
+    display.tell_at(
         &ended("names::name_is_the_leased_address", Verdict::Passed),
         seconds(77),
     );
     let summary = Summary::of(&sample::run().records, false, seconds(77));
-    teller.tell_at(&Event::RunFinished(Box::new(summary)), seconds(77));
+    display.tell_at(&Event::RunFinished(Box::new(summary)), seconds(77));
     insta::assert_snapshot!("live_end", window.text());
 }
 
@@ -204,15 +204,15 @@ fn nothing_that_moved_is_left_at_the_end() {
 #[case(80, 30)]
 #[case(30, 100)]
 fn a_window_that_is_resized(#[case] before: u16, #[case] after: u16) {
-    let (window, mut teller) = live(30, before);
-    in_the_middle(&mut teller);
+    let (window, mut display) = live(30, before);
+    in_the_middle(&mut display);
     // This terminal cuts lines off where others break them: what they would do is done by hand.
     let text = window.text();
     window.parser().screen_mut().set_size(30, after);
     window.parser().process(b"\x1b[H\x1b[J");
     let rewrapped = text.replace('\n', "\r\n");
     window.parser().process(rewrapped.as_bytes());
-    teller.tick_at(seconds(80));
+    display.tick_at(seconds(80));
     let text = window.text();
     for once in ["to go", "running", "names::n", "networking::lease_c"] {
         assert_eq!(text.matches(once).count(), 1, "{once}: {text}");
@@ -222,14 +222,14 @@ fn a_window_that_is_resized(#[case] before: u16, #[case] after: u16) {
 #[test]
 fn no_line_is_as_wide_as_the_window() {
     for columns in 1..120 {
-        let (_, mut teller) = live(24, columns);
-        in_the_middle(&mut teller);
+        let (_, mut display) = live(24, columns);
+        in_the_middle(&mut display);
         let shown = view::Window {
             columns: columns.into(),
             rows: 24,
             colour: true,
         };
-        for line in teller.view_lines(shown) {
+        for line in display.view_lines(shown) {
             use unicode_width::UnicodeWidthStr;
             let width = printable(&line).width();
             assert!(width < usize::from(columns).max(2), "{columns}: {line:?}");
@@ -239,30 +239,30 @@ fn no_line_is_as_wide_as_the_window() {
 
 #[test]
 fn a_comparison_moves_while_layers_are_made_and_a_failure_is_no_news() {
-    let (window, mut teller) = live(12, 72);
-    teller.compares = true;
+    let (window, mut display) = live(12, 72);
+    display.compares = true;
     let step = || "layer booted".to_owned();
-    teller.tell_at(&started(4), seconds(0));
+    display.tell_at(&started(4), seconds(0));
     let case = || "base".to_owned();
-    teller.tell_at(&Event::CaseStarted { case: case() }, seconds(0));
-    teller.tell_at(&Event::StepStarted { step: step() }, seconds(0));
+    display.tell_at(&Event::CaseStarted { case: case() }, seconds(0));
+    display.tell_at(&Event::StepStarted { step: step() }, seconds(0));
     let phase = Event::StepPhase {
         step: step(),
         phase: "booting",
     };
-    teller.tell_at(&phase, seconds(1));
-    teller.tick_at(seconds(9));
+    display.tell_at(&phase, seconds(1));
+    display.tick_at(seconds(9));
     let booting = window.text();
     for event in sample::events() {
         if let Event::ScenarioStarted { .. } | Event::ScenarioFinished(_) = event {
-            teller.tell_at(&event, seconds(10));
+            display.tell_at(&event, seconds(10));
         }
     }
     let name = "names::a.base.1".to_owned();
-    teller.tell_at(&Event::ScenarioStarted { name }, seconds(10));
-    teller.tick_at(seconds(12));
+    display.tell_at(&Event::ScenarioStarted { name }, seconds(10));
+    display.tick_at(seconds(12));
     let running = window.text();
-    teller.tell_at(&Event::RunFinished(Box::default()), seconds(13));
+    display.tell_at(&Event::RunFinished(Box::default()), seconds(13));
     let text = format!("{booting}\n----\n{running}\n----\n{}", window.text());
     insta::assert_snapshot!(text);
 }

@@ -94,15 +94,15 @@ fn a_step_that_is_slow_says_so_while_it_runs() {
         .join("durations.json");
     fs_err::write(&path, r#"{"layer booted": [20000, 22000, 25000]}"#).expect("written");
     let paper = Paper::default();
-    let mut teller = Teller::new(Box::new(paper.clone()), How::Plain, false);
-    teller.usual = Usual::read(&path);
+    let mut display = Display::new(Box::new(paper.clone()), Mode::Plain, false);
+    display.typical = DurationHistory::read(&path);
     let second = std::time::Duration::from_secs;
     let begin = Event::StepStarted {
         step: "layer booted".into(),
     };
-    teller.tell_at(&begin, second(1));
+    display.tell_at(&begin, second(1));
     for now in [20, 30, 45, 46, 90] {
-        teller.tick_at(second(now));
+        display.tick_at(second(now));
     }
     insta::assert_snapshot!(paper.text(), @r"
     begin            layer booted (usually 22 s)
@@ -119,13 +119,13 @@ fn what_was_built_is_remembered() {
     for _ in 0..3 {
         let paper = Paper::default();
         let terminal = Terminal::plain(Box::new(paper.clone()));
-        let mut terminal = terminal.remembering(Usual::read(&path));
+        let mut terminal = terminal.remembering(DurationHistory::read(&path));
         for event in sample::events() {
             terminal.tell(&event);
         }
     }
-    let usual = Usual::read(&path);
-    let took = |thing: &str| usual.of(thing).map(|took| took.as_millis());
+    let typical = DurationHistory::read(&path);
+    let took = |thing: &str| typical.of(thing).map(|took| took.as_millis());
     assert_eq!(took("tcg debian/trixie layer host"), Some(31_400));
     assert_eq!(took("tcg debian/trixie networking::lease"), Some(2_134));
     assert_eq!(took("image debian/trixie"), None, "it was reused");
@@ -207,7 +207,7 @@ fn a_paper_that_takes_no_ink_ends_nothing() {
     for event in sample::events() {
         terminal.tell(&event);
     }
-    let ended = terminal.lock(|teller| teller.ended);
+    let ended = terminal.lock(|display| display.ended);
     assert_eq!(ended, sample::run().records.len());
 }
 
@@ -224,7 +224,7 @@ async fn a_step_tells_its_begin_and_end() {
     );
     assert!(matches!(
         receiver.recv().await,
-        Some(Event::StepFinished { result: Ok(how), .. }) if how == "reused"
+        Some(Event::StepFinished { result: Ok(mode), .. }) if mode == "reused"
     ));
     assert!(receiver.recv().await.is_none());
 }
@@ -233,7 +233,7 @@ async fn a_step_tells_its_begin_and_end() {
 fn of_a_comparison_lines_are_told_without_a_terminal() {
     let paper = Paper::default();
     let mut terminal = Terminal::plain(Box::new(paper.clone()));
-    terminal.lock(|teller| teller.compares = true);
+    terminal.lock(|display| display.compares = true);
     let case = "base".to_owned();
     terminal.tell(&Event::CaseStarted { case });
     for event in sample::events() {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::{
-    report::{text, usual::Usual},
+    report::{durations::DurationHistory, text},
     util::text::printable,
     verdict::event::Event,
 };
@@ -27,7 +27,7 @@ pub(super) struct UnderWay {
     pub(super) scenario: bool,
     /// When it began, since the terminal's own beginning.
     begin: Duration,
-    usual: Option<Duration>,
+    typical: Option<Duration>,
     phase: String,
     /// Whether it was said that it is slow.
     told: bool,
@@ -48,15 +48,15 @@ impl View {
         &mut self,
         event: &Event,
         now: Duration,
-        usual: impl Fn(&str) -> Option<Duration>,
+        typical: impl Fn(&str) -> Option<Duration>,
     ) -> bool {
         match event {
             Event::RunStarted { selected, .. } => self.selected = *selected,
-            Event::StepStarted { step } => self.begin(step, false, now, usual(step)),
+            Event::StepStarted { step } => self.begin(step, false, now, typical(step)),
             Event::StepPhase { step, phase } => self.phase(step, phase),
             Event::StepProgress { step, message } => self.phase(step, &printable(message)),
             Event::StepFinished { step, .. } => drop(self.end(step)),
-            Event::ScenarioStarted { name } => self.begin(name, true, now, usual(name)),
+            Event::ScenarioStarted { name } => self.begin(name, true, now, typical(name)),
             Event::ScenarioFinished(record) => {
                 self.ended += 1;
                 *self.counts.entry(record.verdict.word()).or_default() += 1;
@@ -68,12 +68,12 @@ impl View {
         false
     }
 
-    fn begin(&mut self, name: &str, scenario: bool, now: Duration, usual: Option<Duration>) {
+    fn begin(&mut self, name: &str, scenario: bool, now: Duration, typical: Option<Duration>) {
         self.under_way.push(UnderWay {
             name: name.to_owned(),
             scenario,
             begin: now,
-            usual,
+            typical,
             phase: String::new(),
             told: false,
         });
@@ -87,8 +87,10 @@ impl View {
 
     /// `name` is over; whether it was under way.
     fn end(&mut self, name: &str) -> bool {
-        let place = self.under_way.iter().position(|one| one.name == name);
-        place.map(|place| self.under_way.remove(place)).is_some()
+        let position = self.under_way.iter().position(|one| one.name == name);
+        position
+            .map(|position| self.under_way.remove(position))
+            .is_some()
     }
 
     /// The steps that have become slower than usual since this was asked last: name, time so far,
@@ -101,9 +103,12 @@ impl View {
             .filter(|one| !one.scenario && !one.told)
         {
             let so_far = now.saturating_sub(one.begin);
-            if let Some(usual) = one.usual.filter(|usual| Usual::is_slow(*usual, so_far)) {
+            if let Some(typical) = one
+                .typical
+                .filter(|typical| DurationHistory::is_slow(*typical, so_far))
+            {
                 one.told = true;
-                slow.push((one.name.clone(), so_far, usual));
+                slow.push((one.name.clone(), so_far, typical));
             }
         }
         slow
@@ -167,12 +172,12 @@ impl UnderWay {
     fn line(&self, now: Duration, width: usize, colour: bool) -> String {
         let so_far = now.saturating_sub(self.begin);
         let slow = self
-            .usual
-            .is_some_and(|usual| Usual::is_slow(usual, so_far));
-        let time = match self.usual {
-            Some(usual) if slow => format!("{}, slow: usually {}", clock(so_far), clock(usual)),
-            Some(usual) if !self.scenario => {
-                format!("{} of usually {}", clock(so_far), clock(usual))
+            .typical
+            .is_some_and(|typical| DurationHistory::is_slow(typical, so_far));
+        let time = match self.typical {
+            Some(typical) if slow => format!("{}, slow: usually {}", clock(so_far), clock(typical)),
+            Some(typical) if !self.scenario => {
+                format!("{} of usually {}", clock(so_far), clock(typical))
             }
             _ => clock(so_far),
         };

@@ -7,7 +7,7 @@ use crate::{
         scenario, waits_in_vain, words,
     },
     scenario::{Body, script},
-    verdict::finding::{Expected, HOST, Kind},
+    verdict::finding::{Expected, FindingKind, HOST},
     vm::{qemu::scripted::Reply, verbs::Verbs as _},
 };
 
@@ -93,8 +93,8 @@ async fn a_host_that_answers_no_more_is_the_broken_hop() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_end_is_cut_off_at_its_deadline(
     #[case] limit: u64,
-    #[case] turn: u64,
-    #[case] loops: u32,
+    #[case] per_iteration: u64,
+    #[case] iterations: u32,
     #[case] waited: u64,
 ) {
     let lab = ScriptedLab::new().await;
@@ -107,11 +107,11 @@ async fn a_body_that_does_not_end_is_cut_off_at_its_deadline(
     });
     let scenario = kept_for_ever(Scenario {
         limit: Duration::from_secs(limit),
-        turn: Duration::from_secs(turn),
+        per_iteration: Duration::from_secs(per_iteration),
         ..scenario("endless", endless)
     });
     let attempt = Attempt {
-        loops: NonZeroU32::new(loops).unwrap(),
+        iterations: NonZeroU32::new(iterations).unwrap(),
         ..lab.attempt(scenario)
     };
     let begin = tokio::time::Instant::now();
@@ -201,7 +201,7 @@ async fn a_saboteur_that_can_not_be_done_is_the_labs_failure(
                 .succeed("the body")
                 .await
                 .map(drop)
-                .map_err(Broken::from)
+                .map_err(ScenarioError::from)
         })
     });
     let attempt = Attempt {
@@ -247,7 +247,7 @@ async fn a_saboteur_is_done_before_the_body_and_in_order() {
 }
 
 const EXPECTED: &[Expected] = &[Expected {
-    kind: Kind::FailedUnit,
+    kind: FindingKind::FailedUnit,
     subject: "web.service",
     machine: HOST,
     because: "it is killed",
@@ -287,7 +287,7 @@ async fn the_health_of_the_host_counts_after_the_scenarios_own_assertions(
     let verdict = attempt.run(&lab.evidence).await;
     assert_eq!(verdict.word(), word, "{verdict:?}");
     assert!(words(&verdict).contains(says), "{verdict:?}");
-    if let (Verdict::Failed(failure), Err(Broken::Failed(own))) = (&verdict, ends()) {
+    if let (Verdict::Failed(failure), Err(ScenarioError::Failed(own))) = (&verdict, ends()) {
         assert_eq!(failure.assertion, own.assertion);
     }
     let kept = lab.evidence.join(health::FILE).exists();

@@ -8,8 +8,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{interrupt::Interrupt, panics::Slot, place::Place};
-use crate::run::task::{Body, Task};
+use super::{evidence_folder::EvidenceFolder, interrupt::Interrupt, panics::Slot};
+use crate::run::task::{Task, TaskBody};
 use crate::verdict::{Verdict, event::Record};
 
 /// How long a stopped body may take at most to be dropped before it is left behind.
@@ -24,26 +24,35 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Runs the body of `task` to its end or to the outer deadline, and keeps the record in `place`.
-    pub(super) async fn over(&self, mut task: Task, place: Place) -> Record {
+    pub(super) async fn over(&self, mut task: Task, evidence_folder: EvidenceFolder) -> Record {
         let (started, begin) = (jiff::Timestamp::now(), Instant::now());
-        let nothing: Body = Box::new(|_| Box::pin(std::future::pending()));
+        let nothing: TaskBody = Box::new(|_| Box::pin(std::future::pending()));
         let body = std::mem::replace(&mut task.body, nothing);
-        let verdict = match place.begin(&task) {
-            Ok(()) => self.verdict(&task.name, task.limit, body, &place).await,
+        let verdict = match evidence_folder.begin(&task) {
+            Ok(()) => {
+                self.verdict(&task.name, task.limit, body, &evidence_folder)
+                    .await
+            }
             Err(error) => Verdict::Infrastructure {
                 error: format!("evidence folder: {error}"),
             },
         };
         let record = Record {
             started: Some(started.to_string()),
-            ..record(&task, &place, verdict, begin)
+            ..record(&task, &evidence_folder, verdict, begin)
         };
-        place.finish(record)
+        evidence_folder.finish(record)
     }
 
-    async fn verdict(&self, name: &str, limit: Duration, body: Body, place: &Place) -> Verdict {
+    async fn verdict(
+        &self,
+        name: &str,
+        limit: Duration,
+        body: TaskBody,
+        evidence_folder: &EvidenceFolder,
+    ) -> Verdict {
         let slot = Slot::default();
-        let folder = place.absolute.clone();
+        let folder = evidence_folder.absolute.clone();
         let watched = slot.watch(async move { body(folder).await });
         // A task of its own: one that blocks its thread can't keep the deadline from firing.
         let mut running = Running(self.bodies.spawn(watched));
@@ -58,7 +67,7 @@ impl Watch {
         .await;
         let verdict = match ended {
             Ok(Some(Ok(verdict))) => return verdict,
-            Ok(Some(Err(error))) => return lost(error, &slot, place),
+            Ok(Some(Err(error))) => return lost(error, &slot, evidence_folder),
             Ok(None) => Verdict::Interrupted,
             Err(_) => Verdict::TimedOut {
                 phase: "the end of the scenario".into(),
@@ -72,25 +81,30 @@ impl Watch {
 }
 
 /// The record of `task` that began at `begin` and ends now.
-pub(super) fn record(task: &Task, place: &Place, verdict: Verdict, begin: Instant) -> Record {
+pub(super) fn record(
+    task: &Task,
+    evidence_folder: &EvidenceFolder,
+    verdict: Verdict,
+    begin: Instant,
+) -> Record {
     Record {
         name: task.name.clone(),
         claim: task.claim.clone(),
         verdict,
         started: None,
         took_ms: millis(begin.elapsed()),
-        evidence: place.relative.clone(),
+        evidence: evidence_folder.relative.clone(),
         again: task.again.clone(),
     }
 }
 
-fn lost(error: JoinError, slot: &Slot, place: &Place) -> Verdict {
+fn lost(error: JoinError, slot: &Slot, evidence_folder: &EvidenceFolder) -> Verdict {
     let error = match error.try_into_panic() {
         Err(error) => error.to_string(),
         Ok(payload) => {
             let caught = slot.take(&*payload);
             let text = format!("panicked: {}\n\n{}\n", caught.text, caught.backtrace);
-            if let Err(error) = fs_err::write(place.absolute.join("panic.txt"), text) {
+            if let Err(error) = fs_err::write(evidence_folder.absolute.join("panic.txt"), text) {
                 tracing::error!("the panic's text could not be kept: {error}");
             }
             format!("the scenario panicked: {}", caught.text)

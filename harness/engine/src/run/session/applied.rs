@@ -4,11 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    layer::{recipe::Recipe, saved::Layer, stack::Stack},
+    layer::{recipe::LayerRecipe, saved::Layer, stack::Stack},
     run::{attempt, variable::Setting},
-    scenario::{Base, settle::settled_or_refused},
+    scenario::{Base, ready::wait_ready_or_refused},
     util::{digest, error::Error},
-    verdict::{Broken, Outcome},
+    verdict::{Outcome, ScenarioError},
     vm::host::Host,
 };
 
@@ -26,7 +26,7 @@ pub(super) async fn applied(
     base: Base,
     (plain, start): (&Arc<Layer>, u32),
     containers: &[&str],
-) -> Result<Arc<Layer>, Broken> {
+) -> Result<Arc<Layer>, ScenarioError> {
     let containers: Vec<String> = containers.iter().map(|name| (*name).to_owned()).collect();
     let restart = start_anew(&containers);
     let mut name = format!("{}-{}", base.name(), setting.name());
@@ -40,7 +40,7 @@ pub(super) async fn applied(
         made_of.push(("number".into(), start.to_string()));
     }
     let setting = Arc::clone(setting);
-    let recipe = Recipe {
+    let recipe = LayerRecipe {
         name,
         made_of,
         built_with: vec![],
@@ -84,7 +84,7 @@ async fn put_under(
         .await?;
     // No setting keeps a container from starting: this says nothing of it.
     if !output.status.success() {
-        return Err(Broken::Infrastructure(Error::Layer {
+        return Err(ScenarioError::Infrastructure(Error::Layer {
             name: format!("{}-{}", base.name(), setting.name()),
             why: format!(
                 "the containers could not be started anew ({}): {}{}",
@@ -93,7 +93,7 @@ async fn put_under(
         }));
     }
     let names: Vec<&str> = containers.iter().map(String::as_str).collect();
-    settled_or_refused(host, &names, setting.settles(), || {
+    wait_ready_or_refused(host, &names, setting.ready_assertion(), || {
         Arc::clone(&setting).refused(Arc::clone(host))
     })
     .await

@@ -7,14 +7,14 @@ use camino::Utf8Path;
 use super::refused::{self, Leases};
 use crate::{
     Error,
-    layer::{recipe::Recipe, saved::Layer, stack::Stack},
+    layer::{recipe::LayerRecipe, saved::Layer, stack::Stack},
     run::attempt,
     scenario::{
         expect::expect,
         fixture::{Deployed, Fixture},
         tool::Deploy,
     },
-    verdict::{Broken, Outcome},
+    verdict::{Outcome, ScenarioError},
     vm::host::Host,
 };
 
@@ -30,7 +30,7 @@ pub(super) async fn deployed(
     tested: &Utf8Path,
     fixture: &Fixture,
     leases: Leases,
-) -> Result<Arc<Layer>, Broken> {
+) -> Result<Arc<Layer>, ScenarioError> {
     let deployed = fixture.deployed.clone();
     let mut made_of: Vec<_> = deployed
         .iter()
@@ -39,7 +39,7 @@ pub(super) async fn deployed(
     if leases == Leases::MayBeRefused {
         made_of.push(("settles".to_owned(), "by leases or refusals".to_owned()));
     }
-    let recipe = Recipe {
+    let recipe = LayerRecipe {
         name: "deployed".into(),
         made_of,
         built_with: tool(tested),
@@ -76,11 +76,11 @@ async fn deploy_all(host: &Host, deployed: &[Deployed], leases: Leases) -> Outco
     }
     if leases == Leases::MayBeRefused {
         let containers: Vec<_> = deployed.iter().map(|one| one.container.as_str()).collect();
-        refused::settled(host, &containers).await?;
+        refused::wait_ready(host, &containers).await?;
         return refused::forget(host).await;
     }
     for one in deployed {
-        host.container(&one.container).settled().await?;
+        host.container(&one.container).wait_ready().await?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::{
         Base,
         fixture::{Deployed, Fixture},
     },
-    verdict::{Broken, hop::Hop},
+    verdict::{ScenarioError, hop::Hop},
     vm::qemu::scripted::Reply,
 };
 
@@ -58,9 +58,9 @@ async fn a_tool_that_deploys_nothing_is_a_failure_with_its_broken_hop(
     lab.reply("nixos-deploy-container", tool());
     let stack = lab.cache.stack();
     let (tool, fixture) = ("/the/tool".into(), fixture());
-    let made = deployed(&stack, &lab.layer, tool, &fixture, Leases::Needed).await;
-    let broken = made.unwrap_err();
-    let Broken::Failed(failure) = &broken else {
+    let retried = deployed(&stack, &lab.layer, tool, &fixture, Leases::Needed).await;
+    let broken = retried.unwrap_err();
+    let ScenarioError::Failed(failure) = &broken else {
         panic!("{broken}");
     };
     assert_eq!(failure.assertion, assertion);
@@ -94,8 +94,8 @@ async fn a_host_that_can_not_be_provisioned_is_no_layer(
     };
     let (stack, target) = (lab.cache.stack(), Target::of(fixture()));
     let manifest = manifest_sample();
-    let made = provisioned(&stack, &lab.layer, &disk, &manifest, (&target, &programs)).await;
-    let broken = made.unwrap_err();
+    let retried = provisioned(&stack, &lab.layer, &disk, &manifest, (&target, &programs)).await;
+    let broken = retried.unwrap_err();
     assert!(broken.to_string().contains(says), "{broken}");
     assert_eq!(broken.into_verdict().word(), word);
     assert_eq!(lab.cache.names(), ["booted"]);
@@ -113,7 +113,7 @@ async fn a_host_is_put_under_a_setting_or_the_verdict_says_why_not(
     #[case] ends: Ends,
     #[case] base: Base,
     #[case] start: u32,
-    #[case] made: Result<&str, &str>,
+    #[case] retried: Result<&str, &str>,
 ) {
     let lab = ScriptedLab::new().await;
     lab.reply("systemctl stop systemd-nspawn@web", refuses());
@@ -129,7 +129,7 @@ async fn a_host_is_put_under_a_setting_or_the_verdict_says_why_not(
         .as_ref()
         .map(|layer| layer.name())
         .map_err(|word| *word);
-    assert_eq!(name, made, "{found:?}");
+    assert_eq!(name, retried, "{found:?}");
 }
 
 #[tokio::test(start_paused = true)]

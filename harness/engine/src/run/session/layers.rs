@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Session, retry::Made};
+use super::{Session, retry::LayerResult};
 use crate::{
     layer::saved::Layer,
     scenario::Base,
@@ -37,7 +37,7 @@ impl Start {
 pub(super) struct Layers {
     pub(super) booted: Option<Arc<Layer>>,
     /// One each; several where the repeats of a comparison have starts of the containers of their own.
-    pub(super) of: BTreeMap<Base, Vec<Made>>,
+    pub(super) of: BTreeMap<Base, Vec<LayerResult>>,
 }
 
 impl Layers {

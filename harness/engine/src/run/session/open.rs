@@ -14,7 +14,7 @@ use super::{
     layers::Layers,
     provisioned::{platform, provisioned},
     refused::Leases,
-    retry::made,
+    retry::retried,
 };
 #[cfg(test)]
 use crate::vm::qemu::args::Accel;
@@ -36,7 +36,7 @@ use crate::{
         scratch::{self, Scratch},
     },
     verdict::{
-        Broken,
+        ScenarioError,
         event::{Environment, Event, Events},
     },
     vm::slots::{Bound, Slots},
@@ -50,7 +50,7 @@ pub struct Session {
     /// That of the image.
     pub(super) manifest: Manifest,
     pub(super) layers: Layers,
-    patience: u32,
+    timeout_factor: u32,
     image: Utf8PathBuf,
     cache: Utf8PathBuf,
     /// Why these hosts can do nothing of what is tested; then there are no layers.
@@ -130,8 +130,8 @@ impl Session {
 
     /// By how much limits grow on this platform against one with KVM.
     #[must_use]
-    pub fn patience(&self) -> u32 {
-        self.patience
+    pub fn timeout_factor(&self) -> u32 {
+        self.timeout_factor
     }
 
     /// What scenarios run on, for reports.
@@ -184,7 +184,7 @@ async fn opened(
         .collect();
     let obstacle = capability::obstacle(image.manifest(), &target.promises, &given);
     let mut session = Session {
-        patience: platform.accel.patience(),
+        timeout_factor: platform.accel.timeout_factor(),
         environment,
         manifest: image.manifest().clone(),
         image: image.dir().to_owned(),
@@ -231,7 +231,7 @@ impl Session {
                 true => Leases::MayBeRefused,
                 false => Leases::Needed,
             };
-            let layer = made(policy.attempts.get(), async || {
+            let layer = retried(policy.attempts.get(), async || {
                 deployed(stack, &host, &programs.tool, &target.fixture, leases).await
             });
             self.layers.of.insert(Base::Deployed, vec![layer.await]);
@@ -260,7 +260,7 @@ impl Session {
             };
             let mut changed = vec![];
             for start in 1..=starts.get() {
-                let layer = made(policy.attempts.get(), async || {
+                let layer = retried(policy.attempts.get(), async || {
                     applied(setting, stack, base, (plain, start), &containers).await
                 })
                 .await;
@@ -287,7 +287,7 @@ impl Session {
             environment: Environment::default(),
             manifest,
             layers,
-            patience: Accel::Tcg.patience(),
+            timeout_factor: Accel::Tcg.timeout_factor(),
             image: "/nowhere".into(),
             cache: "/nowhere".into(),
             _scratch: None,
@@ -296,10 +296,10 @@ impl Session {
     }
 }
 
-fn error(broken: Broken) -> Error {
+fn error(broken: ScenarioError) -> Error {
     match broken {
-        Broken::Infrastructure(error) => error,
-        Broken::TimedOut(timeout) => timeout.into(),
+        ScenarioError::Infrastructure(error) => error,
+        ScenarioError::TimedOut(timeout) => timeout.into(),
         other => Error::Layer {
             name: "host".into(),
             why: other.to_string(),

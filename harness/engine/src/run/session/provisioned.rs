@@ -7,14 +7,16 @@ use camino::Utf8Path;
 use super::{deployed::tool, files, open::Programs};
 use crate::{
     image::{Image, Manifest},
-    layer::{labdisk::LabDisk, platform::Platform, recipe::Recipe, saved::Layer, stack::Stack},
+    layer::{
+        labdisk::LabDisk, platform::Platform, recipe::LayerRecipe, saved::Layer, stack::Stack,
+    },
     run::{
         config::Target,
         target::guest::{self, Guest},
     },
     scenario::expect::expect,
     util::error::Result,
-    verdict::{Broken, Outcome, event::Environment},
+    verdict::{Outcome, ScenarioError, event::Environment},
     vm::{
         host::Host,
         qemu::{accel, identity},
@@ -33,7 +35,7 @@ pub(super) async fn platform(
     cache: &Utf8Path,
 ) -> Result<(Platform, Environment)> {
     let qemu = identity::installed()?;
-    let chosen = accel::choose(target.accel, &image.kernel(), cache).await?;
+    let proved = accel::choose(target.accel, &image.kernel(), cache).await?;
     let manifest = image.manifest();
     let version = |version: &str| version.to_owned();
     let mut environment = Environment {
@@ -42,7 +44,7 @@ pub(super) async fn platform(
             manifest.name,
             image.id().get(..16).unwrap_or(image.id())
         ),
-        accelerator: format!("{} ({})", chosen.accel.name(), chosen.why),
+        accelerator: format!("{} ({})", proved.accel.name(), proved.why),
         tool: tested.to_string(),
         versions: BTreeMap::from([
             ("os".to_owned(), version(&manifest.os.pretty)),
@@ -60,7 +62,7 @@ pub(super) async fn platform(
         let name = "switch-to-configuration".to_owned();
         environment.versions.insert(name, switch);
     }
-    let platform = Platform::of(image, chosen.accel, qemu)?;
+    let platform = Platform::of(image, proved.accel, qemu)?;
     Ok((platform, environment))
 }
 
@@ -71,14 +73,14 @@ pub(super) async fn provisioned(
     disk: &LabDisk,
     manifest: &Manifest,
     (target, programs): (&Target, &Programs),
-) -> std::result::Result<Arc<Layer>, Broken> {
+) -> std::result::Result<Arc<Layer>, ScenarioError> {
     let provision = manifest.provision.to_string();
     let port = programs
         .agent
         .is_some()
         .then(|| manifest.agent.port.clone());
     let declarations = target.host.clone();
-    let recipe = Recipe {
+    let recipe = LayerRecipe {
         name: "host".into(),
         made_of: vec![
             ("lab disk".into(), disk.hash.clone()),

@@ -2,7 +2,7 @@
 //! not get past the filters was refused.
 
 use crate::{
-    scenario::settle::settled_or_refused,
+    scenario::ready::wait_ready_or_refused,
     util::error::Error,
     verdict::Outcome,
     vm::{host::Host, verbs::Verbs},
@@ -57,8 +57,8 @@ fn difference(listed: &str) -> Option<u64> {
 }
 
 /// Waits until each of `containers` has its lease, or is known to get none.
-pub(super) async fn settled(host: &Host, containers: &[&str]) -> Outcome {
-    settled_or_refused(host, containers, "the containers settle", || refused(host)).await
+pub(super) async fn wait_ready(host: &Host, containers: &[&str]) -> Outcome {
+    wait_ready_or_refused(host, containers, "the containers settle", || refused(host)).await
 }
 
 #[cfg(test)]

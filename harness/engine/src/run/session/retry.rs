@@ -6,20 +6,20 @@ use std::sync::Arc;
 use crate::{
     layer::saved::Layer,
     run::repeat,
-    verdict::{Broken, Verdict},
+    verdict::{ScenarioError, Verdict},
 };
 
 /// A layer, or the verdict that stands for every scenario that would start from it.
-pub(super) type Made = Result<Arc<Layer>, Verdict>;
+pub(super) type LayerResult = Result<Arc<Layer>, Verdict>;
 
 /// What `make` comes to in up to `attempts`.
 ///
 /// An assertion that did not hold (the tool failed, the rules were refused) is a finding only if it
 /// does not hold each time; if another attempt succeeds, it is flaky. A wait that was in vain is none:
 /// the lab may have been slow.
-pub(super) async fn made<T>(
+pub(super) async fn retried<T>(
     attempts: u32,
-    mut make: impl AsyncFnMut() -> Result<T, Broken>,
+    mut make: impl AsyncFnMut() -> Result<T, ScenarioError>,
 ) -> Result<T, Verdict> {
     let mut verdicts = vec![];
     for _ in 0..attempts.max(1) {
@@ -29,7 +29,7 @@ pub(super) async fn made<T>(
                 verdicts.push(Verdict::Passed);
                 break;
             }
-            Err(broken @ Broken::TimedOut(_)) => return Err(broken.into_infrastructure()),
+            Err(broken @ ScenarioError::TimedOut(_)) => return Err(broken.into_infrastructure()),
             Err(broken) => verdicts.push(broken.into_verdict()),
         }
         if matches!(verdicts.last(), Some(Verdict::Infrastructure { .. })) {
@@ -45,22 +45,24 @@ mod tests {
 
     use super::*;
 
-    fn broken(letter: char) -> Result<(), Broken> {
+    fn broken(letter: char) -> Result<(), ScenarioError> {
         match letter {
             'p' => Ok(()),
-            'f' => Err(Broken::Failed(Failure {
+            'f' => Err(ScenarioError::Failed(Failure {
                 assertion: "deploying the layer".into(),
                 expected: "exit status 0".into(),
                 seen: "exit status 1".into(),
                 hop: None,
                 lines: vec![],
             })),
-            't' => Err(Broken::TimedOut(Timeout {
+            't' => Err(ScenarioError::TimedOut(Timeout {
                 what: "the guest agent".into(),
                 waited: std::time::Duration::from_secs(1),
                 last: "nothing".into(),
             })),
-            'i' => Err(Broken::Infrastructure(Error::Machine("no space".into()))),
+            'i' => Err(ScenarioError::Infrastructure(Error::Machine(
+                "no space".into(),
+            ))),
             other => panic!("nothing is meant by {other}"),
         }
     }
@@ -81,11 +83,11 @@ mod tests {
         #[case] made_in: usize,
     ) {
         let mut left = letters.chars();
-        let made = made(attempts, async || {
+        let retried = retried(attempts, async || {
             broken(left.next().expect("no more than needed"))
         })
         .await;
-        assert_eq!(made.err().as_ref().map(Verdict::word), word);
+        assert_eq!(retried.err().as_ref().map(Verdict::word), word);
         assert_eq!(letters.len() - left.count(), made_in);
     }
 }

@@ -143,8 +143,8 @@ async fn what_can_not_be_run_here_is_skipped_with_the_reason(
 #[tokio::test(start_paused = true)]
 async fn the_limit_of_a_task_covers_all_that_it_does(
     #[case] repeat: u32,
-    #[case] loops: u32,
-    #[case] turn: u64,
+    #[case] iterations: u32,
+    #[case] per_iteration: u64,
     #[case] sabotaged: bool,
     #[case] manifest: Manifest,
     #[case] seconds: u64,
@@ -152,12 +152,12 @@ async fn the_limit_of_a_task_covers_all_that_it_does(
     let lab = ScriptedLab::new().await;
     let mut config = config();
     config.policy.repeat = times(repeat);
-    config.policy.loops = times(loops);
+    config.policy.iterations = times(iterations);
     let session = opened(&lab, config, manifest);
     let selected = Selected {
         saboteur: sabotaged.then_some(&SABOTEUR),
         ..selected(Scenario {
-            turn: Duration::from_secs(turn),
+            per_iteration: Duration::from_secs(per_iteration),
             ..scenario("page", body(passes))
         })
     };

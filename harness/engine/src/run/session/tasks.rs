@@ -104,8 +104,8 @@ impl Session {
 
     /// The deadline of `scenario` on these hosts.
     fn limit(&self, scenario: &Scenario) -> std::time::Duration {
-        let deadline = scenario.deadline(self.config.policy.loops);
-        deadline * self.patience() * capability::effort(&self.manifest)
+        let deadline = scenario.deadline(self.config.policy.iterations);
+        deadline * self.timeout_factor() * capability::effort(&self.manifest)
     }
 
     /// An attempt at `scenario` on the layer that it starts from.
@@ -115,7 +115,7 @@ impl Session {
         run: usize,
     ) -> std::result::Result<Attempt<'s>, Box<Verdict>> {
         let layer = self.layer(scenario.base, run)?;
-        Ok(Attempt::of(scenario, layer, self.config.policy.loops))
+        Ok(Attempt::of(scenario, layer, self.config.policy.iterations))
     }
 
     /// Runs `selected` as often as the policy says, with the evidence of each run in a folder of its own.

@@ -142,9 +142,9 @@ impl Suite {
         if let Some(wrong) = &self.wrong {
             return Some(wrong.to_string());
         }
-        let lacks = |place: &str| {
+        let lacks = |destination: &str| {
             let mut files = self.fixture.files.iter();
-            !files.any(|file| file.path.starts_with(place))
+            !files.any(|file| file.path.starts_with(destination))
         };
         let missing = [
             (
@@ -157,7 +157,10 @@ impl Suite {
             ),
             (FLAKE, "flake to deploy: Suite::flake names its folder"),
         ];
-        if let Some((_, what)) = missing.into_iter().find(|(place, _)| lacks(place)) {
+        if let Some((_, what)) = missing
+            .into_iter()
+            .find(|(destination, _)| lacks(destination))
+        {
             return Some(format!("the suite has no {what}"));
         }
         let sabotaged = selection::to_prove(&self.scenarios);

@@ -25,15 +25,15 @@ impl Suite {
         };
         let mut all = process.suite.to_run();
         all.extend(process.suite.to_prove());
-        let trial = |&selected: &Selected| {
+        let test = |&selected: &Selected| {
             let process = Arc::clone(&process);
             Trial::ignorable_test(selected.full_name(), move || process.test(selected))
                 .with_ignored_flag(selected.saboteur.is_some())
         };
-        let trials: Vec<Trial> = all.iter().map(trial).collect();
-        let selected = all.iter().zip(&trials).filter(|(_, trial)| {
+        let trials: Vec<Trial> = all.iter().map(test).collect();
+        let selected = all.iter().zip(&trials).filter(|(_, test)| {
             // Only those layers are made that something starts from.
-            !args.is_filtered_out(trial) && !args.is_ignored(trial)
+            !args.is_filtered_out(test) && !args.is_ignored(test)
         });
         *lock(&process.selected) = selected.map(|(selected, _)| *selected).collect();
         let conclusion = libtest_mimic::run(&args, trials);

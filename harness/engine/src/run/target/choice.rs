@@ -8,8 +8,8 @@ use super::flake;
 use crate::{
     Error, Result,
     image::{
-        Cache, Image, ImageError, ImageEvent, Kind, NixosFile, NixosInputs, NixpkgsGiven, Recipe,
-        Refresh, Stop, switch,
+        Cache, Image, ImageError, ImageEvent, ImageKind, NixosFile, NixosInputs, NixpkgsGiven,
+        Recipe, Refresh, Stop, switch,
     },
     scenario::fixture::Fixture,
     verdict::event::Events,
@@ -57,7 +57,7 @@ impl ImageOptions {
     /// Whether hosts are made of a nixpkgs that has to be named.
     #[must_use]
     pub fn takes_nixpkgs(&self) -> bool {
-        matches!(self.meant(), Ok(Meant::Recipe(recipe)) if recipe.spec().kind == Kind::Nixos)
+        matches!(self.meant(), Ok(Meant::Recipe(recipe)) if recipe.spec().kind == ImageKind::Nixos)
     }
 
     /// What can be known to be wrong before anything is read, built or written.
@@ -81,16 +81,16 @@ impl ImageOptions {
         };
         let Some(nixpkgs) = &self.nixpkgs else {
             return match recipe.spec().kind {
-                Kind::Debian if self.adds_nothing() => Ok(()),
-                Kind::Debian => Err(error(ImageError::NotNixos {
+                ImageKind::Debian if self.adds_nothing() => Ok(()),
+                ImageKind::Debian => Err(error(ImageError::NotNixos {
                     image: recipe.spec().name.clone(),
                 })),
-                Kind::Nixos => Err(error(ImageError::NoNixpkgs {
+                ImageKind::Nixos => Err(error(ImageError::NoNixpkgs {
                     image: recipe.spec().name.clone(),
                 })),
             };
         };
-        if recipe.spec().kind == Kind::Debian {
+        if recipe.spec().kind == ImageKind::Debian {
             return Err(error(ImageError::NotNixos {
                 image: recipe.spec().name.clone(),
             }));

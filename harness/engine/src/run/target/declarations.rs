@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
     Error,
-    verdict::{Broken, Outcome},
+    verdict::{Outcome, ScenarioError},
     vm::{container::quote, host::Host},
 };
 
@@ -64,7 +64,7 @@ impl Declarations {
             None => Ok(()),
             Some(why) => {
                 let error = format!("host={}: {why}", self.file);
-                Err(Broken::Infrastructure(Error::Given(error)))
+                Err(ScenarioError::Infrastructure(Error::Given(error)))
             }
         }
     }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::{
     data::{Declared, File},
-    step::{Do, Expected, Step, Text},
+    step::{DeclaredStep, Do, ExpectedOutput, Text},
 };
 use crate::{
     scenario::{Body, Saboteur, Scenario, expect::expect, lab::Lab, script, tool::Deploy},
     util::{error::Error, poll::Seen},
-    verdict::{Broken, Failure, Outcome},
+    verdict::{Failure, Outcome, ScenarioError},
     vm::{container::quote, host::Host, qemu::agent::Output, verbs::Verbs},
 };
 
@@ -35,7 +35,7 @@ fn scenario(declared: &'static Declared) -> Scenario {
             spares: &saboteur.spares,
         })
         .collect();
-    let steps: &'static [Step] = &declared.steps;
+    let steps: &'static [DeclaredStep] = &declared.steps;
     Scenario {
         area: &declared.area,
         name: &declared.name,
@@ -45,21 +45,21 @@ fn scenario(declared: &'static Declared) -> Scenario {
         wants: &[],
         brings: &[],
         limit: Duration::from_secs(declared.limit),
-        turn: Duration::ZERO,
+        per_iteration: Duration::ZERO,
         expects: &[],
         saboteurs: saboteurs.leak(),
         body: Body::leaked(move |lab| Box::pin(run(lab, steps))),
     }
 }
 
-async fn run(lab: &Lab, steps: &'static [Step]) -> Outcome {
+async fn run(lab: &Lab, steps: &'static [DeclaredStep]) -> Outcome {
     for step in steps {
         take(lab.host(), step).await?;
     }
     Ok(())
 }
 
-async fn take(host: &Host, step: &'static Step) -> Outcome {
+async fn take(host: &Host, step: &'static DeclaredStep) -> Outcome {
     let called = expect(&step.called);
     let limit = host.limit(step.within);
     match &step.act {
@@ -156,7 +156,7 @@ async fn take(host: &Host, step: &'static Step) -> Outcome {
     }
 }
 
-async fn wait_for_unit(host: &Host, step: &'static Step, unit: &str) -> Outcome {
+async fn wait_for_unit(host: &Host, step: &'static DeclaredStep, unit: &str) -> Outcome {
     let script = format!("systemctl show -p ActiveState --value -- {}", quote(unit));
     let look = || async {
         let output = run_once(host, step, &script).await?;
@@ -177,7 +177,7 @@ async fn wait_for_unit(host: &Host, step: &'static Step, unit: &str) -> Outcome 
     Err(failure(step, "active", state, &output))
 }
 
-async fn run_once(host: &Host, step: &Step, script: &str) -> Result<Output, Error> {
+async fn run_once(host: &Host, step: &DeclaredStep, script: &str) -> Result<Output, Error> {
     match &step.container {
         None => host.execute_within(script, step.within).await,
         Some(name) => {
@@ -189,13 +189,13 @@ async fn run_once(host: &Host, step: &Step, script: &str) -> Result<Output, Erro
 }
 
 /// As [`run_once`]; that there is no guest to run it in is a finding about the host.
-async fn execute(host: &Host, step: &Step, script: &str) -> Result<Output, Broken> {
+async fn execute(host: &Host, step: &DeclaredStep, script: &str) -> Result<Output, ScenarioError> {
     run_once(host, step, script)
         .await
         .map_err(|error| match error {
             Error::Command(error) => {
                 let lines = error.stdout.lines().chain(error.stderr.lines());
-                Broken::Failed(Failure {
+                ScenarioError::Failed(Failure {
                     assertion: step.called.clone(),
                     expected: "a guest to run it in".to_owned(),
                     seen: error.status.clone(),
@@ -208,7 +208,7 @@ async fn execute(host: &Host, step: &Step, script: &str) -> Result<Output, Broke
 }
 
 /// `status` is what the verb demands; where it demands none, the step may.
-fn judge(step: &Step, output: &Output, status: Option<i32>) -> Outcome {
+fn judge(step: &DeclaredStep, output: &Output, status: Option<i32>) -> Outcome {
     if let Some(status) = status.or(step.expected.status) {
         if output.status.code() != Some(status) {
             let expected = format!("exit status {status}");
@@ -231,7 +231,7 @@ fn judge(step: &Step, output: &Output, status: Option<i32>) -> Outcome {
 
 /// The first expectation of the output that does not hold.
 fn missed<'a>(
-    expected: &'a Expected,
+    expected: &'a ExpectedOutput,
     output: &'a Output,
 ) -> Option<(&'a Text, &'static str, &'a str)> {
     let streams = [
@@ -244,7 +244,7 @@ fn missed<'a>(
     })
 }
 
-fn demands(expected: &Expected) -> String {
+fn demands(expected: &ExpectedOutput) -> String {
     let texts = expected.stdout.iter().chain(&expected.stderr);
     texts.map(|text| text.demand() + " and ").collect()
 }
@@ -263,8 +263,13 @@ fn shortened(text: &str) -> String {
     }
 }
 
-fn failure(step: &Step, expected: impl ToString, seen: impl ToString, output: &Output) -> Broken {
-    Broken::Failed(Failure {
+fn failure(
+    step: &DeclaredStep,
+    expected: impl ToString,
+    seen: impl ToString,
+    output: &Output,
+) -> ScenarioError {
+    ScenarioError::Failed(Failure {
         assertion: step.called.clone(),
         expected: expected.to_string(),
         seen: seen.to_string(),

@@ -5,11 +5,11 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::{
-    data::{Declared, File, Found, Sabotage, Target},
+    data::{Declared, DeclaredTarget, File, Located, Sabotage},
     parse::nearest,
     problem::Problem,
     raw::{RawFile, RawSaboteur, RawScenario, RawTarget},
-    step::Step,
+    step::DeclaredStep,
 };
 use crate::scenario::{Base, Guarantee};
 
@@ -28,11 +28,11 @@ pub(super) type Result<T> = std::result::Result<T, Problem>;
 impl Checker<'_> {
     pub(super) fn wrong<T>(
         &self,
-        place: Range<usize>,
+        location: Range<usize>,
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Result<T> {
-        Err(Problem::at(self.file, self.text, place, message, hint))
+        Err(Problem::at(self.file, self.text, location, message, hint))
     }
 
     pub(super) fn file(&self, raw: RawFile) -> Result<File> {
@@ -52,14 +52,14 @@ impl Checker<'_> {
             .collect();
         let mut scenarios: Vec<Declared> = vec![];
         for scenario in raw.scenario {
-            let place = scenario.get_ref().name.span();
+            let location = scenario.get_ref().name.span();
             let scenario = self.scenario(scenario, &names)?;
             if scenarios
                 .iter()
                 .any(|other| other.full_name() == scenario.full_name())
             {
                 return self.wrong(
-                    place,
+                    location,
                     format!("there is another scenario {}", scenario.full_name()),
                     "give each a name of its own: reports and filters know them by it",
                 );
@@ -69,7 +69,7 @@ impl Checker<'_> {
         Ok(File { target, scenarios })
     }
 
-    fn target(&self, raw: RawTarget) -> Result<Target> {
+    fn target(&self, raw: RawTarget) -> Result<DeclaredTarget> {
         let promises = raw
             .promises
             .map(|list| self.guarantees(&list))
@@ -90,7 +90,7 @@ impl Checker<'_> {
             }
             list.push((container, machine));
         }
-        Ok(Target {
+        Ok(DeclaredTarget {
             image: self.text_of(raw.image)?,
             nixpkgs: self.text_of(raw.nixpkgs)?,
             host_modules: raw
@@ -109,19 +109,19 @@ impl Checker<'_> {
         })
     }
 
-    fn text_of(&self, given: Option<Spanned<String>>) -> Result<Option<Found<String>>> {
+    fn text_of(&self, given: Option<Spanned<String>>) -> Result<Option<Located<String>>> {
         let Some(given) = given else { return Ok(None) };
-        let place = given.span();
+        let location = given.span();
         if given.get_ref().trim().is_empty() {
             return self.wrong(
-                place,
+                location,
                 "nothing is named",
                 "leave the line out for the default",
             );
         }
-        Ok(Some(Found {
+        Ok(Some(Located {
             value: given.into_inner(),
-            place,
+            location,
         }))
     }
 
@@ -160,7 +160,7 @@ impl Checker<'_> {
     }
 
     fn scenario(&self, scenario: Spanned<RawScenario>, names: &[String]) -> Result<Declared> {
-        let place = scenario.span();
+        let location = scenario.span();
         let raw = scenario.into_inner();
         let (area, name) = self.full_name(&raw.name)?;
         if raw.claim.get_ref().trim().is_empty() {
@@ -186,14 +186,14 @@ impl Checker<'_> {
                 }
             },
         };
-        let steps: Vec<Step> = raw
+        let steps: Vec<DeclaredStep> = raw
             .step
             .into_iter()
             .map(|step| self.step(step))
             .collect::<Result<_>>()?;
-        if !steps.iter().any(Step::asserts) {
+        if !steps.iter().any(DeclaredStep::asserts) {
             return self.wrong(
-                place,
+                location,
                 format!("no step of {area}::{name} can fail"),
                 "add a step with succeed, fail or a wait, or say what an execute has to print",
             );
@@ -201,11 +201,11 @@ impl Checker<'_> {
         let own = format!("{area}::{name}");
         let mut saboteurs: Vec<Sabotage> = vec![];
         for saboteur in raw.saboteur {
-            let place = saboteur.get_ref().name.span();
+            let location = saboteur.get_ref().name.span();
             let saboteur = self.saboteur(saboteur.into_inner(), &own, &steps, names)?;
             if saboteurs.iter().any(|other| other.name == saboteur.name) {
                 return self.wrong(
-                    place,
+                    location,
                     format!("{own} has another saboteur {:?}", saboteur.name),
                     "give each a name of its own",
                 );
@@ -256,7 +256,7 @@ impl Checker<'_> {
         &self,
         raw: RawSaboteur,
         own: &str,
-        steps: &[Step],
+        steps: &[DeclaredStep],
         names: &[String],
     ) -> Result<Sabotage> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -310,9 +310,9 @@ impl Checker<'_> {
     }
 }
 
-fn into_path(found: Found<String>) -> Found<camino::Utf8PathBuf> {
-    Found {
+fn into_path(found: Located<String>) -> Located<camino::Utf8PathBuf> {
+    Located {
         value: found.value.into(),
-        place: found.place,
+        location: found.location,
     }
 }

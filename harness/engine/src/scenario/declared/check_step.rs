@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::{
     check::{Checker, Result},
     raw::{RawStep, RawText},
-    step::{Do, Expected, Step, Text, WITHIN, compiled},
+    step::{DeclaredStep, Do, ExpectedOutput, Text, WITHIN, compiled},
 };
 use crate::vm::qemu::agent::first_line;
 
@@ -18,20 +18,20 @@ const VERBS: &str = "a step has one of succeed, fail, execute, wait_until_succee
 wait_for_unit, wait_for_open_port, wait_for_lease, wait_for_name, deploy";
 
 impl Checker<'_> {
-    pub(super) fn step(&self, step: Spanned<RawStep>) -> Result<Step> {
-        let place = step.span();
+    pub(super) fn step(&self, step: Spanned<RawStep>) -> Result<DeclaredStep> {
+        let location = step.span();
         let raw = step.into_inner();
         let container = match &raw.container {
             Some(given) => Some(self.name(given, "container")?),
             None => None,
         };
         let within = self.seconds(raw.within.clone())?;
-        let expected = Expected {
+        let expected = ExpectedOutput {
             status: raw.status.as_ref().map(|status| *status.get_ref()),
             stdout: self.texts(raw.stdout.as_ref())?,
             stderr: self.texts(raw.stderr.as_ref())?,
         };
-        let act = self.act(&raw, place.clone())?;
+        let act = self.act(&raw, location.clone())?;
         self.fits(&raw, &act)?;
         let called = match raw.called {
             Some(called) if called.get_ref().trim().is_empty() => {
@@ -44,7 +44,7 @@ impl Checker<'_> {
             Some(called) => called.into_inner(),
             None => named(&act, container.as_deref()),
         };
-        Ok(Step {
+        Ok(DeclaredStep {
             called,
             act,
             container,
@@ -99,7 +99,7 @@ impl Checker<'_> {
         Ok(texts)
     }
 
-    fn act(&self, raw: &RawStep, place: Range<usize>) -> Result<Do> {
+    fn act(&self, raw: &RawStep, location: Range<usize>) -> Result<Do> {
         let mut acts: Vec<(Do, Range<usize>)> = vec![];
         let scripts: [(&Option<Spanned<String>>, Make); 6] = [
             (&raw.succeed, Do::Succeed),
@@ -143,7 +143,7 @@ impl Checker<'_> {
         let mut acts = acts.into_iter();
         match (acts.next(), acts.next()) {
             (Some((act, _)), None) => Ok(act),
-            (None, _) => self.wrong(place, "the step does nothing", VERBS),
+            (None, _) => self.wrong(location, "the step does nothing", VERBS),
             (Some(_), Some((_, second))) => self.wrong(
                 second,
                 "the step does two things",
@@ -214,18 +214,18 @@ impl Checker<'_> {
 
 /// What a step is called that does not say: as its Rust counterpart's failure is.
 fn named(act: &Do, container: Option<&str>) -> String {
-    let place = container
+    let location = container
         .map(|name| format!(" in {name}"))
         .unwrap_or_default();
-    let script = |script: &str| format!("`{}{place}`", first_line(script.trim_start()));
+    let script = |script: &str| format!("`{}{location}`", first_line(script.trim_start()));
     match act {
         Do::Succeed(text) => format!("{} should succeed", script(text)),
         Do::Fail(text) => format!("{} should fail", script(text)),
         Do::Execute(text) => format!("{} should end as expected", script(text)),
         Do::WaitUntilSucceeds(text) => format!("{} should come to succeed", script(text)),
         Do::WaitUntilFails(text) => format!("{} should come to fail", script(text)),
-        Do::WaitForUnit(unit) => format!("{unit}{place} should be active"),
-        Do::WaitForOpenPort(port) => format!("port {port}{place} should be open"),
+        Do::WaitForUnit(unit) => format!("{unit}{location} should be active"),
+        Do::WaitForOpenPort(port) => format!("port {port}{location} should be open"),
         Do::WaitForLease(name) => format!("{name} should hold a lease"),
         Do::WaitForName(name) => format!("the name {name} should mean the leased address"),
         Do::Deploy { machine, container } => format!("deploying {machine} into {container}"),

@@ -4,48 +4,48 @@ use std::ops::Range;
 
 use camino::Utf8PathBuf;
 
-use super::step::Step;
+use super::step::DeclaredStep;
 use crate::scenario::{Base, Guarantee};
 
 /// A whole file that was found sound.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct File {
     /// What the scenarios run on.
-    pub target: Target,
+    pub target: DeclaredTarget,
     /// At least one.
     pub scenarios: Vec<Declared>,
 }
 
 /// A value, and where in the file it stands: some can only be judged by whoever uses them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found<T> {
+pub struct Located<T> {
     /// The value.
     pub value: T,
     /// Its bytes in the file.
-    pub place: Range<usize>,
+    pub location: Range<usize>,
 }
 
 /// What the scenarios run on; what is left out has the lab's defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Target {
+pub struct DeclaredTarget {
     /// A recipe's name or file, an image's folder, or a flake reference.
-    pub image: Option<Found<String>>,
+    pub image: Option<Located<String>>,
     /// The nixpkgs of a NixOS image, relative to the file's folder.
-    pub nixpkgs: Option<Found<String>>,
+    pub nixpkgs: Option<Located<String>>,
     /// Modules for a NixOS image, relative to the file's folder.
     pub host_modules: Vec<Utf8PathBuf>,
     /// The Debian suite that guests are made of.
-    pub guest: Option<Found<String>>,
+    pub guest: Option<Located<String>>,
     /// The deploy tool under test, relative to the file's folder.
-    pub tool: Option<Found<Utf8PathBuf>>,
+    pub tool: Option<Located<Utf8PathBuf>>,
     /// What the tool promises.
     pub promises: Option<Vec<Guarantee>>,
     /// The firewall that hosts are put under.
-    pub firewall: Option<Found<String>>,
+    pub firewall: Option<Located<String>>,
     /// The folder of the flake that is deployed, relative to the file's.
-    pub flake: Option<Found<Utf8PathBuf>>,
+    pub flake: Option<Located<Utf8PathBuf>>,
     /// The file with the containers that hosts declare, relative to this file's folder.
-    pub containers: Option<Found<Utf8PathBuf>>,
+    pub containers: Option<Located<Utf8PathBuf>>,
     /// Container and machine of each deploy into the layer `deployed`, in the file's order.
     pub deploy: Option<Vec<(String, String)>>,
 }
@@ -66,7 +66,7 @@ pub struct Declared {
     /// Its deadline in seconds on a machine with KVM.
     pub limit: u64,
     /// What it does, in order; at least one step asserts something.
-    pub steps: Vec<Step>,
+    pub steps: Vec<DeclaredStep>,
     /// What must turn it red.
     pub saboteurs: Vec<Sabotage>,
 }

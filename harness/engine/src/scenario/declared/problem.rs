@@ -32,12 +32,12 @@ impl Problem {
     pub fn at(
         file: &str,
         text: &str,
-        place: Range<usize>,
+        location: Range<usize>,
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        let begin = boundary(text, place.start);
-        let end = boundary(text, place.end.max(begin));
+        let begin = boundary(text, location.start);
+        let end = boundary(text, location.end.max(begin));
         let from = text[..begin].rfind('\n').map_or(0, |at| at + 1);
         let to = text[begin..].find('\n').map_or(text.len(), |at| begin + at);
         let column = text[from..begin].chars().count();
@@ -63,7 +63,7 @@ impl Problem {
 
     /// `file:line:column`, as editors and compilers write it.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub fn location(&self) -> String {
         format!("{}:{}:{}", self.file, self.line, self.column)
     }
 
@@ -88,7 +88,7 @@ impl fmt::Display for Problem {
         write!(
             f,
             "{}: {}\nhint: {}",
-            self.place(),
+            self.location(),
             self.explained(),
             self.hint
         )

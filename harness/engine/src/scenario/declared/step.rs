@@ -9,7 +9,7 @@ const PATTERN: usize = 1 << 20;
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct DeclaredStep {
     /// The name of the assertion that it makes: a saboteur names it, too.
     pub called: String,
     /// What it does.
@@ -19,7 +19,7 @@ pub struct Step {
     /// How long it may take on a machine with KVM.
     pub within: Duration,
     /// What has to come of it, besides what the verb demands.
-    pub expected: Expected,
+    pub expected: ExpectedOutput,
 }
 
 /// What a step does.
@@ -54,7 +54,7 @@ pub enum Do {
 
 /// What has to come of a command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedOutput {
     /// Its exit status.
     pub status: Option<i32>,
     /// Its standard output.
@@ -63,7 +63,7 @@ pub struct Expected {
     pub stderr: Vec<Text>,
 }
 
-impl Expected {
+impl ExpectedOutput {
     /// Whether nothing is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -116,7 +116,7 @@ pub(super) fn compiled(pattern: &str) -> Result<regex::Regex, regex::Error> {
         .build()
 }
 
-impl Step {
+impl DeclaredStep {
     /// Whether it can fail.
     #[must_use]
     pub fn asserts(&self) -> bool {

@@ -86,12 +86,12 @@ fn what_a_step_means() {
     let file = parse("spawnlab.toml", text.as_bytes()).unwrap();
     assert_eq!(
         file.scenarios[0].steps,
-        [Step {
+        [DeclaredStep {
             called: "`curl http://web in web` should end as expected".into(),
             act: Do::Execute("curl http://web".into()),
             container: Some("web".into()),
             within: std::time::Duration::from_secs(5),
-            expected: Expected {
+            expected: ExpectedOutput {
                 status: Some(7),
                 stdout: vec![],
                 stderr: vec![Text::Lacks("x".into())],

@@ -46,10 +46,10 @@ impl Host {
             "file": { "driver": "file", "filename": disk },
         });
         monitor.run("blockdev-add", target).await?;
-        let job = json!({
+        let copying = json!({
             "job-id": COPY, "device": ROOT, "target": COPY, "sync": "top", "auto-dismiss": false,
         });
-        monitor.run("blockdev-backup", job).await?;
+        monitor.run("blockdev-backup", copying).await?;
         poll::until(
             "the disk to be copied",
             limit,
@@ -57,10 +57,10 @@ impl Host {
             || async {
                 let jobs = monitor.run("query-jobs", serde_json::Value::Null).await?;
                 let jobs = jobs.as_array().map(Vec::as_slice).unwrap_or_default();
-                let job = jobs.iter().find(|job| job["id"] == COPY);
-                let job =
-                    job.ok_or_else(|| Error::Monitor("the copying of a disk is lost".into()))?;
-                match (job["status"].as_str(), job["error"].as_str()) {
+                let copying = jobs.iter().find(|copying| copying["id"] == COPY);
+                let copying = copying
+                    .ok_or_else(|| Error::Monitor("the copying of a disk is lost".into()))?;
+                match (copying["status"].as_str(), copying["error"].as_str()) {
                     (_, Some(error)) => Err(Error::Monitor(format!("copying the disk: {error}"))),
                     (Some("concluded"), None) => Ok(Seen::Ready(())),
                     (status, None) => Ok(Seen::NotYet(status.unwrap_or("no status").to_owned())),

@@ -286,8 +286,8 @@ mod tests {
         fs_err::create_dir_all(root.join("new")).unwrap();
         fs_err::rename(root.join("new"), &module).unwrap();
         let states = [absent, there, closed, loaded, now()];
-        for (place, one) in states.iter().enumerate() {
-            for other in &states[place + 1..] {
+        for (position, one) in states.iter().enumerate() {
+            for other in &states[position + 1..] {
                 assert!(
                     !one.is_of_the_same(other),
                     "{} {}",
@@ -310,9 +310,9 @@ mod tests {
 
     #[tokio::test]
     async fn demanding_tcg_needs_no_probe() {
-        let chosen = choose(Choice::Tcg, "/nowhere".into(), "/nowhere".into())
+        let proved = choose(Choice::Tcg, "/nowhere".into(), "/nowhere".into())
             .await
             .unwrap();
-        assert_eq!(chosen.accel, Accel::Tcg);
+        assert_eq!(proved.accel, Accel::Tcg);
     }
 }

@@ -47,7 +47,7 @@ impl Accel {
 
     /// By how much limits grow against those of a machine with KVM.
     #[must_use]
-    pub fn patience(self) -> u32 {
+    pub fn timeout_factor(self) -> u32 {
         match self {
             Self::Kvm => 1,
             Self::Tcg => 4,

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, time::Duration};
 use crate::{
     scenario::expect::{Expect, expect},
     util::{error::Result, poll::Seen},
-    verdict::{Broken, Outcome},
+    verdict::{Outcome, ScenarioError},
     vm::{container::Container, host::Host, verbs::Verbs},
 };
 
@@ -24,7 +24,7 @@ impl Container<'_> {
     ///
     /// # Errors
     /// A failure of [`ASSERTION`], with what was seen last.
-    pub async fn settled(&self) -> Outcome {
+    pub async fn wait_ready(&self) -> Outcome {
         let (host, name) = (self.host(), self.name());
         let limit = host.limit(Duration::from_secs(30));
         expect(ASSERTION)
@@ -60,8 +60,12 @@ impl Expect {
     /// The guest has to lease an address within `limit` (as it is). Returns the address.
     ///
     /// # Errors
-    /// [`Broken::Failed`] with the guest's end of the link as it was seen last.
-    pub async fn leased(self, guest: &Container<'_>, limit: Duration) -> Result<Ipv4Addr, Broken> {
+    /// [`ScenarioError::Failed`] with the guest's end of the link as it was seen last.
+    pub async fn leased(
+        self,
+        guest: &Container<'_>,
+        limit: Duration,
+    ) -> Result<Ipv4Addr, ScenarioError> {
         self.eventually(limit, "an address leased by DHCP", || async {
             let link = guest.link().await?;
             Ok(link
@@ -80,7 +84,7 @@ impl Expect {
 ///
 /// # Errors
 /// A failure of `assertion`, with what was seen last.
-pub async fn settled_or_refused<F>(
+pub async fn wait_ready_or_refused<F>(
     host: &Host,
     containers: &[&str],
     assertion: &'static str,

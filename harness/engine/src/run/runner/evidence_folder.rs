@@ -35,12 +35,12 @@ pub struct Started {
 }
 
 /// Hands out places, each only once.
-pub(super) struct Places {
+pub(super) struct EvidenceFolders {
     report_dir: Utf8PathBuf,
     taken: HashSet<Utf8PathBuf>,
 }
 
-impl Places {
+impl EvidenceFolders {
     pub(super) fn below(report_dir: &Utf8Path) -> Self {
         Self {
             report_dir: report_dir.to_owned(),
@@ -49,7 +49,7 @@ impl Places {
     }
 
     /// The place of the task `name`; different names never share one.
-    pub(super) fn next(&mut self, name: &str) -> Place {
+    pub(super) fn next(&mut self, name: &str) -> EvidenceFolder {
         let (area, rest) = name.split_once("::").unwrap_or(("other", name));
         let folder = Utf8Path::new("evidence").join(sanitised(area));
         let rest = sanitised(rest);
@@ -59,7 +59,7 @@ impl Places {
             count += 1;
             relative = folder.join(format!("{rest}~{count}"));
         }
-        Place {
+        EvidenceFolder {
             absolute: self.report_dir.join(&relative),
             relative,
         }
@@ -68,13 +68,13 @@ impl Places {
 
 /// One task's evidence folder.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct EvidenceFolder {
     pub(super) absolute: Utf8PathBuf,
     /// Relative to the report's folder.
     pub(super) relative: Utf8PathBuf,
 }
 
-impl Place {
+impl EvidenceFolder {
     /// Makes the folder, empty, with the start marker in it.
     pub(super) fn begin(&self, task: &Task) -> io::Result<()> {
         self.empty()?;
@@ -141,16 +141,19 @@ mod tests {
     #[case("a::b::c d", "evidence/a/b__c_d")]
     #[case("::", "evidence/_/_")]
     fn a_name_becomes_a_folder(#[case] name: &str, #[case] folder: &str) {
-        let place = Places::below(Utf8Path::new("/report")).next(name);
-        assert_eq!(place.relative, folder);
-        assert_eq!(place.absolute, Utf8Path::new("/report").join(folder));
+        let evidence_folder = EvidenceFolders::below(Utf8Path::new("/report")).next(name);
+        assert_eq!(evidence_folder.relative, folder);
+        assert_eq!(
+            evidence_folder.absolute,
+            Utf8Path::new("/report").join(folder)
+        );
     }
 
     #[test]
     fn names_that_look_alike_get_folders_of_their_own() {
-        let mut places = Places::below(Utf8Path::new("/report"));
-        assert_eq!(places.next("a::b c").relative, "evidence/a/b_c");
-        assert_eq!(places.next("a::b_c").relative, "evidence/a/b_c~2");
-        assert_eq!(places.next("a::b/c").relative, "evidence/a/b_c~3");
+        let mut evidence_folders = EvidenceFolders::below(Utf8Path::new("/report"));
+        assert_eq!(evidence_folders.next("a::b c").relative, "evidence/a/b_c");
+        assert_eq!(evidence_folders.next("a::b_c").relative, "evidence/a/b_c~2");
+        assert_eq!(evidence_folders.next("a::b/c").relative, "evidence/a/b_c~3");
     }
 }

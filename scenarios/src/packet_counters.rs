@@ -23,11 +23,11 @@ const TRIES: u32 = 5;
 
 /// A pair of counters for each kind of packets that come over one interface.
 #[derive(Debug)]
-pub struct Gate<'h> {
+pub struct PacketCounters<'h> {
     host: &'h Host,
 }
 
-impl<'h> Gate<'h> {
+impl<'h> PacketCounters<'h> {
     /// Counts what comes over `interface` from here on.
     ///
     /// # Errors
@@ -75,7 +75,10 @@ impl<'h> Gate<'h> {
     ///
     /// # Errors
     /// A failure of the assertion `the packets arrive`, with what came.
-    pub async fn let_through<F>(&self, mut send: impl FnMut() -> F) -> Result<Vec<String>, Broken>
+    pub async fn let_through<F>(
+        &self,
+        mut send: impl FnMut() -> F,
+    ) -> Result<Vec<String>, ScenarioError>
     where
         F: Future<Output = Result<()>>,
     {

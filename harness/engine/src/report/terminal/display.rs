@@ -10,7 +10,7 @@ use camino::Utf8PathBuf;
 use super::{GREEN, RED, Volume, YELLOW, comparison, github, painted, screen::Screen, view::View};
 use crate::util::text::printable;
 use crate::{
-    report::{text, usual::Usual},
+    report::{durations::DurationHistory, text},
     verdict::{
         Verdict,
         event::{Event, Record, Summary},
@@ -21,7 +21,7 @@ use crate::{
 const SKIPS_TOLD: usize = 3;
 
 /// What reads the text.
-pub(super) enum How {
+pub(super) enum Mode {
     /// A file, a pipe, or a simple terminal.
     Plain,
     /// A runner of GitHub Actions.
@@ -30,14 +30,14 @@ pub(super) enum How {
     Live(Screen),
 }
 
-pub(super) struct Teller {
+pub(super) struct Display {
     out: Box<dyn Write + Send>,
-    how: How,
+    mode: Mode,
     colour: bool,
     pub(super) volume: Volume,
     /// Whether two sides are compared: a scenario that fails is no news then.
     pub(super) compares: bool,
-    pub(super) usual: Usual,
+    pub(super) typical: DurationHistory,
     begin: Instant,
     /// Since the beginning; the time of what is being told.
     now: Duration,
@@ -56,15 +56,15 @@ struct Skips {
     count: usize,
 }
 
-impl Teller {
-    pub(super) fn new(out: Box<dyn Write + Send>, how: How, colour: bool) -> Self {
+impl Display {
+    pub(super) fn new(out: Box<dyn Write + Send>, mode: Mode, colour: bool) -> Self {
         Self {
             out,
-            how,
+            mode,
             colour,
             volume: Volume::default(),
             compares: false,
-            usual: Usual::default(),
+            typical: DurationHistory::default(),
             begin: Instant::now(),
             now: Duration::ZERO,
             view: View::default(),
@@ -89,26 +89,28 @@ impl Teller {
     pub(super) fn tick_at(&mut self, now: Duration) {
         self.now = now;
         let slow = self.view.newly_slow(now);
-        if matches!(self.how, How::Live(_)) {
+        if matches!(self.mode, Mode::Live(_)) {
             self.draw("");
             return;
         }
-        for (step, so_far, usual) in slow {
+        for (step, so_far, typical) in slow {
             if self.volume != Volume::Quiet && !self.compares {
-                let [so_far, usual] = [so_far, usual].map(super::view::clock);
+                let [so_far, typical] = [so_far, typical].map(super::view::clock);
                 let word = self.paint(YELLOW, &format!("{:<16}", "slow"));
-                self.line(&format!("{word} {step}: {so_far} so far, usually {usual}"));
+                self.line(&format!(
+                    "{word} {step}: {so_far} so far, usually {typical}"
+                ));
             }
         }
     }
 
     pub(super) fn tell_at(&mut self, event: &Event, now: Duration) {
         self.now = now;
-        let usual = |name: &str| self.usual.of(&thing(&self.platform, name));
-        let ran = self.view.follow(event, now, usual);
+        let typical = |name: &str| self.typical.of(&thing(&self.platform, name));
+        let ran = self.view.follow(event, now, typical);
         self.remember(event, ran);
         if self.compares {
-            let live = matches!(self.how, How::Live(_));
+            let live = matches!(self.mode, Mode::Live(_));
             match comparison::line(event, live) {
                 Some(line) => self.line(&line),
                 None => self.draw(""),
@@ -139,7 +141,7 @@ impl Teller {
             }
             Event::StepProgress { step, message } => {
                 let message = printable(message);
-                if !matches!(self.how, How::Live(_)) || self.volume == Volume::Verbose {
+                if !matches!(self.mode, Mode::Live(_)) || self.volume == Volume::Verbose {
                     self.say(&format!("{:<16} {step}: {message}", ""));
                 }
             }
@@ -177,19 +179,20 @@ impl Teller {
             // What is reused takes no time, which says nothing about making it.
             Event::StepFinished {
                 step, took, result, ..
-            } if result.as_ref().is_ok_and(|how| how == "built") => {
-                self.usual.note(&thing(&self.platform, step), *took);
+            } if result.as_ref().is_ok_and(|mode| mode == "built") => {
+                self.typical.note(&thing(&self.platform, step), *took);
             }
             // A run of a comparison has a name of its own, which no other command knows.
             Event::ScenarioFinished(record)
                 if ran && record.verdict == Verdict::Passed && !self.compares =>
             {
                 let took = Duration::from_millis(record.took_ms);
-                self.usual.note(&thing(&self.platform, &record.name), took);
+                self.typical
+                    .note(&thing(&self.platform, &record.name), took);
             }
             Event::RunFinished(_) => {
                 // A memory that can't be kept is missed next time, and by nobody else.
-                if let Err(error) = self.usual.keep() {
+                if let Err(error) = self.typical.keep() {
                     tracing::debug!(%error, "durations were not kept");
                 }
             }
@@ -198,23 +201,23 @@ impl Teller {
     }
 
     fn step_started(&mut self, step: &str) {
-        if matches!(self.how, How::Github) && !self.grouped && self.volume != Volume::Quiet {
+        if matches!(self.mode, Mode::Github) && !self.grouped && self.volume != Volume::Quiet {
             self.grouped = true;
             self.command(&github::group("image and layers"));
         }
-        if !matches!(self.how, How::Live(_)) || self.volume == Volume::Verbose {
-            let usual = self.usual.of(&thing(&self.platform, step));
-            let usual = usual.map_or_else(String::new, |usual| {
-                format!(" (usually {})", super::view::clock(usual))
+        if !matches!(self.mode, Mode::Live(_)) || self.volume == Volume::Verbose {
+            let typical = self.typical.of(&thing(&self.platform, step));
+            let typical = typical.map_or_else(String::new, |typical| {
+                format!(" (usually {})", super::view::clock(typical))
             });
-            self.say(&format!("{:<16} {step}{usual}", "begin"));
+            self.say(&format!("{:<16} {step}{typical}", "begin"));
         }
     }
 
     fn step_finished(&mut self, step: &str, took: Duration, result: &Result<String, String>) {
         let took = text::millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         match result {
-            Ok(how) => self.say(&format!("{how:<16} {step} ({took})")),
+            Ok(mode) => self.say(&format!("{mode:<16} {step} ({took})")),
             Err(error) => {
                 self.ungroup();
                 let word = self.paint(RED, &format!("{:<16}", "error"));
@@ -222,7 +225,7 @@ impl Teller {
                 // The run ends with all of it.
                 let first = error.lines().next().unwrap_or_default();
                 self.line(&format!("{word} {step} ({took}): {first}"));
-                if matches!(self.how, How::Github) {
+                if matches!(self.mode, Mode::Github) {
                     self.command(&github::error(step, &error));
                 }
             }
@@ -268,7 +271,7 @@ impl Teller {
 
     fn problem(&mut self, record: &Record, line: &str) {
         let problem = text::problem(record, &self.report_dir);
-        if !matches!(self.how, How::Github) {
+        if !matches!(self.mode, Mode::Github) {
             self.line(&format!("{line}\n{}", problem.trim_end()));
             return;
         }
@@ -309,7 +312,7 @@ impl Teller {
             let word = self.paint(RED, &format!("{:<16}", "error"));
             let error = printable(error);
             self.line(&format!("{word} {error}"));
-            if matches!(self.how, How::Github) {
+            if matches!(self.mode, Mode::Github) {
                 self.command(&github::error("nothing was run", &error));
             }
         }
@@ -332,8 +335,8 @@ impl Teller {
     }
 
     fn line(&mut self, text: &str) {
-        let text = match self.how {
-            How::Github => github::inert(text.to_owned()),
+        let text = match self.mode {
+            Mode::Github => github::inert(text.to_owned()),
             _ => text.to_owned(),
         };
         self.draw(&format!("{text}\n"));
@@ -346,8 +349,8 @@ impl Teller {
 
     fn draw(&mut self, above: &str) {
         let out = &mut self.out;
-        let _ = match &mut self.how {
-            How::Live(screen) => {
+        let _ = match &mut self.mode {
+            Mode::Live(screen) => {
                 let lines = match self.volume {
                     Volume::Quiet => vec![],
                     _ => self.view.lines(self.now, screen.window(self.colour)),

@@ -1,9 +1,9 @@
 use super::*;
 
-fn job(script: &str, limit: Duration) -> (tempfile::TempDir, Result<(), String>) {
+fn build_step(script: &str, limit: Duration) -> (tempfile::TempDir, Result<(), String>) {
     let dir = tempfile::tempdir().expect("a folder");
     let log = Utf8PathBuf::try_from(dir.path().join("step.log")).expect("UTF-8");
-    let result = Job::new("the step", "sh", log.clone(), limit)
+    let result = BuildStep::new("the step", "sh", log.clone(), limit)
         .args(["-c", script])
         .run();
     (
@@ -21,8 +21,8 @@ fn a_stopped_step_ends_with_all_that_it_started() {
     let step = {
         let (log, stop) = (path("log"), stop.clone());
         std::thread::spawn(move || {
-            let job = Job::new("the step", "sh", log, LONG).args(["-c", &script]);
-            job.stopped_by(&stop).run()
+            let build_step = BuildStep::new("the step", "sh", log, LONG).args(["-c", &script]);
+            build_step.stopped_by(&stop).run()
         })
     };
     while !pid.exists() {
@@ -38,7 +38,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_failed_step_quotes_the_end_of_its_log() {
-    let (_dir, result) = job("seq 1 30; echo 'E: no such package' >&2; exit 3", LONG);
+    let (_dir, result) = build_step("seq 1 30; echo 'E: no such package' >&2; exit 3", LONG);
     insta::assert_snapshot!(result.expect_err("it fails"));
 }
 
@@ -63,7 +63,7 @@ fn assert_ends(pid: &str) {
 
 #[test]
 fn a_step_that_hangs_is_stopped_with_its_children() {
-    let (dir, result) = job("sleep 600 & echo $! >&2; wait", Duration::from_secs(1));
+    let (dir, result) = build_step("sleep 600 & echo $! >&2; wait", Duration::from_secs(1));
     let text = result.expect_err("it hangs");
     assert!(
         text.starts_with("the step was stopped after 1s; the end of <log>:"),
@@ -78,7 +78,7 @@ fn a_step_that_hangs_is_stopped_with_its_children() {
 
 #[test]
 fn what_outlives_its_step_is_stopped() {
-    let (dir, result) = job("sleep 600 & echo $!", LONG);
+    let (dir, result) = build_step("sleep 600 & echo $!", LONG);
     result.expect("the step itself succeeds");
     assert_ends(&std::fs::read_to_string(dir.path().join("step.log")).expect("the log"));
 }

@@ -22,7 +22,7 @@ const THINGS: usize = 2_000;
 
 /// What is remembered.
 #[derive(Debug, Default)]
-pub struct Usual {
+pub struct DurationHistory {
     path: Option<Utf8PathBuf>,
     known: Times,
     new: Vec<(String, u64)>,
@@ -32,7 +32,7 @@ pub struct Usual {
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Times(BTreeMap<String, Vec<u64>>);
 
-impl Usual {
+impl DurationHistory {
     /// What `path` holds; nothing if that can't be read.
     #[must_use]
     pub fn read(path: &Utf8Path) -> Self {
@@ -56,8 +56,8 @@ impl Usual {
 
     /// Whether `so_far` is more than `usual` explains: half as much again, and some seconds.
     #[must_use]
-    pub fn is_slow(usual: Duration, so_far: Duration) -> bool {
-        so_far > usual + usual / 2 + Duration::from_secs(3)
+    pub fn is_slow(typical: Duration, so_far: Duration) -> bool {
+        so_far > typical + typical / 2 + Duration::from_secs(3)
     }
 
     /// Notes that `thing` took `took`.
@@ -116,18 +116,18 @@ mod tests {
     #[test]
     fn the_median_of_the_last_times() {
         let (_folder, path) = file();
-        let mut usual = Usual::read(&path);
+        let mut typical = DurationHistory::read(&path);
         for took in [100, 20, 22, 24, 23, 21, 20, 22, 90, 22, 21] {
-            usual.note("layer booted", seconds(took));
+            typical.note("layer booted", seconds(took));
         }
-        usual.note("layer host", seconds(9));
-        assert_eq!(usual.of("layer booted"), None, "not kept yet");
-        usual.keep().expect("kept");
-        let usual = Usual::read(&path);
-        assert_eq!(usual.of("layer booted"), Some(seconds(22)));
-        assert_eq!(usual.of("layer host"), None, "once is not usual");
-        assert_eq!(usual.of("layer deployed"), None);
-        assert_eq!(usual.known.0["layer booted"].len(), LAST);
+        typical.note("layer host", seconds(9));
+        assert_eq!(typical.of("layer booted"), None, "not kept yet");
+        typical.keep().expect("kept");
+        let typical = DurationHistory::read(&path);
+        assert_eq!(typical.of("layer booted"), Some(seconds(22)));
+        assert_eq!(typical.of("layer host"), None, "once is not usual");
+        assert_eq!(typical.of("layer deployed"), None);
+        assert_eq!(typical.known.0["layer booted"].len(), LAST);
     }
 
     #[rstest::rstest]
@@ -138,40 +138,43 @@ mod tests {
     fn of_a_damaged_memory_nothing_is_claimed(#[case] text: &str) {
         let (_folder, path) = file();
         fs_err::write(&path, text).expect("written");
-        let mut usual = Usual::read(&path);
-        assert_eq!(usual.of("layer booted"), None);
-        usual.note("layer booted", seconds(1));
-        usual.keep().expect("it is replaced");
-        assert_eq!(Usual::read(&path).known.0["layer booted"], [1_000]);
+        let mut typical = DurationHistory::read(&path);
+        assert_eq!(typical.of("layer booted"), None);
+        typical.note("layer booted", seconds(1));
+        typical.keep().expect("it is replaced");
+        assert_eq!(
+            DurationHistory::read(&path).known.0["layer booted"],
+            [1_000]
+        );
     }
 
     #[test]
     fn two_processes_keep_both() {
         let (_folder, path) = file();
-        let (mut one, mut other) = (Usual::read(&path), Usual::read(&path));
+        let (mut one, mut other) = (DurationHistory::read(&path), DurationHistory::read(&path));
         one.note("a", seconds(1));
         other.note("a", seconds(2));
         one.keep().expect("kept");
         other.keep().expect("kept");
-        assert_eq!(Usual::read(&path).known.0["a"], [1_000, 2_000]);
+        assert_eq!(DurationHistory::read(&path).known.0["a"], [1_000, 2_000]);
     }
 
     #[test]
     fn without_a_file_nothing_is_kept() {
-        let mut usual = Usual::default();
-        usual.note("a", seconds(1));
-        usual.keep().expect("nothing to do");
+        let mut typical = DurationHistory::default();
+        typical.note("a", seconds(1));
+        typical.keep().expect("nothing to do");
         let (folder, path) = file();
         drop(folder);
-        let mut usual = Usual::read(&path);
-        usual.note("a", seconds(1));
-        assert!(usual.keep().is_err());
+        let mut typical = DurationHistory::read(&path);
+        typical.note("a", seconds(1));
+        assert!(typical.keep().is_err());
     }
 
     #[test]
     fn slow_is_more_than_a_little() {
-        assert!(!Usual::is_slow(seconds(20), seconds(32)));
-        assert!(Usual::is_slow(seconds(20), seconds(34)));
-        assert!(!Usual::is_slow(seconds(0), seconds(3)));
+        assert!(!DurationHistory::is_slow(seconds(20), seconds(32)));
+        assert!(DurationHistory::is_slow(seconds(20), seconds(34)));
+        assert!(!DurationHistory::is_slow(seconds(0), seconds(3)));
     }
 }

@@ -32,7 +32,7 @@ const TAIL_LINES: usize = 20;
 
 /// A program to run, its log and its limit.
 #[derive(Debug)]
-pub(crate) struct Job {
+pub(crate) struct BuildStep {
     step: String,
     command: Command,
     log: Utf8PathBuf,
@@ -40,7 +40,7 @@ pub(crate) struct Job {
     stop: Stop,
 }
 
-impl Job {
+impl BuildStep {
     /// `step` is what messages call it. The log gets stdout and stderr.
     pub(crate) fn new(
         step: impl Into<String>,
@@ -162,5 +162,5 @@ impl Job {
 }
 
 #[cfg(test)]
-#[path = "job_tests.rs"]
+#[path = "build_step_tests.rs"]
 mod tests;
