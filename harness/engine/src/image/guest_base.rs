@@ -157,13 +157,13 @@ mod tests {
             std::fs::write(dir.join(file), "").expect("written");
         }
         let disk = dir.join(&manifest.disks[0].file);
-        let made = Command::new("mke2fs")
+        let mkfs = Command::new("mke2fs")
             .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
             .args(["-q", "-F", "-t", "ext4", "-d"])
             .args([root.join("tree").as_str(), disk.as_str(), "8M"])
             .status()
             .expect("mke2fs starts");
-        assert!(made.success());
+        assert!(mkfs.success());
         let base = GuestBaseEntry {
             path: format!("/nix/store/{NAME}").into(),
             hash,

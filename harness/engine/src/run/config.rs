@@ -63,7 +63,7 @@ impl Target {
 }
 
 /// Writes the command that runs just the scenario of a name again.
-pub type Rerun = Arc<dyn Fn(&str) -> String + Send + Sync>;
+pub type RerunWriter = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// How scenarios are run, whatever they run on.
 #[derive(Clone)]
@@ -81,13 +81,13 @@ pub struct RunPolicy {
     /// Whether the host of a scenario that does not pass is saved into its evidence folder, to be resumed.
     pub keep: bool,
     /// How one of them is run again.
-    pub again: Rerun,
+    pub again: RerunWriter,
 }
 
 impl RunPolicy {
     /// Each scenario once; no failure is expected and no host kept.
     #[must_use]
-    pub fn once(again: Rerun) -> Self {
+    pub fn once(again: RerunWriter) -> Self {
         Self {
             repeat: NonZeroU32::MIN,
             iterations: ITERATIONS,
