@@ -1,6 +1,6 @@
 //! The `spawnlab` command for any suite of scenarios.
 //!
-//! A program hands its [`Suite`] to [`main`], and has all of the command: `list`, `run`, `prove`, `verify`, `qualify`,
+//! A program hands its [`Suite`](spawnlab::run::suite::Suite) to [`main`], and has all of the command: `list`, `run`, `prove`, `verify`, `qualify`,
 //! `shell`, `explain`, `bench` and the rest.
 //!
 //! ```no_run

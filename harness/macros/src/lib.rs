@@ -28,7 +28,7 @@ use proc_macro::TokenStream;
 /// | --- | --- |
 /// | `on = Deployed` | the layer that it starts from, or `Host` |
 /// | `limit = 60` | its deadline in seconds on a machine with KVM, 60 by default |
-/// | `per_iteration = 10` | what each of `Lab::loops` turns takes at most there, in seconds, on top of the limit |
+/// | `per_iteration = 10` | what each of `Lab::iterations` turns takes at most there, in seconds, on top of the limit |
 /// | `needs = [Idempotent]` | what the deploy tool has to promise (`Guarantee`) |
 /// | `wants = [NixosModules]` | what the host has to have (`Feature`) |
 /// | `brings = [Firewall]` | what it sets up by itself (`Surrounding`) |

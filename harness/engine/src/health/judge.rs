@@ -30,10 +30,10 @@ pub const FILE: &str = "health.txt";
 /// scenario's own assertions came to, and where those failed they stay what failed.
 ///
 /// # Errors
-/// What `outcome` holds, else the worst finding as a failure of [`Kind::assertion`], else that the
+/// What `outcome` holds, else the worst finding as a failure of [`FindingKind::assertion`], else that the
 /// host's journals can't be read.
 ///
-/// [`Kind::assertion`]: crate::verdict::finding::Kind::assertion
+/// [`FindingKind::assertion`]: crate::verdict::finding::FindingKind::assertion
 pub async fn judged(host: &Host, outcome: Outcome, health: Health) -> Outcome {
     let (findings, trouble) = look(host).await;
     let unexpected = match health {

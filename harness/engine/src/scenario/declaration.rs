@@ -194,7 +194,7 @@ pub struct Scenario {
     /// Its deadline on a machine with KVM, without its turns.
     pub limit: Duration,
     /// What each turn takes at most on a machine with KVM, for one that does something
-    /// [`Lab::loops`] times; zero for all others.
+    /// [`Lab::iterations`] times; zero for all others.
     pub per_iteration: Duration,
     /// At least one.
     pub saboteurs: &'static [Saboteur],

@@ -26,7 +26,7 @@ impl Lab {
         Self { host, iterations }
     }
 
-    /// How often a scenario repeats on its clone what only fails now and then: [`LOOPS`], and more
+    /// How often a scenario repeats on its clone what only fails now and then: [`ITERATIONS`], and more
     /// under `--soak`. What one turn takes at most is its `turn`, so that its deadline grows along.
     #[must_use]
     pub fn iterations(&self) -> NonZeroU32 {

@@ -12,7 +12,7 @@ use crate::{
 /// How long a restart of a container may take with KVM: a shutdown and a boot.
 pub const RESTART: Duration = Duration::from_secs(60);
 
-/// The name of the assertion that [`Container::settled`] makes.
+/// The name of the assertion that [`Container::wait_ready`] makes.
 pub const ASSERTION: &str = "the container settles";
 
 /// How often each guest has to have been refused before it counts as one that gets no lease.

@@ -83,7 +83,7 @@ pub struct Finding {
     pub kind: FindingKind,
     /// [`HOST`], or the container that it happened in.
     pub machine: String,
-    /// What it is about, as [`Kind`] says.
+    /// What it is about, as [`FindingKind`] says.
     pub subject: String,
     /// The line that it was read from.
     pub line: String,
