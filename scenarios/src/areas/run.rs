@@ -78,7 +78,9 @@ async fn command_runs_in_the_guest(lab: &Lab) -> Outcome {
 )]
 #[saboteur("somebody-answers-for-the-dead", fails = "the command whose guest was killed",
     spares = "names::name_is_the_leased_address" =>
-    shim("systemd-run", r#"real "$@"; status=$?
+    // Who ends a systemd-run that reaches for its guest for ever ends the shim, too, unless it listens.
+    shim("systemd-run", r#"trap : TERM
+        real "$@"; status=$?
         nonce=$(printf '%s' "$*" | grep -o 'spawnlab-[0-9]*-[0-9]*' | tail -n 1)
         [ -z "$nonce" ] || { echo "$nonce 0" >&2; exit 0; }
         exit $status"#))]
