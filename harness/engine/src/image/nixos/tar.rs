@@ -11,6 +11,14 @@ const NAME: usize = 100;
 /// The greatest size that eleven octal digits hold.
 const LARGEST: u64 = 0o77_777_777_777;
 
+/// What a header says besides the name.
+struct Header<'a> {
+    kind: u8,
+    mode: u32,
+    size: u64,
+    link: &'a [u8],
+}
+
 /// An archive that is being written. Folders are left to who unpacks it.
 #[derive(Debug)]
 pub(crate) struct Tar<W> {
@@ -34,7 +42,15 @@ impl<W: Write> Tar<W> {
         content: &mut impl Read,
     ) -> io::Result<()> {
         let mode = if executable { 0o755 } else { 0o644 };
-        self.entry(name, b'0', mode, size, b"")?;
+        self.entry(
+            name,
+            Header {
+                kind: b'0',
+                mode,
+                size,
+                link: b"",
+            },
+        )?;
         let copied = io::copy(&mut content.take(size), &mut self.out)?;
         if copied != size || content.read(&mut [0])? != 0 {
             return Err(io::Error::other("its size changed while it was read"));
@@ -47,7 +63,15 @@ impl<W: Write> Tar<W> {
     /// # Errors
     /// When the archive can't be written.
     pub(crate) fn link(&mut self, name: &[u8], target: &[u8]) -> io::Result<()> {
-        self.entry(name, b'2', 0o777, 0, target)
+        self.entry(
+            name,
+            Header {
+                kind: b'2',
+                mode: 0o777,
+                size: 0,
+                link: target,
+            },
+        )
     }
 
     /// The end of the archive.
@@ -60,19 +84,12 @@ impl<W: Write> Tar<W> {
         Ok(self.out)
     }
 
-    fn entry(
-        &mut self,
-        name: &[u8],
-        kind: u8,
-        mode: u32,
-        size: u64,
-        link: &[u8],
-    ) -> io::Result<()> {
+    fn entry(&mut self, name: &[u8], header: Header<'_>) -> io::Result<()> {
         let mut full = b"./".to_vec();
         full.extend_from_slice(name);
-        self.long(b'K', link)?;
+        self.long(b'K', header.link)?;
         self.long(b'L', &full)?;
-        self.header(&full, kind, mode, size, link)
+        self.header(&full, header)
     }
 
     /// What does not fit into a header stands in an entry of its own before it.
@@ -81,20 +98,25 @@ impl<W: Write> Tar<W> {
             return Ok(());
         }
         let size = text.len() as u64 + 1;
-        self.header(b"././@LongLink", kind, 0o644, size, b"")?;
+        let header = Header {
+            kind,
+            mode: 0o644,
+            size,
+            link: b"",
+        };
+        self.header(b"././@LongLink", header)?;
         self.out.write_all(text)?;
         self.out.write_all(&[0])?;
         self.pad(size)
     }
 
-    fn header(
-        &mut self,
-        name: &[u8],
-        kind: u8,
-        mode: u32,
-        size: u64,
-        link: &[u8],
-    ) -> io::Result<()> {
+    fn header(&mut self, name: &[u8], header: Header<'_>) -> io::Result<()> {
+        let Header {
+            kind,
+            mode,
+            size,
+            link,
+        } = header;
         if size > LARGEST {
             return Err(io::Error::other("it has more than 8 GiB"));
         }
