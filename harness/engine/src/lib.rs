@@ -6,7 +6,7 @@
 //! | folder | what it is |
 //! | --- | --- |
 //! | [`campaign`] | many runs as one question: `verify` compares, `qualify` covers a matrix |
-//! | [`run`] | chosen scenarios to verdicts: order, deadlines, attempts, repeats, known bugs |
+//! | [`run`] | selected scenarios to verdicts: order, deadlines, attempts, repeats, known bugs |
 //! | [`report`] | events to terminal, JUnit, JSON and HTML |
 //! | [`diagnose`] | facts of a host and its guests, and the first broken hop |
 //! | [`health`] | what no healthy console and no healthy journal has |

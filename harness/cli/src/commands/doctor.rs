@@ -36,7 +36,7 @@ pub struct DoctorArgs {
 pub(crate) async fn doctor(args: &DoctorArgs) -> Result<Exit, CliError> {
     if args.fix {
         // A cache that can't be used is said below, with the rest of what was seen.
-        if let Ok(cache) = Cache::position() {
+        if let Ok(cache) = Cache::location() {
             accel::forget(&cache)
                 .map_err(|why| CliError::infrastructure("the proof of KVM", why))?;
         }

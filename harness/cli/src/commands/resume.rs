@@ -56,21 +56,20 @@ fn evidence(wanted: &Utf8Path, runs: &Utf8Path) -> Option<Utf8PathBuf> {
     let words = wanted.as_str().trim_end_matches('/').replace("::", "/");
     let in_run = |run: &str, scenario: &str| runs.join(run).join("evidence").join(scenario);
     let named = words.split_once('/').map(|(run, rest)| in_run(run, rest));
-    let positions = [
+    let folders = [
         Some(wanted.to_owned()),
         named,
         Some(in_run("latest", &words)),
     ];
-    let is_evidence =
-        |position: &Utf8PathBuf| position.join(STARTED).exists() || is_repeated(position);
-    let found = positions.into_iter().flatten().find(is_evidence)?;
+    let is_evidence = |folder: &Utf8PathBuf| folder.join(STARTED).exists() || is_repeated(folder);
+    let found = folders.into_iter().flatten().find(is_evidence)?;
     // Notes are about the folder itself and not about the names that lead to it.
     found.canonicalize_utf8().ok()
 }
 
 /// Under `--repeat` each time has a folder of its own below the scenario's.
-fn is_repeated(position: &Utf8Path) -> bool {
-    position.join("commands.log").exists()
+fn is_repeated(folder: &Utf8Path) -> bool {
+    folder.join("commands.log").exists()
 }
 
 fn table(kept: &[KeptHost], runs: &Utf8Path, now: SystemTime) -> String {

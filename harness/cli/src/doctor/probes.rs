@@ -106,7 +106,7 @@ pub struct Probes {
 /// Looks at everything.
 pub async fn probe() -> Probes {
     let cache = cache();
-    let position = cache.folder.clone();
+    let folder = cache.folder.clone();
     let qemu = tokio::task::spawn_blocking(identity::installed);
     let qemu = within(ANSWER, "qemu-system-x86_64 --version", qemu).await;
     let qemu = qemu.and_then(|asked| asked.map_err(|error| error.to_string()));
@@ -130,7 +130,7 @@ pub async fn probe() -> Probes {
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         memory: memory.bytes,
         memory_limited: memory.limited_by_group,
-        disk: position.as_deref().and_then(free),
+        disk: folder.as_deref().and_then(free),
         root,
         namespaces: if root { Ok(()) } else { namespaces().await },
         numbers: root || numbers(),
@@ -139,7 +139,7 @@ pub async fn probe() -> Probes {
             Utf8Path::new(&format!("/usr/share/keyrings/debian-archive-keyring.{end}")).is_file()
         }),
         cache,
-        leftovers: leftovers::find(position.as_deref()),
+        leftovers: leftovers::find(folder.as_deref()),
     }
 }
 
@@ -237,15 +237,15 @@ fn numbers() -> bool {
     })
 }
 
-/// Bytes that are free where `place` is or would be.
-fn free(position: &Utf8Path) -> Option<u64> {
-    let there = position.ancestors().find(|dir| dir.is_dir())?;
+/// Bytes that are free where `folder` is or would be.
+fn free(folder: &Utf8Path) -> Option<u64> {
+    let there = folder.ancestors().find(|dir| dir.is_dir())?;
     let stat = rustix::fs::statvfs(there.as_str()).ok()?;
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 fn cache() -> CacheState {
-    let folder = match Cache::position() {
+    let folder = match Cache::location() {
         Ok(folder) => folder,
         Err(error) => {
             return CacheState {

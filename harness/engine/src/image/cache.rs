@@ -58,7 +58,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`ImageError::NoCacheFolder`] if none of the variables is set to an absolute path.
-    pub fn position() -> Result<Utf8PathBuf, ImageError> {
+    pub fn location() -> Result<Utf8PathBuf, ImageError> {
         locate(|name| env::var(name).ok())
     }
 

@@ -33,7 +33,7 @@ fn put(folder: &Utf8Path) {
 
 #[test]
 fn the_variables_are_asked_in_their_order() {
-    let position = |variables: &[(&str, &str)]| {
+    let location = |variables: &[(&str, &str)]| {
         let map: HashMap<_, _> = variables.iter().copied().collect();
         locate(|name| map.get(name).map(|value| (*value).to_owned())).map(Utf8PathBuf::into_string)
     };
@@ -42,14 +42,14 @@ fn the_variables_are_asked_in_their_order() {
         ("XDG_CACHE_HOME", "/var/c"),
         ("SPAWNLAB_CACHE", "/big"),
     );
-    assert_eq!(position(&[home, xdg, own]).expect("a place"), "/big");
-    assert_eq!(position(&[home, xdg]).expect("a place"), "/var/c/spawnlab");
+    assert_eq!(location(&[home, xdg, own]).expect("a place"), "/big");
+    assert_eq!(location(&[home, xdg]).expect("a place"), "/var/c/spawnlab");
     assert_eq!(
-        position(&[home]).expect("a place"),
+        location(&[home]).expect("a place"),
         "/home/lab/.cache/spawnlab"
     );
-    assert!(matches!(position(&[]), Err(ImageError::NoCacheFolder)));
-    let relative = position(&[home, ("SPAWNLAB_CACHE", "big")]).expect_err("refused, not ignored");
+    assert!(matches!(location(&[]), Err(ImageError::NoCacheFolder)));
+    let relative = location(&[home, ("SPAWNLAB_CACHE", "big")]).expect_err("refused, not ignored");
     insta::assert_snapshot!(relative, @"no folder for images: set SPAWNLAB_CACHE (or HOME) to an absolute path");
 }
 

@@ -165,7 +165,7 @@ fn the_embedded_recipes_differ_in_what_they_say_themselves() {
 }
 
 fn differences(
-    position: &str,
+    key_path: &str,
     before: &serde_json::Value,
     after: &serde_json::Value,
     lines: &mut Vec<String>,
@@ -179,25 +179,25 @@ fn differences(
                 if before != after {
                     let null = serde_json::Value::Null;
                     let (before, after) = (before.unwrap_or(&null), after.unwrap_or(&null));
-                    differences(&format!("{position}.{key}"), before, after, lines);
+                    differences(&format!("{key_path}.{key}"), before, after, lines);
                 }
             }
         }
         (Array(before), Array(after)) if before.len() == after.len() => {
             for (before, after) in before.iter().zip(after) {
                 if before != after {
-                    differences(&format!("{position}[]"), before, after, lines);
+                    differences(&format!("{key_path}[]"), before, after, lines);
                 }
             }
         }
         (Array(before), Array(after)) => {
             for gone in before.iter().filter(|one| !after.contains(one)) {
-                lines.push(format!("{position}: without {gone}"));
+                lines.push(format!("{key_path}: without {gone}"));
             }
             for new in after.iter().filter(|one| !before.contains(one)) {
-                lines.push(format!("{position}: with {new}"));
+                lines.push(format!("{key_path}: with {new}"));
             }
         }
-        _ => lines.push(format!("{position}: {before} -> {after}")),
+        _ => lines.push(format!("{key_path}: {before} -> {after}")),
     }
 }

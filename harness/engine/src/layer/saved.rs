@@ -145,10 +145,14 @@ impl Layer {
                 }
                 // Nobody, this process included, is to be kept waiting by a build that is no good.
                 *current = None;
-                match self.stack.built_once(&self.key, &self.recipe, below).await {
-                    Ok(built_once) => {
-                        *current = Some(Arc::clone(&built_once));
-                        return Ok(built_once);
+                match self
+                    .stack
+                    .build_or_reuse(&self.key, &self.recipe, below)
+                    .await
+                {
+                    Ok(built) => {
+                        *current = Some(Arc::clone(&built));
+                        return Ok(built);
                     }
                     Err(BuildError::Removed(_)) if attempt < ATTEMPTS => attempt += 1,
                     Err(BuildError::Removed(broken) | BuildError::ScenarioError(broken)) => {

@@ -165,7 +165,7 @@ impl Stack {
     ///
     /// # Errors
     /// What the work on it comes to, or that it can't be saved.
-    pub(super) async fn built_once(
+    pub(super) async fn build_or_reuse(
         &self,
         key: &Key,
         recipe: &LayerRecipe,

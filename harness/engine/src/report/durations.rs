@@ -54,7 +54,7 @@ impl DurationHistory {
         Some(Duration::from_millis(times[times.len() / 2]))
     }
 
-    /// Whether `so_far` is more than `usual` explains: half as much again, and some seconds.
+    /// Whether `so_far` is more than `typical` explains: half as much again, and some seconds.
     #[must_use]
     pub fn is_slow(typical: Duration, so_far: Duration) -> bool {
         so_far > typical + typical / 2 + Duration::from_secs(3)

@@ -179,11 +179,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let text = "[Service]\nExecStart=/bin/sh -c 'echo \"it''s\" $PATH'";
         let change = in_guest("web", file("/place/of/it", text));
-        let position = folder.path().to_str().expect("UTF-8");
+        let root = folder.path().to_str().expect("UTF-8");
         let script = change
             .script()
             .replace("/lab/tools/in-guest web", "/bin/sh -ec")
-            .replace("/place", position);
+            .replace("/place", root);
         let shell = std::process::Command::new("/bin/sh")
             .args(["-ec", &script])
             .status();
@@ -196,10 +196,10 @@ mod tests {
     #[test]
     fn a_shim_stands_before_its_program() {
         let folder = tempfile::tempdir().expect("a folder");
-        let position = folder.path().to_str().expect("UTF-8");
+        let root = folder.path().to_str().expect("UTF-8");
         let script = shim("uname", "echo before; real \"$@\"; echo behind").script();
         let script = format!("{script}\nPATH=/run/wrappers/bin:$PATH uname -s")
-            .replace("/run/wrappers/bin", position);
+            .replace("/run/wrappers/bin", root);
         let output = std::process::Command::new("/bin/sh")
             .args(["-ec", &script])
             .output();

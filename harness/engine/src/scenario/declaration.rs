@@ -209,7 +209,7 @@ impl Scenario {
         format!("{}::{}", self.area, self.name)
     }
 
-    /// Its deadline on a machine with KVM, when it loops `loops` times.
+    /// Its deadline on a machine with KVM, when it loops `iterations` times.
     #[must_use]
     pub fn deadline(&self, iterations: NonZeroU32) -> Duration {
         self.limit + self.per_iteration * iterations.get()

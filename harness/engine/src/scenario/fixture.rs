@@ -89,7 +89,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// Puts `folder` with all that is in it to `place`, instead of what is there. Links are followed;
+    /// Puts `folder` with all that is in it to `destination`, instead of what is there. Links are followed;
     /// what begins with a dot, and results of Nix, stay behind.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// Puts `content` to `place`, instead of what is there.
+    /// Puts `content` to `destination`, instead of what is there.
     pub fn put_file(&mut self, destination: &str, content: Vec<u8>) {
         self.files.retain(|file| file.path != destination);
         self.files.push(LabFile {

@@ -20,7 +20,7 @@ pub struct Lab {
 pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
 
 impl Lab {
-    /// A lab around `host`, whose scenario loops `loops` times, if it is one that does.
+    /// A lab around `host`, whose scenario loops `iterations` times, if it is one that does.
     #[must_use]
     pub fn new(host: Host, iterations: NonZeroU32) -> Self {
         Self { host, iterations }

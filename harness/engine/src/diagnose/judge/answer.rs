@@ -102,12 +102,12 @@ pub(super) fn port(seen: &Seen) -> Found {
         .iter()
         .filter(|one| !one.udp && one.port == port)
         .collect();
-    let positions = |which: &mut dyn Iterator<Item = &Listener>| {
-        let mut positions: Vec<String> = which
+    let addresses = |which: &mut dyn Iterator<Item = &Listener>| {
+        let mut found: Vec<String> = which
             .map(|one| format!("{} at {}:{}", one.program, one.address, one.port))
             .collect();
-        positions.dedup();
-        positions.join(", ")
+        found.dedup();
+        found.join(", ")
     };
     let listening = |text: String| {
         let text = if text.is_empty() {
@@ -132,19 +132,19 @@ pub(super) fn port(seen: &Seen) -> Found {
             Some(one) => format!(", though {} listens", one.program),
             None => String::new(),
         };
-        let position = positions(&mut at_port.iter().copied());
+        let addresses = addresses(&mut at_port.iter().copied());
         return broken(format!("{address}:{port} takes no connections{listens}"))
             .with(guests.words("guest"))
             .with(hosts.words("host"))
             .with([
                 format!("curl: {}", fetched.complaint()),
-                listening(position),
+                listening(addresses),
             ]);
     }
     if !at_port.is_empty() {
-        let positions = positions(&mut at_port.iter().copied());
+        let open_at = addresses(&mut at_port.iter().copied());
         return broken(format!(
-            "port {port} is open, but not at {address}: {positions}"
+            "port {port} is open, but not at {address}: {open_at}"
         ))
         .with([format!("curl: {}", fetched.complaint())]);
     }
@@ -156,7 +156,7 @@ pub(super) fn port(seen: &Seen) -> Found {
             "the guest has no {service}, and nothing listens at port {port}"
         ));
     }
-    let tcp = positions(&mut all.iter().filter(|one| !one.udp));
+    let tcp = addresses(&mut all.iter().filter(|one| !one.udp));
     broken(format!("nothing listens at port {port} in the guest")).with([
         format!("{service}: {}", seen.state("guest-service")),
         listening(tcp),

@@ -72,14 +72,14 @@ impl HostModule {
     }
 }
 
-/// Reads what is at `place` in `folder`. Links are followed.
+/// Reads what is at `relative` in `folder`. Links are followed.
 fn read(
     folder: &Utf8Path,
-    position: &Utf8Path,
+    relative: &Utf8Path,
     files: &mut Vec<NixosFile>,
     room: &mut u64,
 ) -> Result<(), String> {
-    let here = folder.join(position);
+    let here = folder.join(relative);
     let unread = |path: &Utf8Path, error: std::io::Error| {
         format!("{path}, which lies beside it, can't be read: {error}")
     };
@@ -93,14 +93,14 @@ fn read(
         if name.starts_with('.') || name == "result" {
             continue;
         }
-        let position = position.join(&name);
-        let path = folder.join(&position);
+        let relative = relative.join(&name);
+        let path = folder.join(&relative);
         let meta = std::fs::metadata(&path).map_err(|error| unread(&path, error))?;
         if meta.is_dir() {
-            if position.components().count() > DEEPEST {
+            if relative.components().count() > DEEPEST {
                 return Err(format!("{path}: folders are nested too deep"));
             }
-            read(folder, &position, files, room)?;
+            read(folder, &relative, files, room)?;
         } else if meta.is_file() {
             *room = room.checked_sub(meta.len()).ok_or_else(|| {
                 format!(
@@ -111,7 +111,7 @@ fn read(
             files.push(NixosFile {
                 executable: meta.permissions().mode() & 0o100 != 0,
                 content: std::fs::read(&path).map_err(|error| unread(&path, error))?,
-                path: position,
+                path: relative,
             });
         }
     }

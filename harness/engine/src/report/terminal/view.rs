@@ -42,7 +42,7 @@ pub(super) struct Window {
 }
 
 impl View {
-    /// Takes in `event`, which happened at `now`; `usual` knows how long things usually take. Returns
+    /// Takes in `event`, which happened at `now`; `typical` is how long things usually take. Returns
     /// whether a scenario that ended was under way.
     pub(super) fn follow(
         &mut self,

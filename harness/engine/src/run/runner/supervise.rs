@@ -23,7 +23,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Runs the body of `task` to its end or to the outer deadline, and keeps the record in `place`.
+    /// Runs the body of `task` to its end or to the outer deadline, and keeps the record in `evidence_folder`.
     pub(super) async fn over(&self, mut task: Task, evidence_folder: EvidenceFolder) -> Record {
         let (started, begin) = (jiff::Timestamp::now(), Instant::now());
         let nothing: TaskBody = Box::new(|_| Box::pin(std::future::pending()));

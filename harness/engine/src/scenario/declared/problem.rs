@@ -27,7 +27,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// At `place` of `text`, which is that of `file`.
+    /// At `location` of `text`, which is that of `file`.
     #[must_use]
     pub fn at(
         file: &str,

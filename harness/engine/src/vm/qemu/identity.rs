@@ -85,8 +85,8 @@ fn files() -> String {
     let own = String::from_utf8_lossy(&own);
     let folders: Vec<&str> = own.lines().map(str::trim).chain(FOLDERS).collect();
     let found = LOADED.iter().filter_map(|name| {
-        let mut positions = folders.iter().map(|dir| Path::new(dir).join(name));
-        positions.find_map(|position| described(&position))
+        let mut files = folders.iter().map(|dir| Path::new(dir).join(name));
+        files.find_map(|file| described(&file))
     });
     program()
         .and_then(|path| described(&path))
@@ -102,8 +102,8 @@ fn program() -> Option<PathBuf> {
 }
 
 fn in_path(path: &OsStr) -> Option<PathBuf> {
-    let mut positions = std::env::split_paths(path).map(|dir| dir.join(super::machine::QEMU));
-    positions.find(|position| position.is_file())
+    let mut files = std::env::split_paths(path).map(|dir| dir.join(super::machine::QEMU));
+    files.find(|file| file.is_file())
 }
 
 /// What tells a file from the one that takes its place in an upgrade.
