@@ -1,9 +1,6 @@
 //! Every scenario there is, in the order in which they are listed and run.
 
-use spawnlab::{
-    run::selection::{self, Selected},
-    scenario::Scenario,
-};
+use spawnlab::scenario::Scenario;
 
 /// The areas in the order in which they are listed. One that is not named here comes behind them.
 const AREAS: [&str; 16] = [
@@ -34,34 +31,17 @@ pub fn scenarios() -> Vec<&'static Scenario> {
     scenarios
 }
 
-/// Their names.
-#[must_use]
-pub fn names() -> Vec<String> {
-    scenarios().into_iter().map(Scenario::full_name).collect()
-}
-
-/// All of them, as `run` takes them.
-#[must_use]
-pub fn to_run() -> Vec<Selected> {
-    selection::to_run(&scenarios())
-}
-
-/// All of them with each of their saboteurs, as `prove` takes them.
-#[must_use]
-pub fn to_prove() -> Vec<Selected> {
-    selection::to_prove(&scenarios())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::suite::suite;
 
     #[test]
     fn no_two_have_one_name() {
         let mut names = HashSet::new();
-        for selected in to_run().into_iter().chain(to_prove()) {
+        for selected in suite().to_run().into_iter().chain(suite().to_prove()) {
             let name = selected.full_name();
             assert!(names.insert(name.clone()), "{name} is there twice");
         }
@@ -122,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_deadline_grows_with_the_turns_of_those_that_take_some() {
-        let once = to_run()[0].scenario;
+        let once = scenarios()[0];
         let iterations = |count| std::num::NonZeroU32::new(count).expect("not zero");
         assert_eq!(once.deadline(iterations(50)), once.limit);
         let turns = Scenario {
@@ -136,7 +116,7 @@ mod tests {
     #[test]
     fn names_go_on_a_command_line_as_they_are() {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ':' | '+');
-        for selected in to_prove() {
+        for selected in suite().to_prove() {
             let name = selected.full_name();
             assert!(name.chars().all(plain), "{name}");
             assert_eq!(

@@ -70,9 +70,33 @@ pub enum AccelArg {
     Tcg,
 }
 
+impl AccelArg {
+    /// Its name on the command line, unless it is the default.
+    #[must_use]
+    pub fn unusual(self) -> Option<&'static str> {
+        match self {
+            Self::Auto => None,
+            Self::Kvm => Some("kvm"),
+            Self::Tcg => Some("tcg"),
+        }
+    }
+}
+
 /// What a tool promises.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promises(pub Vec<Guarantee>);
+
+impl Promises {
+    /// As the command line has them.
+    #[must_use]
+    pub fn listed(&self) -> String {
+        let names: Vec<_> = self.0.iter().map(|promise| promise.name()).collect();
+        match names.as_slice() {
+            [] => "none".into(),
+            names => names.join(","),
+        }
+    }
+}
 
 impl LabArgs {
     /// What the scenarios of `suite` are run on, and how; `again` runs one of them again.

@@ -19,11 +19,7 @@ use crate::{
     lab::{rerun::Rerun, tool},
     output::error::CliError,
 };
-use spawnlab::run::{
-    config::RunConfig,
-    selection::{self, Selected},
-    suite::Suite,
-};
+use spawnlab::run::{config::RunConfig, suite::Suite};
 
 /// The source, as the command line names it.
 #[derive(Debug, Clone, Args)]
@@ -81,21 +77,8 @@ impl SourceArgs {
 impl Source {
     /// All scenarios.
     #[must_use]
-    pub fn to_run(&self) -> Vec<Selected> {
-        selection::to_run(&self.scenarios)
-    }
-
-    /// All scenarios with each of their saboteurs.
-    #[must_use]
-    pub fn to_prove(&self) -> Vec<Selected> {
-        selection::to_prove(&self.scenarios)
-    }
-
-    /// Their names.
-    #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        let names = self.scenarios.iter().map(|scenario| scenario.full_name());
-        names.collect()
+    pub fn scenarios(&self) -> &[&'static Scenario] {
+        &self.scenarios
     }
 
     /// What scenarios are run on, and how, with what the file says where `lab` is silent.

@@ -13,7 +13,7 @@ use spawnlab::{
 use crate::lab::side::SideVariables;
 use crate::{
     args::{AccelArg, LabArgs, Promises, Selection, help, nixos::NixosArgs, promises},
-    lab::rerun::Rerun,
+    lab::rerun::{self, Rerun},
     output::error::CliError,
 };
 
@@ -133,8 +133,7 @@ impl VerifyArgs {
     /// Writes the command that compares just one scenario again.
     #[must_use]
     pub fn again(&self) -> Rerun {
-        let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
-        let mut words = vec![program, "verify".to_owned()];
+        let mut words = vec![rerun::program(), "verify".to_owned()];
         let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
         for variable in &self.base {
             option("--base", variable.clone());
@@ -149,16 +148,12 @@ impl VerifyArgs {
             option(name, value);
         }
         option("--repeat", self.repeat.to_string());
-        if let Some(Promises(promises)) = &self.promises {
-            let names: Vec<_> = promises.iter().map(|promise| promise.name()).collect();
-            if !names.is_empty() {
-                option("--promises", names.join(","));
-            }
+        // None is the default.
+        if let Some(promises) = self.promises.as_ref().filter(|given| !given.0.is_empty()) {
+            option("--promises", promises.listed());
         }
-        match self.accel {
-            AccelArg::Auto => {}
-            AccelArg::Kvm => option("--accel", "kvm".into()),
-            AccelArg::Tcg => option("--accel", "tcg".into()),
+        if let Some(accel) = self.accel.unusual() {
+            option("--accel", accel.to_owned());
         }
         Rerun::of(words)
     }

@@ -20,7 +20,7 @@ use crate::bench::{
     suite, table,
 };
 use crate::{
-    args::{AccelArg, BenchArgs},
+    args::{BenchArgs, Promises},
     lab::rerun::Rerun,
     output::{error::CliError, exit::Exit, print, signals},
 };
@@ -165,11 +165,7 @@ async fn measure(
 
 /// The options of this command for `spawnlab run`, on the image that is there already.
 fn words(args: &BenchArgs, config: &RunConfig, image: &str) -> Vec<String> {
-    let accel = match args.lab.accel {
-        AccelArg::Auto => "auto",
-        AccelArg::Kvm => "kvm",
-        AccelArg::Tcg => "tcg",
-    };
+    let accel = args.lab.accel.unusual().unwrap_or("auto");
     let mut words = vec![
         "--image".to_owned(),
         image.to_owned(),
@@ -179,17 +175,7 @@ fn words(args: &BenchArgs, config: &RunConfig, image: &str) -> Vec<String> {
     if let Some(tool) = &config.target.tool {
         words.extend(["--tool".into(), tool.to_string()]);
     }
-    let promises: Vec<_> = config
-        .target
-        .promises
-        .iter()
-        .map(|promise| promise.name())
-        .collect();
-    let promises = if promises.is_empty() {
-        "none".into()
-    } else {
-        promises.join(",")
-    };
+    let promises = Promises(config.target.promises.clone()).listed();
     words.extend(["--promises".into(), promises]);
     words
 }

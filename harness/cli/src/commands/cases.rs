@@ -5,12 +5,18 @@ use std::{io, num::NonZeroUsize, sync::Arc, time::Instant};
 use camino::Utf8PathBuf;
 use spawnlab::{
     Error,
-    report::{dir::Dir, drive::drive, run::Run, terminal::Terminal},
+    report::{
+        dir::Dir,
+        drive::drive,
+        durations::{self, DurationHistory},
+        run::Run,
+        terminal::Terminal,
+    },
     run::{
         config::RunConfig,
         runner::{self, Finished, Interrupt},
         selection::Selected,
-        session::Session,
+        session::{Session, cache},
         task::Task,
     },
     verdict::event::{Event, Events, Summary},
@@ -40,7 +46,7 @@ pub(crate) struct Ran {
 }
 
 impl Runner<'_> {
-    /// Runs each of `chosen` as `config` says: one case.
+    /// Runs each of `wanted` as `config` says: one case.
     pub(crate) async fn run_each(
         &self,
         config: RunConfig,
@@ -59,7 +65,7 @@ impl Runner<'_> {
     }
 
     /// Opens a session for each of `cases`, which have names if there is more than one, with the layers
-    /// that `chosen` start from, and runs the `selected` tasks that `tasks` makes for them.
+    /// that `wanted` start from, and runs the `selected` tasks that `tasks` makes for them.
     pub(crate) async fn run(
         &self,
         cases: Vec<(&str, RunConfig)>,
@@ -141,6 +147,17 @@ impl Runner<'_> {
             sessions.push(session.map_err(|error| (name.to_owned(), Box::new(error)))?);
         }
         Ok(sessions)
+    }
+}
+
+/// `terminal` with the memory of how long things took on this machine, where there is a cache.
+pub(crate) fn remembering(terminal: Terminal) -> Terminal {
+    match cache() {
+        Ok(cache) => {
+            let file = cache.root().join(durations::FILE);
+            terminal.remembering(DurationHistory::read(&file))
+        }
+        Err(_) => terminal,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use spawnlab::{
-    run::suite::Suite,
+    run::{selection, suite::Suite},
     scenario::{Guarantee, Scenario},
 };
 
@@ -80,7 +80,7 @@ impl From<&Scenario> for Listed {
 /// Names and claims to standard output.
 pub(crate) fn list(args: &ListArgs, suite: &Suite) -> Result<Exit, CliError> {
     let source = args.source.open(suite)?;
-    let selected = run::selected(source.to_run(), &args.selection)?;
+    let selected = run::selected(selection::to_run(source.scenarios()), &args.selection)?;
     let listed: Vec<Listed> = selected
         .iter()
         .map(|selected| selected.scenario.into())

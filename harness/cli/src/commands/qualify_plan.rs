@@ -12,12 +12,16 @@ use spawnlab::campaign::{
 
 use crate::{
     args::{
-        AccelArg, LabArgs, Promises, Selection,
+        LabArgs, Promises, Selection,
         nixos::{self, NixosArgs},
         qualify::QualifyArgs,
     },
     commands::run::selected,
-    lab::{rerun::Rerun, select::select, tool},
+    lab::{
+        rerun::{self, Rerun},
+        select::select,
+        tool,
+    },
     output::error::CliError,
 };
 use spawnlab::run::{config::RunConfig, selection::Selected, suite::Suite};
@@ -225,19 +229,15 @@ pub(crate) fn check_given(cases: &[(Case, Vec<Selected>)]) -> Result<(), CliErro
 }
 
 fn again(args: &QualifyArgs, cell: &Case) -> Rerun {
-    let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
-    let mut words = vec![program, "qualify".to_owned()];
+    let mut words = vec![rerun::program(), "qualify".to_owned()];
     words.extend(args.matrix.as_ref().map(ToString::to_string));
     words.extend(args.soak.map(|iterations| format!("--soak={iterations}")));
     let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
-    if let Some(Promises(promises)) = &args.promises {
-        let names: Vec<_> = promises.iter().map(|promise| promise.name()).collect();
-        option("--promises", names.join(","));
+    if let Some(promises) = &args.promises {
+        option("--promises", promises.listed());
     }
-    match args.accel {
-        AccelArg::Auto => {}
-        AccelArg::Kvm => option("--accel", "kvm".into()),
-        AccelArg::Tcg => option("--accel", "tcg".into()),
+    if let Some(accel) = args.accel.unusual() {
+        option("--accel", accel.to_owned());
     }
     if let Some(known) = &args.known {
         option("--known", known.to_string());
@@ -304,13 +304,15 @@ scenarios = []
 
     #[test]
     fn a_case_is_run_again_as_it_was() {
-        let args = args(&["--soak", "--accel", "tcg"]);
+        let args = args(&["--soak", "--promises", "none", "--accel", "tcg"]);
         assert_eq!(args.iterations().get(), 20);
         let cases = cases(&args, &suite()).expect("sound");
         let name = cases.all[0].0.name();
         assert_eq!(
             again(&args, &cases.all[0].0).command("a::b"),
-            format!("spawnlab qualify --soak=20 --accel tcg --case {name} --exact --scenario a::b")
+            format!(
+                "spawnlab qualify --soak=20 --promises none --accel tcg --case {name} --exact --scenario a::b"
+            )
         );
     }
 }

@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use spawnlab::{
     Error,
-    report::{
-        durations::{self, DurationHistory},
-        terminal::{Terminal, Volume},
+    report::terminal::{Terminal, Volume},
+    run::{
+        selection::{self, Selected},
+        suite::Suite,
     },
-    run::{selection::Selected, session, suite::Suite},
     scenario::lab::ITERATIONS,
 };
 use tokio::runtime::Handle;
 
 use crate::{
     args::{RunArgs, Selection},
-    commands::cases::{Runner, reported},
-    lab::{known, report_dir, rerun::Rerun, select::select},
+    commands::cases::{Runner, remembering, reported},
+    lab::{
+        known, report_dir,
+        rerun::{self, Rerun},
+        select::select,
+    },
     output::{error::CliError, exit::Exit, signals},
 };
 
@@ -37,8 +41,8 @@ pub(crate) async fn run(
     // What can be wrong with the command line is found out before anything is written or started.
     let source = args.source.open(suite)?;
     let (verb, all) = match what {
-        What::Run => ("run", source.to_run()),
-        What::Prove => ("prove", source.to_prove()),
+        What::Run => ("run", selection::to_run(source.scenarios())),
+        What::Prove => ("prove", selection::to_prove(source.scenarios())),
     };
     if let (What::Prove, [], Some(file)) = (what, all.as_slice(), &args.source.file) {
         return Err(CliError::nothing(
@@ -48,8 +52,7 @@ pub(crate) async fn run(
         .hint("docs/spawnlab-toml.md shows what one looks like"));
     }
     let selected = selected(all, &args.selection)?;
-    let program = std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into());
-    let mut again = Rerun::new(&[&program, verb], &args.lab);
+    let mut again = Rerun::new(&[&rerun::program(), verb], &args.lab);
     if args.repeat.get() > 1 {
         again = again.with("--repeat", args.repeat.to_string());
     }
@@ -63,7 +66,8 @@ pub(crate) async fn run(
     config.policy.repeat = args.repeat;
     config.policy.iterations = args.iterations;
     if let Some(file) = &args.known {
-        config.policy.known = Arc::new(known::read(Some(file), suite, &source.names())?);
+        let names = selection::names(source.scenarios());
+        config.policy.known = Arc::new(known::read(Some(file), suite, &names)?);
     }
     let dir = report_dir::open(args.report.as_deref())?;
 
@@ -72,10 +76,7 @@ pub(crate) async fn run(
         (_, true) => Volume::Verbose,
         _ => Volume::Normal,
     };
-    let mut terminal = Terminal::stdout().with_volume(volume);
-    if let Ok(cache) = session::cache() {
-        terminal = terminal.remembering(DurationHistory::read(&cache.root().join(durations::FILE)));
-    }
+    let terminal = remembering(Terminal::stdout().with_volume(volume));
     let interrupt =
         signals::listen().map_err(|error| CliError::infrastructure("signals", error))?;
     let runner = Runner {

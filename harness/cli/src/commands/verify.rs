@@ -6,19 +6,15 @@ use spawnlab::{
         case::{Side, interleaved, of_side},
         verify::{self, Compared, Comparison, Conclusion, Runs},
     },
-    report::{
-        dir::Dir,
-        durations::{self, DurationHistory},
-        terminal::Terminal,
-    },
-    run::{session, suite::Suite},
+    report::{dir::Dir, terminal::Terminal},
+    run::suite::Suite,
 };
 use tokio::runtime::Handle;
 
 use crate::{
     args::verify::VerifyArgs,
     commands::{
-        cases::{Ran, Runner, reported},
+        cases::{Ran, Runner, remembering, reported},
         verify_files,
         verify_plan::Plan,
     },
@@ -36,10 +32,7 @@ pub(crate) async fn verify(
     let plan = Plan::of(args, suite)?;
     verify_files::check(args)?;
     let dir = report_dir::open(args.report.as_deref())?;
-    let mut terminal = Terminal::comparison();
-    if let Ok(cache) = session::cache() {
-        terminal = terminal.remembering(DurationHistory::read(&cache.root().join(durations::FILE)));
-    }
+    let terminal = remembering(Terminal::comparison());
     let interrupt =
         signals::listen().map_err(|error| CliError::infrastructure("signals", error))?;
     let runner = Runner {

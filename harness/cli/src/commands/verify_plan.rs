@@ -15,7 +15,7 @@ use spawnlab::{
         target::{choice::recipe, flake},
         task::Task,
     },
-    scenario::{Base, Feature, Guarantee, Scenario, Surrounding},
+    scenario::{Base, Feature, Scenario, Surrounding, capability},
     verdict::Verdict,
 };
 
@@ -140,8 +140,8 @@ impl Plan {
             "shared by all runs of a side: its boot, its provisioning and the first deploy"
                 .to_owned(),
         ];
-        let below = |side: &SideVariables| !side.settings().is_empty();
-        if self.sides.iter().any(below) {
+        let is_put_under = |side: &SideVariables| !side.settings().is_empty();
+        if self.sides.iter().any(is_put_under) {
             let line = "each repeat has a start of the containers under the firewall of its own, and with it their first lease";
             lines.push(line.into());
         }
@@ -204,23 +204,16 @@ fn own_rules(scenario: &Scenario, suite: &Suite, sides: &[SideVariables; 2]) -> 
 
 /// Why `scenario` is not run on `target`, if it is not.
 fn unfit(scenario: &Scenario, target: &Target) -> Option<String> {
-    let promised = |need: &&Guarantee| target.promises.contains(need);
-    let missing = scenario.needs.iter().filter(|need| !promised(need));
-    let missing: Vec<&str> = missing.map(|need| need.name()).collect();
-    if !missing.is_empty() {
-        return Some(format!("the tool does not promise {}", missing.join(", ")));
+    let unpromised = capability::unpromised(&target.promises, scenario);
+    if unpromised.is_some() {
+        return unpromised;
     }
     let image = target.image.image.as_deref();
     let built = image.is_some_and(|image| Utf8Path::new(image).is_dir() || flake::is_meant(image));
     let recipe = (!built).then(|| recipe(image).ok()).flatten()?;
     let spec = recipe.spec();
     let of_nixos = scenario.wants.contains(&Feature::NixosModules);
-    (of_nixos && spec.kind == ImageKind::Debian).then(|| {
-        format!(
-            "it is about what NixOS' modules make of a host, and this one is {}",
-            spec.name
-        )
-    })
+    (of_nixos && spec.kind == ImageKind::Debian).then(|| capability::is_no_nixos(&spec.name))
 }
 
 /// The message that none of `scenarios` can be compared.

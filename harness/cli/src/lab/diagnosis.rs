@@ -5,19 +5,17 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
     diagnose::{self, Diagnosis, Endpoint},
-    layer::{kept::Kept, saved::Layer},
+    layer::saved::Layer,
     run::{
         config::RunConfig,
-        session::{Session, Start, cache},
+        session::{Session, Start},
     },
     scenario::Base,
-    util::{
-        error::Result,
-        scratch::{self, Scratch},
-    },
+    util::{error::Result, scratch::Scratch},
     verdict::event::Events,
-    vm::host::Host,
 };
+
+use crate::lab::hosts;
 
 /// Where to look.
 #[derive(Debug, Clone)]
@@ -28,7 +26,7 @@ pub enum HostSource {
     Kept(Utf8PathBuf),
 }
 
-/// Diagnoses `endpoint` at `place`.
+/// Diagnoses `endpoint` at `source`.
 ///
 /// # Errors
 /// The layer can't be made, or the host can't be resumed.
@@ -38,10 +36,13 @@ pub async fn diagnose(
     endpoint: &Endpoint,
     events: &Events,
 ) -> Result<Diagnosis> {
-    scratch::sweep()?;
     // Swept by a later run if this one is killed.
     let evidence = Scratch::new()?;
-    let host = host(config, source, evidence.path(), events).await?;
+    let dir = evidence.path();
+    let host = match source {
+        HostSource::Layer(start) => hosts::cloned(config, start, dir, events).await?,
+        HostSource::Kept(kept) => hosts::resumed(&kept, dir).await?,
+    };
     let diagnosis = diagnose::diagnose(&host, endpoint).await?;
     host.shut_down().await?;
     Ok(diagnosis)
@@ -54,22 +55,4 @@ pub async fn diagnose(
 pub async fn deployed(config: RunConfig, dir: &Utf8Path, events: &Events) -> Result<Arc<Layer>> {
     let session = Session::open(config, &[Base::Deployed], dir, events).await?;
     session.start(Start::Deployed).map(Arc::clone)
-}
-
-async fn host(
-    config: RunConfig,
-    source: HostSource,
-    dir: &Utf8Path,
-    events: &Events,
-) -> Result<Host> {
-    match source {
-        HostSource::Kept(evidence) => {
-            let kept = Kept::open(cache()?.root(), &evidence)?;
-            kept.host(dir).await
-        }
-        HostSource::Layer(start) => {
-            let session = Session::open(config, &[start.base()], dir, events).await?;
-            session.start(start)?.host(dir).await
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! What several commands share: how a scenario is selected and run again, sides, shells, reports' folders.
 
 pub mod diagnosis;
+pub(crate) mod hosts;
 pub(crate) mod images;
 pub mod known;
 pub(crate) mod report_dir;

@@ -1,6 +1,6 @@
 //! The command that runs one scenario again, just as it was run.
 
-use crate::args::{AccelArg, LabArgs, Promises};
+use crate::args::{LabArgs, Promises};
 
 /// Writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,21 +18,14 @@ impl Rerun {
             }
         };
         option("--tool", lab.tool.as_ref().map(ToString::to_string));
-        option("--promises", lab.promises.as_ref().map(listed));
+        option("--promises", lab.promises.as_ref().map(Promises::listed));
         option("--image", lab.image.clone());
         let nixos = lab.nixos.with_environment(lab.image.as_deref());
         for (name, value) in nixos.words() {
             option(name, Some(value));
         }
         option("--guest", lab.guest.clone());
-        option(
-            "--accel",
-            match lab.accel {
-                AccelArg::Auto => None,
-                AccelArg::Kvm => Some("kvm".into()),
-                AccelArg::Tcg => Some("tcg".into()),
-            },
-        );
+        option("--accel", lab.accel.unusual().map(str::to_owned));
         words.push("--exact".into());
         Self(words)
     }
@@ -73,13 +66,10 @@ impl Rerun {
     }
 }
 
-fn listed(Promises(promises): &Promises) -> String {
-    let names: Vec<_> = promises.iter().map(|promise| promise.name()).collect();
-    if names.is_empty() {
-        "none".into()
-    } else {
-        names.join(",")
-    }
+/// What the user calls this command: `ci/lab` says so, else it is `spawnlab`.
+#[must_use]
+pub fn program() -> String {
+    std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into())
 }
 
 fn quoted(word: &str) -> String {
@@ -96,6 +86,7 @@ mod tests {
     use spawnlab::scenario::Guarantee;
 
     use super::*;
+    use crate::args::AccelArg;
 
     fn lab() -> LabArgs {
         LabArgs {

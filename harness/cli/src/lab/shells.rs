@@ -2,18 +2,13 @@
 
 use camino::Utf8Path;
 use spawnlab::{
-    layer::kept::Kept,
-    run::{
-        config::RunConfig,
-        session::{Session, Start, cache},
-    },
-    util::{
-        error::Result,
-        scratch::{self, Scratch},
-    },
+    run::{config::RunConfig, session::Start},
+    util::{error::Result, scratch::Scratch},
     verdict::event::Events,
     vm::{container::quote, host::Host, terminal},
 };
+
+use crate::lab::hosts;
 
 /// Attaches a shell on a clone of the layer `start` (or in `container` there) to this terminal, until the user
 /// leaves it. `ready` is called before the first byte goes to the terminal.
@@ -29,9 +24,7 @@ pub(crate) async fn shell(
 ) -> Result<()> {
     // Swept by a later run if this one is killed.
     let evidence = Scratch::new()?;
-    let dir = evidence.path();
-    let session = Session::open(config, &[start.base()], dir, events).await?;
-    let host = session.start(start)?.host(dir).await?;
+    let host = hosts::cloned(config, start, evidence.path(), events).await?;
     ready();
     attached(host, container).await
 }
@@ -45,10 +38,8 @@ pub(crate) async fn resume(
     container: Option<&str>,
     ready: impl FnOnce(),
 ) -> Result<()> {
-    scratch::sweep()?;
     let scratch = Scratch::new()?;
-    let kept = Kept::open(cache()?.root(), evidence)?;
-    let host = kept.host(scratch.path()).await?;
+    let host = hosts::resumed(evidence, scratch.path()).await?;
     ready();
     attached(host, container).await
 }

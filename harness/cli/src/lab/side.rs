@@ -131,8 +131,8 @@ fn unknown(suite: &Suite, name: &str) -> String {
     )
 }
 
-fn put(position: &mut Option<String>, value: &str) -> Option<()> {
-    position.replace(value.to_owned()).is_none().then_some(())
+fn put(variable: &mut Option<String>, value: &str) -> Option<()> {
+    variable.replace(value.to_owned()).is_none().then_some(())
 }
 
 #[cfg(test)]

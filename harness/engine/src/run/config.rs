@@ -10,7 +10,7 @@ use super::{
     variable::Setting,
 };
 use crate::{
-    scenario::{Guarantee, fixture::Fixture, lab::ITERATIONS},
+    scenario::{Guarantee, Surrounding, fixture::Fixture, lab::ITERATIONS},
     vm::qemu::accel::Choice,
 };
 
@@ -49,6 +49,13 @@ impl Target {
             host: None,
             settings: vec![],
         }
+    }
+
+    /// What of a scenario's surroundings the settings set.
+    #[must_use]
+    pub fn surroundings(&self) -> Vec<Surrounding> {
+        let settings = self.settings.iter();
+        settings.map(|one| one.surrounding()).collect()
     }
 
     /// The fixture, with the user's declarations where there are some.

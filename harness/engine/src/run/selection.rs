@@ -25,6 +25,13 @@ impl Selected {
     }
 }
 
+/// The full names of `scenarios`.
+#[must_use]
+pub fn names(scenarios: &[&'static Scenario]) -> Vec<String> {
+    let names = scenarios.iter().map(|scenario| scenario.full_name());
+    names.collect()
+}
+
 /// All of `scenarios`, as `spawnlab run` takes them.
 #[must_use]
 pub fn to_run(scenarios: &[&'static Scenario]) -> Vec<Selected> {

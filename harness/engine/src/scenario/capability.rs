@@ -61,6 +61,21 @@ pub fn obstacle(
     Some(format!("{} can't be deployed to: {why}", manifest.name))
 }
 
+/// What a tool that `promises` this would have to promise besides for `scenario` to be run, if anything.
+#[must_use]
+pub fn unpromised(promises: &[Guarantee], scenario: &Scenario) -> Option<String> {
+    let needs = scenario.needs.iter();
+    let missing = needs.filter(|need| !promises.contains(need));
+    let missing: Vec<&str> = missing.map(|need| need.name()).collect();
+    (!missing.is_empty()).then(|| format!("the tool does not promise {}", missing.join(", ")))
+}
+
+/// That a scenario which is about what NixOS' modules make is not for hosts of `system`.
+#[must_use]
+pub fn is_no_nixos(system: &str) -> String {
+    format!("it is about what NixOS' modules make of a host, and this one is {system}")
+}
+
 /// Why `scenario` makes no sense on hosts of the image `manifest`, if it does not.
 #[must_use]
 pub fn unfit(manifest: &Manifest, scenario: &Scenario) -> Option<String> {
@@ -71,10 +86,7 @@ pub fn unfit(manifest: &Manifest, scenario: &Scenario) -> Option<String> {
     }
     let systemd = &manifest.versions.systemd;
     scenario.wants.iter().find_map(|feature| match feature {
-        Feature::NixosModules if !is_nixos(manifest) => Some(format!(
-            "it is about what NixOS' modules make of a host, and this one is {}",
-            manifest.os.pretty
-        )),
+        Feature::NixosModules if !is_nixos(manifest) => Some(is_no_nixos(&manifest.os.pretty)),
         Feature::ResolveHook if is_before(systemd, &RESOLVE_HOOK) => Some(format!(
             "its systemd-resolved, {systemd}, does not ask for names of containers: that takes systemd 259"
         )),

@@ -48,11 +48,8 @@ pub(super) async fn deployed(
             let deployed = deployed.clone();
             Box::pin(async move {
                 let outcome = deploy_all(&host, &deployed, leases).await;
-                if outcome.is_err() {
-                    // The verdict of every scenario that needs this layer should name the hop.
-                    return attempt::explain(&host, outcome).await;
-                }
-                outcome
+                // The verdict of every scenario that needs this layer should name the hop.
+                attempt::explain(&host, outcome).await
             })
         }),
     };

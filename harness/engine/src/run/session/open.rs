@@ -30,7 +30,7 @@ use crate::{
             programs,
         },
     },
-    scenario::{Base, Surrounding, capability},
+    scenario::{Base, capability},
     util::{
         error::{Error, Result},
         scratch::{self, Scratch},
@@ -177,11 +177,7 @@ async fn opened(
     let (platform, environment) =
         platform(&image, &guest, (target, &programs.tool), cache.root()).await?;
     events.send(Event::EnvironmentKnown(environment.clone()));
-    let given: Vec<Surrounding> = target
-        .settings
-        .iter()
-        .map(|one| one.surrounding())
-        .collect();
+    let given = target.surroundings();
     let obstacle = capability::obstacle(image.manifest(), &target.promises, &given);
     let mut session = Session {
         timeout_factor: platform.accel.timeout_factor(),
@@ -280,10 +276,9 @@ impl Session {
 impl Session {
     /// One with `layers`, on emulated hosts of an image that `manifest` describes.
     pub(super) fn scripted(config: RunConfig, manifest: Manifest, layers: Layers) -> Arc<Self> {
-        let settings = config.target.settings.iter();
-        let given: Vec<Surrounding> = settings.map(|one| one.surrounding()).collect();
+        let (promises, given) = (&config.target.promises, config.target.surroundings());
         Arc::new(Self {
-            obstacle: capability::obstacle(&manifest, &config.target.promises, &given),
+            obstacle: capability::obstacle(&manifest, promises, &given),
             environment: Environment::default(),
             manifest,
             layers,

@@ -93,13 +93,7 @@ impl Session {
                 return Some(format!("it loads a {} of its own", setting.variable()));
             }
         }
-        let missing: Vec<&str> = scenario
-            .needs
-            .iter()
-            .filter(|need| !target.promises.contains(need))
-            .map(|need| need.name())
-            .collect();
-        (!missing.is_empty()).then(|| format!("the tool does not promise {}", missing.join(", ")))
+        capability::unpromised(&target.promises, scenario)
     }
 
     /// The deadline of `scenario` on these hosts.

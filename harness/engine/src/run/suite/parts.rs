@@ -25,8 +25,7 @@ impl Suite {
     /// Their names.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let names = self.scenarios.iter().map(|scenario| scenario.full_name());
-        names.collect()
+        selection::names(&self.scenarios)
     }
 
     /// All of them, as `run` takes them.
