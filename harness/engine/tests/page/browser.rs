@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -98,6 +98,15 @@ impl Browser {
     /// What the body of a function comes to in the page.
     pub(crate) fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Waits until an expression is true in the page.
+    pub(crate) fn until(&self, expression: &str, what: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while self.run(&format!("return {expression}")) != true {
+            assert!(Instant::now() < end, "{what}: not within a minute");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// A command of Chromium's own protocol.

@@ -132,11 +132,12 @@ fn its_controls_do_what_they_say() {
     assert_eq!(scenarios(), 2);
     // A link leads to what the filter hides.
     browser.click(".attention li:nth-child(3) a");
-    assert_eq!(scenarios(), 16);
-    assert_eq!(
-        browser.run("return document.querySelector('#s14').open"),
-        true
+    // The page hears of it only after the click is done.
+    browser.until(
+        "document.querySelector('#s14').open",
+        "the link opens its scenario",
     );
+    assert_eq!(scenarios(), 16);
 
     browser.run("document.querySelector('#s2').open = true");
     browser.run("document.querySelector('#s2 .logs').open = true");
