@@ -1,6 +1,7 @@
 //! The `spawnlab` command as a script sees it, as far as no VM is needed.
 
 mod command;
+mod failed;
 mod general;
 mod nixos;
 mod qualify;

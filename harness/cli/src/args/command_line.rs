@@ -4,7 +4,6 @@ use std::num::{NonZeroU32, NonZeroUsize};
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand};
-use spawnlab::scenario::lab::ITERATIONS;
 
 use super::{
     help,
@@ -107,7 +106,7 @@ pub enum Command {
 }
 
 /// Which scenarios.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Selection {
     /// An area with `::` behind it, or parts of names [default: all]
     #[arg(value_name = "FILTER")]
@@ -132,7 +131,7 @@ pub struct ListArgs {
 }
 
 /// Arguments of `run` and `prove`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// Which.
     #[command(flatten)]
@@ -143,6 +142,13 @@ pub struct RunArgs {
     /// On what.
     #[command(flatten)]
     pub lab: LabArgs,
+    /// Again what was not as expected [default: of the last run]
+    ///
+    /// RUN is the folder of a report, or its run.json. What it was run with (file, tool, image and what belongs to it, accelerator,
+    /// known bugs, repeats and loops) is taken from there, but for what is given now. What that run did not
+    /// come to is run, too. Filters stand before it, and take a part.
+    #[arg(long, value_name = "RUN", num_args = 0..=1)]
+    pub failed: Option<Option<Utf8PathBuf>>,
     /// How many at once [default: what this machine carries]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
@@ -155,11 +161,11 @@ pub struct RunArgs {
     /// Run each scenario N times, each on a fresh clone
     ///
     /// One that does not come out the same each time is flaky, and no pass.
-    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true)]
-    pub repeat: NonZeroU32,
-    /// How often scenarios that loop on their clone do so
-    #[arg(long = "loops", value_name = "N", default_value_t = ITERATIONS)]
-    pub iterations: NonZeroU32,
+    #[arg(long, value_name = "N")]
+    pub repeat: Option<NonZeroU32>,
+    /// How often scenarios that loop on their clone do so [default: 3]
+    #[arg(long = "loops", value_name = "N")]
+    pub iterations: Option<NonZeroU32>,
     /// Known bugs, whose failures are expected
     ///
     /// Without it, the rows of ci/known.toml as of when this command was built.

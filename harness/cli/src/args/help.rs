@@ -23,13 +23,15 @@ Examples:
   spawnlab run names:: lease                 an area, and names with `lease`
   spawnlab run --exact names::name_is_the_leased_address
   spawnlab run --tool ./deploy --promises idempotent
-  spawnlab run --repeat 5 --keep deploy::    flaky? Keep hosts of what fails";
+  spawnlab run --repeat 5 --keep deploy::    flaky? Keep hosts of what fails
+  spawnlab run --failed                      again what was not as expected";
 
 /// The end of `spawnlab prove -h`.
 pub(crate) const PROVE: &str = "\
 Examples:
   spawnlab prove names::                     an area, under all its saboteurs
-  spawnlab prove --exact names::name_is_the_leased_address";
+  spawnlab prove --exact names::name_is_the_leased_address
+  spawnlab prove --failed                    again what was not as expected";
 
 /// The end of `spawnlab verify -h`.
 pub(crate) const VERIFY: &str = "\

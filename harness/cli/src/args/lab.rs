@@ -49,9 +49,9 @@ pub struct LabArgs {
     /// auto, kvm or tcg; `auto` takes KVM only if it works
     ///
     /// It works if a guest really starts under it.
-    #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
-    #[arg(hide_possible_values = true, env = "SPAWNLAB_ACCEL", hide_env = true)]
-    pub accel: AccelArg,
+    #[arg(long, value_enum, hide_possible_values = true)]
+    #[arg(env = "SPAWNLAB_ACCEL", hide_env = true)]
+    pub accel: Option<AccelArg>,
     /// Keep hosts of what fails, for `spawnlab resume`
     ///
     /// As they are at that instant: some 400 MiB each, at most 8 and 4 GiB, of which the oldest go first.
@@ -116,7 +116,7 @@ impl LabArgs {
             promises,
             image,
             guest: self.guest.clone(),
-            accel: match self.accel {
+            accel: match self.accel.unwrap_or(AccelArg::Auto) {
                 AccelArg::Auto => Choice::Auto,
                 AccelArg::Kvm => Choice::Kvm,
                 AccelArg::Tcg => Choice::Tcg,

@@ -1,5 +1,6 @@
 //! The command line as data, and the configuration that it stands for.
 
+mod again;
 mod command_line;
 pub mod help;
 mod lab;

@@ -115,7 +115,7 @@ impl VerifyArgs {
             image: side.image.clone(),
             nixos,
             guest: side.guest.clone(),
-            accel: self.accel,
+            accel: Some(self.accel),
             keep: false,
         };
         let mut config = lab.config(suite, self.again())?;

@@ -20,7 +20,7 @@ use crate::bench::{
     suite, table,
 };
 use crate::{
-    args::{BenchArgs, Promises},
+    args::{AccelArg, BenchArgs, Promises},
     lab::rerun::Rerun,
     output::{error::CliError, exit::Exit, print, signals},
 };
@@ -165,7 +165,7 @@ async fn measure(
 
 /// The options of this command for `spawnlab run`, on the image that is there already.
 fn words(args: &BenchArgs, config: &RunConfig, image: &str) -> Vec<String> {
-    let accel = args.lab.accel.unusual().unwrap_or("auto");
+    let accel = args.lab.accel.and_then(AccelArg::unusual).unwrap_or("auto");
     let mut words = vec![
         "--image".to_owned(),
         image.to_owned(),

@@ -19,7 +19,7 @@ use spawnlab::{
         session::{Session, cache},
         task::Task,
     },
-    verdict::event::{Event, Events, Summary},
+    verdict::event::{Event, Events, Request, Summary},
 };
 use tokio::runtime::Handle;
 
@@ -32,6 +32,8 @@ pub(crate) struct Runner<'a> {
     pub(crate) bodies: Handle,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) dir: &'a Dir,
+    /// What was asked for, if it can be asked for again.
+    pub(crate) request: Option<Box<Request>>,
 }
 
 /// What came of cases that ran together.
@@ -78,6 +80,7 @@ impl Runner<'_> {
         events.send(Event::RunStarted {
             selected,
             report_dir: self.dir.path().to_owned(),
+            request: self.request.clone(),
         });
         let mut ran = Ran {
             summary: Summary::of(&[], false, begin.elapsed()),

@@ -63,6 +63,7 @@ pub(crate) async fn qualify(
             bodies: bodies.clone(),
             interrupt: &interrupt,
             dir: &below,
+            request: None,
         };
         run(&runner, config, wanted, case).await?;
         qualification.took_ms = millis(begin);

@@ -186,7 +186,7 @@ pub(crate) fn config(
         image: cell.value("image").map(str::to_owned),
         nixos: nixos_of(cell),
         guest: cell.value("guest").map(str::to_owned),
-        accel: args.accel,
+        accel: Some(args.accel),
         keep: false,
     };
     let mut config = lab.config(suite, again(args, cell))?;

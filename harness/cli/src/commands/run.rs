@@ -1,6 +1,6 @@
 //! `spawnlab run` and `spawnlab prove`: they differ in what they take from the registry.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use spawnlab::{
     Error,
@@ -10,6 +10,7 @@ use spawnlab::{
         suite::Suite,
     },
     scenario::lab::ITERATIONS,
+    verdict::event::Request,
 };
 use tokio::runtime::Handle;
 
@@ -17,11 +18,12 @@ use crate::{
     args::{RunArgs, Selection},
     commands::cases::{Runner, remembering, reported},
     lab::{
+        before::Before,
         known, report_dir,
         rerun::{self, Rerun},
         select::select,
     },
-    output::{error::CliError, exit::Exit, signals},
+    output::{error::CliError, exit::Exit, print, signals},
 };
 
 /// Which of the two.
@@ -29,6 +31,15 @@ use crate::{
 pub(crate) enum What {
     Run,
     Prove,
+}
+
+impl What {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Prove => "prove",
+        }
+    }
 }
 
 /// Runs what `args` select, and reports it.
@@ -39,11 +50,34 @@ pub(crate) async fn run(
     bodies: Handle,
 ) -> Result<Exit, CliError> {
     // What can be wrong with the command line is found out before anything is written or started.
-    let source = args.source.open(suite)?;
-    let (verb, all) = match what {
-        What::Run => ("run", selection::to_run(source.scenarios())),
-        What::Prove => ("prove", selection::to_prove(source.scenarios())),
+    let before = match &args.failed {
+        Some(named) => Some(Before::open(
+            named.as_deref(),
+            &report_dir::runs(),
+            what.verb(),
+        )?),
+        None => None,
     };
+    if let Some(before) = before.as_ref().filter(|before| before.names.is_empty()) {
+        print::stdout(&format!("{}\n", before.nothing()))?;
+        return Ok(Exit::AsExpected);
+    }
+    let (args, same) = match &before {
+        Some(before) => args.as_before(before)?,
+        None => (args.clone(), String::new()),
+    };
+    let args = &args;
+    let source = args.source.open(suite)?;
+    let mut all = match what {
+        What::Run => selection::to_run(source.scenarios()),
+        What::Prove => selection::to_prove(source.scenarios()),
+    };
+    if let Some(before) = &before {
+        let gone = before.retain(&mut all)?;
+        if !args.quiet {
+            print::stdout(&format!("{}{same}\n", before.intro(&gone)))?;
+        }
+    }
     if let (What::Prove, [], Some(file)) = (what, all.as_slice(), &args.source.file) {
         return Err(CliError::nothing(
             format!("file {file}"),
@@ -52,19 +86,11 @@ pub(crate) async fn run(
         .hint("docs/spawnlab-toml.md shows what one looks like"));
     }
     let selected = selected(all, &args.selection)?;
-    let mut again = Rerun::new(&[&rerun::program(), verb], &args.lab);
-    if args.repeat.get() > 1 {
-        again = again.with("--repeat", args.repeat.to_string());
-    }
-    if args.iterations != ITERATIONS {
-        again = again.with("--loops", args.iterations.to_string());
-    }
-    if let Some(file) = &args.source.file {
-        again = again.with("--file", file.to_string());
-    }
+    let again = again(args, what);
+    let request = request(args, what, &again, &selected);
     let mut config = source.config(suite, &args.lab, again)?;
-    config.policy.repeat = args.repeat;
-    config.policy.iterations = args.iterations;
+    config.policy.repeat = args.repeat.unwrap_or(NonZeroU32::MIN);
+    config.policy.iterations = args.iterations.unwrap_or(ITERATIONS);
     if let Some(file) = &args.known {
         let names = selection::names(source.scenarios());
         config.policy.known = Arc::new(known::read(Some(file), suite, &names)?);
@@ -85,6 +111,7 @@ pub(crate) async fn run(
         bodies,
         interrupt: &interrupt,
         dir: &dir,
+        request: Some(Box::new(request)),
     };
     let (ran, _, kept) = reported(terminal, &dir, async |events| {
         let ran = runner.run_each(config, &selected, events).await;
@@ -104,6 +131,38 @@ pub(crate) async fn run(
             Ok(exit)
         }
         (Ok(()), exit) => Ok(exit),
+    }
+}
+
+/// The command that runs one scenario of `args` again.
+fn again(args: &RunArgs, what: What) -> Rerun {
+    let mut again = Rerun::new(&[&rerun::program(), what.verb()], &args.lab);
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            again = again.clone().with(name, value);
+        }
+    };
+    let repeat = args.repeat.filter(|repeat| repeat.get() > 1);
+    option("--repeat", repeat.map(|repeat| repeat.to_string()));
+    let loops = args.iterations.filter(|loops| *loops != ITERATIONS);
+    option("--loops", loops.map(|loops| loops.to_string()));
+    let file = args.source.file.as_ref();
+    option("--file", file.map(ToString::to_string));
+    option("--known", args.known.as_ref().map(ToString::to_string));
+    again
+}
+
+/// What a later `--failed` has to know of this run.
+fn request(args: &RunArgs, what: What, again: &Rerun, selected: &[Selected]) -> Request {
+    let program = rerun::program();
+    let mut words = vec![program.as_str(), what.verb(), "--failed"];
+    // A dated report is the newest one.
+    words.extend(args.report.as_ref().map(|dir| dir.as_str()));
+    Request {
+        command: what.verb().to_owned(),
+        options: again.options(),
+        scenarios: selected.iter().map(Selected::full_name).collect(),
+        again: rerun::joined(words),
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) async fn verify(
         bodies,
         interrupt: &interrupt,
         dir: &dir,
+        request: None,
     };
     let wanted = plan.comparable();
     let repeat = usize::try_from(args.repeat.get()).unwrap_or(usize::MAX);

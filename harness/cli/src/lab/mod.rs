@@ -1,5 +1,6 @@
 //! What several commands share: how a scenario is selected and run again, sides, shells, reports' folders.
 
+pub(crate) mod before;
 pub mod diagnosis;
 pub(crate) mod hosts;
 pub(crate) mod images;

@@ -1,6 +1,6 @@
 //! The command that runs one scenario again, just as it was run.
 
-use crate::args::{LabArgs, Promises};
+use crate::args::{AccelArg, LabArgs, Promises};
 
 /// Writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +25,17 @@ impl Rerun {
             option(name, Some(value));
         }
         option("--guest", lab.guest.clone());
-        option("--accel", lab.accel.unusual().map(str::to_owned));
+        let accel = lab.accel.and_then(AccelArg::unusual);
+        option("--accel", accel.map(str::to_owned));
         words.push("--exact".into());
         Self(words)
+    }
+
+    /// Its options: all behind the first two words, which are the program and its command.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        let options = self.0.iter().skip(2).filter(|word| *word != "--exact");
+        options.cloned().collect()
     }
 
     /// For a command whose first words are `words`.
@@ -61,8 +69,7 @@ impl Rerun {
     /// The command for the scenario `name`, as a shell reads it.
     #[must_use]
     pub fn command(&self, name: &str) -> String {
-        let words = self.0.iter().map(String::as_str).chain([name]);
-        words.map(quoted).collect::<Vec<_>>().join(" ")
+        joined(self.0.iter().map(String::as_str).chain([name]))
     }
 }
 
@@ -70,6 +77,13 @@ impl Rerun {
 #[must_use]
 pub fn program() -> String {
     std::env::var("SPAWNLAB_COMMAND").unwrap_or_else(|_| "spawnlab".into())
+}
+
+/// `words` as a shell reads them.
+#[must_use]
+pub fn joined<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let words = words.into_iter().map(quoted);
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn quoted(word: &str) -> String {
@@ -86,7 +100,6 @@ mod tests {
     use spawnlab::scenario::Guarantee;
 
     use super::*;
-    use crate::args::AccelArg;
 
     fn lab() -> LabArgs {
         LabArgs {
@@ -95,7 +108,7 @@ mod tests {
             image: None,
             nixos: Default::default(),
             guest: None,
-            accel: AccelArg::Auto,
+            accel: None,
             keep: false,
         }
     }
@@ -115,7 +128,7 @@ mod tests {
             tool: Some("/opt/it's mine/deploy".into()),
             promises: Some(Promises(vec![Guarantee::Idempotent])),
             guest: Some("sid".into()),
-            accel: AccelArg::Tcg,
+            accel: Some(AccelArg::Tcg),
             ..lab()
         };
         assert_eq!(

@@ -5,6 +5,7 @@
 //! | `version` | number, 1; a reader refuses what it does not know |
 //! | `started` | string, UTC, RFC 3339 |
 //! | `selected` | number of scenarios that were to run |
+//! | `request` | absent if no command can ask for it again, else `command` (`run` or `prove`), `again`: strings; `options`, `scenarios`: strings; paths in `options` are as they were given |
 //! | `environment` | null until known, else `image`, `accelerator`, `tool`: strings; `versions`, `variables` (only if there are some): objects of strings |
 //! | `steps[]` | `step`, `started` (UTC, RFC 3339): strings; `took_ms`: number; `result` or `error`: string |
 //! | `records[]` | `name`, `claim`, `evidence` (relative to this file), `again`: strings; `started`: string, UTC, RFC 3339, absent if it never began; `took_ms`: number; `verdict` and its fields |

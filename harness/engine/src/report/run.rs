@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::event::{Environment, Event, Record, Summary};
+use crate::verdict::event::{Environment, Event, Record, Request, Summary};
 
 /// The layout of [`Run`] as it is written. It counts up when a reader of the old one would be misled.
 pub const VERSION: u32 = 1;
@@ -18,6 +18,9 @@ pub struct Run {
     pub started: String,
     /// How many scenarios were selected. Fewer records than that mean a run that was killed.
     pub selected: usize,
+    /// What was asked for; absent in runs of `cargo test`, of comparisons and of cases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
     /// What the scenarios ran on; absent until it is known.
     pub environment: Option<Environment>,
     /// The steps before and between the scenarios, in the order in which they ended.
@@ -53,6 +56,7 @@ impl Run {
             version: VERSION,
             started: started.into(),
             selected: 0,
+            request: None,
             environment: None,
             steps: vec![],
             records: vec![],
@@ -60,10 +64,35 @@ impl Run {
         }
     }
 
+    /// The names of the scenarios that are still to come out as expected: those that did not, and those that
+    /// were asked for and never ran to their end.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<&str> {
+        let open = |record: &&Record| !record.verdict.is_expected() || record.verdict.is_left_out();
+        let mut names: Vec<&str> = self
+            .records
+            .iter()
+            .filter(open)
+            .map(|one| one.name.as_str())
+            .collect();
+        let wanted = self.request.iter().flat_map(|request| &request.scenarios);
+        names.extend(
+            wanted
+                .map(String::as_str)
+                .filter(|name| self.records.iter().all(|one| one.name != *name)),
+        );
+        names
+    }
+
     /// Takes in `event`; returns whether anything here changed.
     pub fn apply(&mut self, event: &Event) -> bool {
         match event {
-            Event::RunStarted { selected, .. } => self.selected = *selected,
+            Event::RunStarted {
+                selected, request, ..
+            } => {
+                self.selected = *selected;
+                self.request = request.as_deref().cloned();
+            }
             Event::StepFinished {
                 step,
                 started,
@@ -92,4 +121,29 @@ impl Run {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn what_is_still_to_come_out_as_expected() {
+        let mut run = sample::run();
+        let wanted = ["networking::lease", "names::short", "names::never"];
+        run.request = Some(Request {
+            scenarios: wanted.map(str::to_owned).into(),
+            ..Request::default()
+        });
+        run.records
+            .retain(|record| wanted.contains(&record.name.as_str()));
+        assert_eq!(run.unfinished(), ["names::short", "names::never"]);
+        let why = crate::verdict::INTERRUPTED_BEFORE.to_owned();
+        run.records[0].verdict = crate::verdict::Verdict::Skipped { why };
+        assert_eq!(
+            run.unfinished(),
+            ["networking::lease", "names::short", "names::never"]
+        );
+    }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::run::Run;
 use crate::verdict::{
     Failure, Verdict,
-    event::{Environment, Event, Record, Summary},
+    event::{Environment, Event, Record, Request, Summary},
     hop::Hop,
 };
 
@@ -29,6 +29,12 @@ pub(super) fn events() -> Vec<Event> {
         Event::RunStarted {
             selected: records.len(),
             report_dir: "/runs/2026-03-09T11-00-00".into(),
+            request: Some(Box::new(Request {
+                command: "run".into(),
+                options: vec!["--repeat".into(), "3".into()],
+                scenarios: records.iter().map(|record| record.name.clone()).collect(),
+                again: "spawnlab run --failed".into(),
+            })),
         },
         Event::StepStarted {
             step: "image debian/trixie".into(),

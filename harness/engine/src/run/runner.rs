@@ -23,7 +23,7 @@ use super::task::Task;
 use crate::{
     util::error::Result,
     verdict::{
-        Verdict,
+        INTERRUPTED_BEFORE, NOT_STARTED_AFTER, Verdict,
         event::{Event, Events, Record, Summary},
     },
     vm::slots::{Slot, Slots},
@@ -121,7 +121,7 @@ pub async fn run(
     loop {
         if interrupt.is_raised() && !(told || (waiting.is_empty() && running.is_empty())) {
             told = true;
-            stop = Some("interrupted before it began".into());
+            stop = Some(INTERRUPTED_BEFORE.into());
             events.send(Event::Interrupted);
         }
         let mut done = None;
@@ -176,7 +176,7 @@ pub async fn run(
         if let Some((index, record)) = done {
             if options.fail_fast && stop.is_none() && !record.verdict.is_expected() {
                 stop = Some(format!(
-                    "not started after {} {}",
+                    "{NOT_STARTED_AFTER} {} {}",
                     record.name,
                     record.verdict.word()
                 ));

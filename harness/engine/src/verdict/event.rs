@@ -18,6 +18,8 @@ pub enum Event {
         selected: usize,
         /// Where evidence goes.
         report_dir: Utf8PathBuf,
+        /// What was asked for, where a later command can ask for it again.
+        request: Option<Box<Request>>,
     },
     /// The layers of one of several cases are prepared next.
     CaseStarted {
@@ -67,6 +69,20 @@ pub enum Event {
     Interrupted,
     /// The run ended.
     RunFinished(Box<Summary>),
+}
+
+/// What a run was asked for: enough to run a part of it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The command: `run` or `prove`.
+    pub command: String,
+    /// Its options as words of a command line, as far as they say what scenarios run on and how often: no
+    /// filters, no folders of reports. Paths are as the user gave them.
+    pub options: Vec<String>,
+    /// The full names of the scenarios that were selected, in the order in which they were to begin.
+    pub scenarios: Vec<String>,
+    /// The command that runs again what did not come out as expected.
+    pub again: String,
 }
 
 /// The head of every report.

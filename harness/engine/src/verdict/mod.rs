@@ -8,3 +8,4 @@ pub mod hop;
 mod outcome;
 
 pub use outcome::{Failure, Outcome, ScenarioError, Verdict};
+pub(crate) use outcome::{INTERRUPTED_BEFORE, NOT_STARTED_AFTER};

@@ -61,7 +61,19 @@ pub enum Verdict {
     Interrupted,
 }
 
+/// Why a scenario is skipped that an interruption came before.
+pub(crate) const INTERRUPTED_BEFORE: &str = "interrupted before it began";
+/// How the reason begins why a scenario is skipped under `--fail-fast`.
+pub(crate) const NOT_STARTED_AFTER: &str = "not started after";
+
 impl Verdict {
+    /// Whether the scenario was to run, and the run ended before it could begin.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        matches!(self, Self::Skipped { why }
+            if why == INTERRUPTED_BEFORE || why.starts_with(NOT_STARTED_AFTER))
+    }
+
     /// Whether a run that holds this verdict is still as expected.
     #[must_use]
     pub fn is_expected(&self) -> bool {

@@ -38,6 +38,8 @@ pub(super) struct Page {
     steps: Vec<StepView>,
     /// Those that need somebody: ids, names and what was wrong.
     attention: Vec<Attention>,
+    /// The command that runs those again, if there is one.
+    again: String,
     areas: Vec<Area>,
     /// How many runs before this one the durations are compared with.
     earlier: usize,
@@ -204,6 +206,7 @@ pub(super) fn of(sources: &Sources, mut budget: usize) -> Page {
         timeline,
         steps: run.steps.iter().map(step).collect(),
         attention,
+        again: clean(run.request.as_ref().map_or("", |request| &request.again)),
         areas: areas(run, scenarios),
         earlier: sources.earlier.len(),
     }

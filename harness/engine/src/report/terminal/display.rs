@@ -47,6 +47,8 @@ pub(super) struct Display {
     report_dir: Utf8PathBuf,
     pub(super) ended: usize,
     unexpected: Vec<(String, &'static str)>,
+    /// The command that runs again what is not as expected.
+    again: Option<String>,
     skips: Option<Skips>,
     grouped: bool,
 }
@@ -72,6 +74,7 @@ impl Display {
             report_dir: Utf8PathBuf::new(),
             ended: 0,
             unexpected: vec![],
+            again: None,
             skips: None,
             grouped: false,
         }
@@ -125,8 +128,10 @@ impl Display {
             Event::RunStarted {
                 selected,
                 report_dir,
+                request,
             } => {
                 self.report_dir.clone_from(report_dir);
+                self.again = request.as_ref().map(|request| request.again.clone());
                 self.say(&format!(
                     "{} selected; report in {report_dir}",
                     plural(*selected, "scenario")
@@ -315,6 +320,10 @@ impl Display {
             if matches!(self.mode, Mode::Github) {
                 self.command(&github::error("nothing was run", &error));
             }
+        }
+        if let (Some(again), false) = (&self.again, summary.as_expected) {
+            let again = format!("{:<16} {}", "again", printable(again));
+            self.line(&again);
         }
         let end = if summary.as_expected { GREEN } else { RED };
         let sums = self.paint(end, &text::sums(summary, &self.report_dir));

@@ -77,6 +77,7 @@ fn started(selected: usize) -> Event {
     Event::RunStarted {
         selected,
         report_dir: "/runs/now".into(),
+        request: None,
     }
 }
 

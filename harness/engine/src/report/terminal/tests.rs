@@ -171,6 +171,7 @@ fn a_run_that_came_to_nothing() {
         Event::RunStarted {
             selected: 1,
             report_dir: "/runs/now".into(),
+            request: None,
         },
         Event::StepStarted {
             step: "image debian/trixie".into(),

@@ -58,6 +58,7 @@ impl Testing {
         events.send(Event::RunStarted {
             selected: selected.len(),
             report_dir: path.clone(),
+            request: None,
         });
         let session = match session(suite, environment, selected, &path, &events).await {
             Ok(session) => session,
