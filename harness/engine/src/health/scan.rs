@@ -5,7 +5,11 @@
 //! panic of its own is no panic.
 //!
 //! A transient unit that got its name from `systemd-run` is a command, and whoever ran it was told how
-//! it ended: that it failed is no finding.
+//! it ended: that it failed is no finding. Neither is what a manager terminates because it ends itself.
+
+mod ending;
+
+use ending::Ending;
 
 use crate::{
     verdict::finding::{Finding, FindingKind, HOST},
@@ -42,6 +46,8 @@ const BROKEN_CYCLE: &str = " deleted to break ordering cycle";
 /// Ids of systemd's messages (`sd-messages.h`).
 mod id {
     pub(super) const CORE_DUMPED: &str = "fc2e22bc6ee647b6b90729ab34a250b1";
+    pub(super) const UNIT_STARTING: &str = "7d4958e842da4a758f6c1cdc7b36dcc5";
+    pub(super) const UNIT_STOPPING: &str = "de5b426a63be47a7b6ac3eaac82e2f6f";
     pub(super) const UNIT_STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
     pub(super) const START_FAILED: &str = "be02cf6855d2428ba40df7e9d022f03d";
     pub(super) const UNIT_FAILED: &str = "d9b373ed55a64feb8242e02dbe79a49c";
@@ -59,7 +65,15 @@ const FAULTS: [&str; 7] = ["4", "5", "6", "7", "8", "11", "31"];
 pub fn scan(console: &str, journal: &[Entry]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = vec![];
     let seen = console.lines().filter_map(on_console);
-    for finding in seen.chain(journal.iter().filter_map(in_journal)) {
+    let mut ending = Ending::default();
+    let logged = journal.iter().filter_map(|entry| {
+        ending.follow(entry);
+        if ending.terminated(entry) {
+            return None;
+        }
+        in_journal(entry)
+    });
+    for finding in seen.chain(logged) {
         let known = findings.iter().any(|known| {
             (known.kind, &known.machine) == (finding.kind, &finding.machine)
                 && (known.subject.contains(&finding.subject)

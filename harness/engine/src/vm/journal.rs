@@ -23,7 +23,7 @@ pub const MOST: usize = 5000;
 
 /// The fields of a record that somebody here reads, besides its time.
 pub const FIELDS: &str = "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,SYSLOG_PID,_PID,_MACHINE_ID,_TRANSPORT,MESSAGE_ID,\
-UNIT,USER_UNIT,JOB_RESULT,EXIT_CODE,EXIT_STATUS,COREDUMP_COMM";
+UNIT,USER_UNIT,_SYSTEMD_UNIT,UNIT_RESULT,JOB_RESULT,EXIT_CODE,EXIT_STATUS,COREDUMP_COMM";
 
 /// A record of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,10 @@ pub struct Entry {
     pub id: String,
     /// The unit that systemd speaks of.
     pub unit: String,
+    /// The unit that the process which says it runs in; of a user's manager, `user@NUMBER.service`.
+    pub logged_by: String,
+    /// How a unit ended that did not end well, such as `exit-code`, `signal` or `timeout`.
+    pub result: String,
     /// How a job ended, such as `done` or `failed`.
     pub job_result: String,
     /// `exited`, `killed` or `dumped`.
@@ -118,6 +122,8 @@ fn entry(raw: &Raw, names: &BTreeMap<&str, &str>) -> Option<Entry> {
         from_kernel: field("_TRANSPORT") == "kernel",
         id: field("MESSAGE_ID"),
         unit: first("UNIT", "USER_UNIT"),
+        logged_by: field("_SYSTEMD_UNIT"),
+        result: field("UNIT_RESULT"),
         job_result: field("JOB_RESULT"),
         exit_code: field("EXIT_CODE"),
         exit_status: field("EXIT_STATUS"),

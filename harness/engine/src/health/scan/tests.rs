@@ -206,3 +206,54 @@ fn a_command_is_no_unit_that_fails(#[case] unit: &str, #[case] command: bool) {
     );
     assert_eq!(said("", &[&failed]).is_empty(), command);
 }
+
+/// The records of `unit` of `machine` that is being stopped or started, as the host's PID 1 logs it.
+fn about(machine: &str, unit: &str, id: &str) -> String {
+    format!(r#"{machine} {SYSTEMD}"UNIT":"{unit}","MESSAGE_ID":"{id}","MESSAGE":"{unit}""#)
+}
+
+/// A failure of `a.service` in the words of a manager that runs as the unit `manager` of `machine`.
+fn ended(machine: &str, manager: &str, result: &str) -> String {
+    let field = if manager == "init.scope" {
+        "UNIT"
+    } else {
+        "USER_UNIT"
+    };
+    format!(
+        r#"{machine} {SYSTEMD}"_SYSTEMD_UNIT":"{manager}","{field}":"a.service","UNIT_RESULT":"{result}","MESSAGE_ID":"{}","MESSAGE":"a.service: Failed with result '{result}'.""#,
+        id::UNIT_FAILED
+    )
+}
+
+#[rstest::rstest]
+// A manager of root's that ends with an ssh session, and a guest's with its container.
+#[case("host", "user@0.service", "user@0.service", "signal", 0)]
+#[case("web", "init.scope", "systemd-nspawn@web.service", "signal", 0)]
+// Another's that ends.
+#[case("host", "user@1000.service", "user@0.service", "signal", 1)]
+#[case("web", "init.scope", "systemd-nspawn@api.service", "signal", 1)]
+#[case("host", "init.scope", "user@0.service", "signal", 1)]
+// A fault of its own.
+#[case("host", "user@0.service", "user@0.service", "timeout", 1)]
+#[case("web", "init.scope", "systemd-nspawn@web.service", "exit-code", 1)]
+fn what_a_manager_terminates_as_it_ends_has_not_failed(
+    #[case] machine: &str,
+    #[case] manager: &str,
+    #[case] stopping: &str,
+    #[case] result: &str,
+    #[case] findings: usize,
+) {
+    let stopping = about("host", stopping, id::UNIT_STOPPING);
+    let failure = ended(machine, manager, result);
+    assert_eq!(said("", &[&stopping, &failure]).len(), findings);
+}
+
+#[test]
+fn what_is_terminated_before_its_manager_ends_or_after_the_next_one_starts_has_failed() {
+    let unit = "user@0.service";
+    let stopping = about("host", unit, id::UNIT_STOPPING);
+    let starting = about("host", unit, id::UNIT_STARTING);
+    let failure = ended("host", unit, "signal");
+    assert_eq!(said("", &[&failure, &stopping]).len(), 1);
+    assert_eq!(said("", &[&stopping, &starting, &failure]).len(), 1);
+}
