@@ -51,7 +51,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = humantime::parse_duration)]
     copy_timeout: Duration,
 
-    /// Limit for building on the host
+    /// Limit for building on the host, and for each wait for its disk
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
     build_timeout: Duration,
 

@@ -29,6 +29,9 @@ pub(crate) fn run(request: &Request, session: &mut Session<'_>) -> Result<(), Fa
     if request.dry_run {
         return rehearse(request, session, &derivations);
     }
+    if !session.host().cut_short.is_empty() {
+        recover(request, session)?;
+    }
     let containers = request.deployments.iter().map(|one| &one.container);
     let kept: Vec<_> = containers.zip(&derivations).collect();
     session.keep(&kept)?;
@@ -41,7 +44,9 @@ pub(crate) fn run(request: &Request, session: &mut Session<'_>) -> Result<(), Fa
     if different.len() > 1 {
         build_all(request, session, &different)?;
     }
-    switch_all(request, session, &installables)
+    switch_all(request, session, &installables)?;
+    session.keep_no_longer();
+    Ok(())
 }
 
 /// The derivation of every deployment, in order; a machine that several containers run is evaluated once.
@@ -124,23 +129,35 @@ fn build_all(
     session: &mut Session<'_>,
     installables: &[String],
 ) -> Result<(), Failure> {
-    let subject = request.target.to_string();
     let flags = nix::verbosity(request.verbose);
     let script = script::build(session.nonce(), installables, flags, &request.limits);
+    run_whole(request, session, Step::Build, &script)
+}
+
+/// After a power cut in the middle of a deploy, Nix takes for whole what it has only registered.
+fn recover(request: &Request, session: &mut Session<'_>) -> Result<(), Failure> {
+    let links = session.host().cut_short.clone();
+    let script = script::recover(session.nonce(), &links, &request.limits);
+    run_whole(request, session, Step::Recover, &script)
+}
+
+/// Runs a script of one step, which changes no profile.
+fn run_whole(
+    request: &Request,
+    session: &mut Session<'_>,
+    step: Step,
+    script: &str,
+) -> Result<(), Failure> {
+    let subject = request.target.to_string();
     let any = &request.deployments[0].container;
-    let mut record = session.run_there(any, &subject, &script)?;
-    let cause = match record.built {
+    let mut record = session.run_there(any, &subject, script)?;
+    let cause = match record.ended {
         Some(0) => return Ok(()),
-        Some(124) => Cause::TimedOut(request.limits.build),
+        Some(124) => Cause::TimedOut(request.limits.of(step)),
         Some(status) => Cause::Status(status),
         None => Cause::Lost,
     };
-    Err(Failure::early(
-        Step::Build,
-        subject,
-        cause,
-        record.take_said(),
-    ))
+    Err(Failure::early(step, subject, cause, record.take_said()))
 }
 
 fn switch_all(

@@ -154,12 +154,20 @@ impl StepFailure {
                 self.subject
             )),
             (Step::Evaluate, Cause::Status(_)) => self.owner_hint(),
+            (Step::Recover, Cause::Status(_)) => Some(
+                "next: as root on the host: nix-store --verify --check-contents --repair"
+                    .to_owned(),
+            ),
             (_, Cause::TimedOut(_))
                 if !matches!(self.step, Step::Restore | Step::Lock | Step::Rollback) =>
             {
+                // These have the time of a build.
+                let step = match self.step {
+                    Step::Recover | Step::Flush => Step::Build,
+                    other => other,
+                };
                 Some(format!(
-                    "next: find out what it waited for, or give it more time with --{}-timeout",
-                    self.step
+                    "next: find out what it waited for, or give it more time with --{step}-timeout"
                 ))
             }
             _ => None,

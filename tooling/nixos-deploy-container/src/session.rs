@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Limits of steps on the host are kept there; this much later the tool stops listening.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// How long an interrupted tool waits for the host to say what became of a build.
+/// How long a tool that is about to end waits for the host to say what became of a build, or of what it kept.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A connection and the processes around it. Fields are dropped in this order: processes before the folder of their
@@ -58,7 +58,12 @@ impl<'a> Session<'a> {
     pub(crate) fn connect(&mut self) -> Result<(), Failure> {
         let target = self.request.target.to_string();
         let command = self.ssh.master();
-        let script = script::check(&self.nonce, &self.containers(), self.request.dry_run);
+        let script = script::check(
+            &self.nonce,
+            &self.containers(),
+            self.request.dry_run,
+            &self.request.limits,
+        );
         self.master = Some(self.spawn(Step::Connect, &target, &command, Some(&script))?);
         self.connected_by = Instant::now() + self.request.limits.connect;
         Ok(())
@@ -86,6 +91,23 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Tells the host that what was [kept](Self::keep) is built, on disk and in a profile. A host that does not answer
+    /// notices later, by the end of the connection.
+    pub(crate) fn keep_no_longer(&mut self) {
+        let Some(master) = self.master else {
+            return;
+        };
+        self.engine.write(master, "\n");
+        let deadline = Instant::now() + FAREWELL;
+        while !self.host.released {
+            match self.pump(Step::Connect, deadline) {
+                Ok(Some(Happening::Exited { process, .. })) if process == master => return,
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
     }
 
     /// Waits for the state of the host, and judges whether it can take the deploy.

@@ -10,10 +10,14 @@ pub(crate) enum Step {
     Evaluate,
     /// Reach the host over ssh and read what is declared there.
     Connect,
+    /// Remove from the host what a power cut in the middle of a deploy left registered and not whole.
+    Recover,
     /// Copy the derivations to the host.
     Copy,
-    /// Build on the host, into the container's profile.
+    /// Build on the host.
     Build,
+    /// Wait until it is on disk, and point the profile at it.
+    Flush,
     /// Point the profile at the generation before (`--rollback`).
     Rollback,
     /// Keep other deploys of the same container out.
@@ -44,7 +48,7 @@ impl Limits {
             Step::Evaluate => self.evaluate,
             Step::Connect | Step::Lock | Step::Rollback => self.connect,
             Step::Copy => self.copy,
-            Step::Build => self.build,
+            Step::Recover | Step::Build | Step::Flush => self.build,
             Step::Activate => self.activate,
             Step::Verify => self.verify,
             Step::Restore => 2 * (self.job_of_restore() + self.verify),
@@ -67,11 +71,13 @@ pub(crate) fn seconds(limit: Duration) -> u64 {
 }
 
 impl Step {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Evaluate,
         Self::Connect,
+        Self::Recover,
         Self::Copy,
         Self::Build,
+        Self::Flush,
         Self::Rollback,
         Self::Lock,
         Self::Activate,
@@ -83,8 +89,10 @@ impl Step {
         match self {
             Self::Evaluate => "evaluate",
             Self::Connect => "connect",
+            Self::Recover => "recover",
             Self::Copy => "copy",
             Self::Build => "build",
+            Self::Flush => "flush",
             Self::Rollback => "rollback",
             Self::Lock => "lock",
             Self::Activate => "activate",

@@ -8,7 +8,7 @@ main() {
     say step build
     # shellcheck disable=SC2086 # installables are words without blanks
     build --no-link $installables
-    say built "$?"
+    say ended "$?"
     end
 }
 

@@ -52,20 +52,42 @@ find_daemon() {
     fi
 }
 
-# A link below the profiles is a root, also to what is still on its way. Lines of the caller: container, derivation.
-keep() {
-    while read -r container derivation; do
-        folder=$profiles/$container
-        ln -sfn "$derivation" "$folder/.deploying-$nonce"
-        say kept "$?"
-        # Of a deploy whose host went down.
-        set -- "$folder"/.deploying-*
-        if [ "$#" -gt 1 ]; then
-            find "$folder" -maxdepth 1 -name '.deploying-*' -mtime +0 -exec rm -f {} + 2>/dev/null
+# Links of deploys that were under way when the host went down: they have the number of another boot.
+find_cut_short() {
+    for link in "$profiles"/*/.deploying-*; do
+        if [ -L "$link" ]; then
+            case ${link##*/} in ".deploying-$boot-"*) ;; *) say cut-short "$link" ;; esac
         fi
+    done
+}
+
+# A link below the profiles is a root, also to what is still on its way. It is on disk before anything is copied, so
+# that a deploy after a power cut knows of this one. Lines of the caller: container, derivation; an empty one when all
+# is switched.
+keep() {
+    link=.deploying-$boot-$nonce
+    under_way=no
+    while read -r container derivation; do
+        if [ -z "$container" ]; then
+            under_way=no
+            release
+            say released
+            continue
+        fi
+        under_way=yes
+        folder=$profiles/$container
+        ln -sfn "$derivation" "$folder/$link" && on_disk "$connect_seconds" "$folder"
+        say kept "$?"
     done <&3
+    # Of a deploy that was given up something may be registered and not on disk.
+    if [ "$under_way" = yes ] && on_disk "$build_seconds" "$store" "$registered"; then
+        release
+    fi
+}
+
+release() {
     for container in $containers; do
-        rm -f "$profiles/$container/.deploying-$nonce"
+        rm -f "$profiles/$container/$link"
     done
 }
 
@@ -84,6 +106,7 @@ main() {
     for container in $containers; do
         describe
     done
+    find_cut_short
     say end
     keep
     exit 0

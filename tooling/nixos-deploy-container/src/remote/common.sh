@@ -18,3 +18,13 @@ login_path=$PATH
 PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin
 
 profiles=/nix/var/nix/profiles/per-container
+store=/nix/store
+registered=/nix/var/nix/db
+boot=$(cat /proc/sys/kernel/random/boot_id)
+
+# Waits until everything that the file systems of $2 and the following were given is on disk, for at most $1 seconds.
+on_disk() {
+    flush_seconds=$1
+    shift
+    timeout -k 10 "$flush_seconds" sync -f "$@" </dev/null
+}

@@ -14,6 +14,10 @@ pub(crate) struct Host {
     pub(crate) daemon: Option<String>,
     /// How many derivations it keeps from being collected.
     pub(crate) kept: usize,
+    /// Links of deploys that were under way when it went down.
+    pub(crate) cut_short: Vec<String>,
+    /// It keeps them no longer, as it was asked to.
+    pub(crate) released: bool,
     pub(crate) declared: Vec<String>,
     pub(crate) containers: Vec<State>,
     /// The host has said all.
@@ -50,6 +54,8 @@ impl Host {
             ("nix", _) => self.nix = true,
             ("daemon", _) => self.daemon = Some(value.trim_end().to_owned()),
             ("kept", _) => self.kept += 1,
+            ("released", _) => self.released = true,
+            ("cut-short", _) => self.cut_short.push(value.to_owned()),
             ("declared", _) => self.declared.push(value.to_owned()),
             ("container", _) => self.containers.push(State {
                 name: value.to_owned(),

@@ -8,6 +8,7 @@ use crate::step::{Limits, seconds};
 const COMMON: &str = include_str!("common.sh");
 const NIX: &str = include_str!("nix.sh");
 const CHECK: &str = include_str!("check.sh");
+const RECOVER: &str = include_str!("recover.sh");
 const BUILD: &str = include_str!("build.sh");
 const SWITCH: &str = include_str!("switch.sh");
 
@@ -25,7 +26,12 @@ pub(crate) struct Switch<'a> {
 /// Reads the state of the host and of these containers.
 ///
 /// With `detail`, also what the containers have and do now: that takes longer.
-pub(crate) fn check(nonce: &str, containers: &[&Container], detail: bool) -> String {
+pub(crate) fn check(
+    nonce: &str,
+    containers: &[&Container],
+    detail: bool,
+    limits: &Limits,
+) -> String {
     let containers: Vec<_> = containers
         .iter()
         .map(|container| container.as_str())
@@ -34,8 +40,20 @@ pub(crate) fn check(nonce: &str, containers: &[&Container], detail: bool) -> Str
         ("nonce", nonce),
         ("containers", &containers.join(" ")),
         ("detail", if detail { "yes" } else { "no" }),
+        ("connect_seconds", &seconds(limits.connect).to_string()),
+        ("build_seconds", &seconds(limits.build).to_string()),
     ];
     compose(&parameters, &[COMMON, CHECK])
+}
+
+/// Removes what is registered on the host and not whole, after deploys with these `links` were cut short.
+pub(crate) fn recover(nonce: &str, links: &[String], limits: &Limits) -> String {
+    let parameters = [
+        ("nonce", nonce),
+        ("links", &links.join(" ")),
+        ("build_seconds", &seconds(limits.build).to_string()),
+    ];
+    compose(&parameters, &[COMMON, RECOVER])
 }
 
 /// Builds several systems without touching a profile.
@@ -110,7 +128,7 @@ mod tests {
         }
     }
 
-    fn scripts() -> [String; 3] {
+    fn scripts() -> [String; 4] {
         let (web, api): (Container, Container) = ("web".parse().unwrap(), "api".parse().unwrap());
         let installables = [
             "/nix/store/a.drv^*".to_owned(),
@@ -125,7 +143,8 @@ mod tests {
             limits: &limits,
         };
         [
-            check("N", &[&web, &api], false),
+            check("N", &[&web, &api], false, &limits),
+            recover("N", &["/nix/a".to_owned(), "/nix/b".to_owned()], &limits),
             build("N", &installables, &[], &limits),
             switch("N", &web_switch),
         ]

@@ -35,8 +35,8 @@ pub(crate) struct Record {
     pub(crate) generation: String,
     /// The step that failed, with its status and what was said until then.
     failed: Option<(Step, i32, Vec<String>)>,
-    /// Status of a build without a profile.
-    pub(crate) built: Option<i32>,
+    /// Status of what touches no profile: a build of several systems, or the look at what a power cut left.
+    pub(crate) ended: Option<i32>,
     pub(crate) outcome: Option<Outcome>,
     /// The host has said all.
     pub(crate) complete: bool,
@@ -85,7 +85,7 @@ impl Record {
                     ));
                 }
             }
-            "built" => self.built = value.parse().ok(),
+            "ended" => self.ended = value.parse().ok(),
             "result" => self.outcome = outcome(value),
             "end" => self.complete = true,
             _ => {}
@@ -161,7 +161,13 @@ impl Record {
 
     /// The host has begun to change the container, and will end that by itself.
     pub(crate) fn is_switching(&self) -> bool {
-        let switching = [Step::Rollback, Step::Activate, Step::Verify, Step::Restore];
+        let switching = [
+            Step::Rollback,
+            Step::Flush,
+            Step::Activate,
+            Step::Verify,
+            Step::Restore,
+        ];
         self.step.is_some_and(|step| switching.contains(&step))
     }
 

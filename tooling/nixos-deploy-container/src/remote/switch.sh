@@ -1,15 +1,19 @@
 # Brings one container to another generation, and back when that fails. From the moment a profile may have changed
 # this script ends by itself: the tool may die, and the connection may break.
+#
+# Nix by default does not wait for what it has built to be on disk. So the profile moves when that is, and nothing is
+# said of where the profile points before the move is.
 
 now() { date +%s; }
 
 unit=systemd-nspawn@$container.service
 folder=$profiles/$container
 profile=$folder/system
+next=$folder/.next
 
-# Replaces the link in one step: a container that starts meanwhile finds the old one or the new one.
+# Replaces the link in one step: a container that starts meanwhile, or after a power cut, finds the old one or the new one.
 point_profile_at() {
-    ln -s "$1" "$folder/.system-$nonce" && mv -fT "$folder/.system-$nonce" "$profile"
+    ln -sfn "$1" "$folder/.system-next" && mv -fT "$folder/.system-next" "$profile"
 }
 
 # Asks inside the guest which closure it runs, within $1 seconds. Sets `guest`. Both programs below can end with
@@ -153,6 +157,7 @@ forget_generation() {
     if [ "$mode" = deploy ] && [ "$number" -gt "$newest_before" ]; then
         rm -f "$folder/$made"
     fi
+    on_disk "$build_seconds" "$folder"
 }
 
 restore_profile() {
@@ -170,8 +175,7 @@ restore() {
     if [ -z "$was_link" ] || [ "$was_active" = no ]; then
         job stop "$restore_seconds"
         stopped=$?
-        if restore_profile && [ "$stopped" = 0 ]; then
-            forget_generation
+        if restore_profile && [ "$stopped" = 0 ] && forget_generation; then
             say result stopped
         else
             say result unrestored
@@ -187,41 +191,87 @@ restore() {
     target=$(readlink -f "$profile")
     if { job reload-or-restart "$restore_seconds" && guest_runs "$target"; } || { job restart "$restore_seconds" && guest_runs "$target"; }; then
         outcome=restored
-        forget_generation
     else
         outcome=unrestored
     fi
     restore_profile || outcome=unrestored
+    if [ "$outcome" = restored ]; then
+        forget_generation || outcome=unrestored
+    fi
     say result "$outcome"
+}
+
+# Sets `built`. A link below the profiles keeps it from being collected until a generation does.
+build_next() {
+    say step build
+    build --out-link "$next" "$installable"
+    status=$?
+    if [ "$abandoned" = yes ]; then
+        status=143
+    fi
+    if [ "$status" = 0 ]; then
+        built=$(readlink "$next")
+        return
+    fi
+    forget_next
+    say failed build "$status"
+    return 1
+}
+
+# Other outputs of the same derivation have links whose names go on.
+forget_next() { rm -f "$next" "$next"-*; }
+
+# The newest generation of the same closure is taken again, as `nix build --profile` does.
+generation_for() {
+    if [ "$(readlink "$folder/system-$newest_before-link")" = "$1" ]; then
+        printf 'system-%s-link\n' "$newest_before"
+        return
+    fi
+    made=system-$((newest_before + 1))-link
+    ln -s "$1" "$folder/$made" && printf '%s\n' "$made"
+}
+
+move_profile() {
+    say step flush
+    on_disk "$build_seconds" "$store" "$registered" || {
+        say failed flush "$?"
+        return 1
+    }
+    if [ "$mode" != rollback ]; then
+        generation=$(generation_for "$built") || {
+            say failed flush "$?"
+            return 1
+        }
+    fi
+    if [ "$(readlink "$profile")" != "$generation" ]; then
+        point_profile_at "$generation"
+    fi && on_disk "$build_seconds" "$folder" && return
+    say failed flush "$?"
+    # The guest was not touched.
+    made=$generation
+    if ! restore_profile || ! forget_generation; then
+        say result unrestored
+    fi
+    return 1
 }
 
 choose_generation() {
     if [ "$mode" = rollback ]; then
         say step rollback
         note_state
-        previous=$(generation_before "$was_link") || {
+        generation=$(generation_before "$was_link") || {
             echo "there is no generation before ${was_link:-the first}"
             say failed rollback 1
             return 1
         }
-        point_profile_at "$previous" || {
-            say failed rollback "$?"
-            return 1
-        }
-        return 0
+        move_profile
+        return
     fi
-    say step build
-    build --profile "$profile" "$installable"
-    status=$?
-    if [ "$abandoned" = yes ]; then
-        restore_profile
-        say failed build 143
-        return 1
-    fi
-    if [ "$status" != 0 ]; then
-        say failed build "$status"
-        return 1
-    fi
+    build_next || return 1
+    move_profile
+    chosen=$?
+    forget_next
+    return "$chosen"
 }
 
 activate() {

@@ -16,14 +16,18 @@ fn a_first_deploy_builds_starts_and_asks_the_guest() {
     let done: Vec<_> = lab
         .log()
         .lines()
-        .filter(|line| !line.starts_with("ssh") && !line.starts_with("NIX"))
+        .filter(|line| {
+            !["ssh", "NIX", "sync"]
+                .iter()
+                .any(|start| line.starts_with(start))
+        })
         .map(str::to_owned)
         .collect();
     insta::assert_snapshot!(sorted_start(done), @r#"
     folder 700
     nix --extra-experimental-features nix-command flakes path-info --derivation .#nixosConfigurations."web".config.system.build.toplevel --show-trace
     nix --extra-experimental-features nix-command flakes copy --derivation --to ssh-ng://root@host LAB/nix/store/web-1.drv^*
-    host nix --extra-experimental-features nix-command flakes build --profile LAB/nix/var/nix/profiles/per-container/web/system LAB/nix/store/web-1.drv^*
+    host nix --extra-experimental-features nix-command flakes build --out-link LAB/nix/var/nix/profiles/per-container/web/.next LAB/nix/store/web-1.drv^*
     systemctl reload-or-restart systemd-nspawn@web.service
     ask systemd-run web
     "#);
@@ -135,7 +139,7 @@ fn verbose_shows_commands_and_makes_nix_talk() {
             .iter()
             .any(|line| line.contains(" path-info ") && line.ends_with("--verbose -L"))
     );
-    assert!(lab.logged("host nix")[0].contains("build --verbose -L --profile"));
+    assert!(lab.logged("host nix")[0].contains("build --verbose -L --out-link"));
 }
 
 #[test]

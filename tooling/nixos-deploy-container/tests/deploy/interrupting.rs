@@ -43,8 +43,9 @@ fn an_activation_ends_by_itself(#[case] flag: &str, #[case] closure: &str) {
     lab.succeed(&["web", "root@host"]);
     lab.machine("web", "web-2");
     lab.set(flag);
-    lab.fifo("reload-began");
-    lab.fifo("reload-may-end");
+    for name in ["reload-began", "reload-may-end", "host-finished"] {
+        lab.fifo(name);
+    }
     let tool = lab.start(&["web", "root@host"]);
     lab.wait_for("reload-began");
     tool.signal(Signal::TERM);
@@ -58,7 +59,8 @@ fn an_activation_ends_by_itself(#[case] flag: &str, #[case] closure: &str) {
         ");
     }
     assert!(lab.nothing_left());
-    lab.fifo("host-finished");
+    // The session that carries the connection, and then the one that switches.
+    lab.wait_for("host-finished");
     std::fs::remove_file(lab.path("reload-began")).unwrap();
     std::fs::write(lab.path("reload-may-end"), "go\n").unwrap();
     lab.wait_for("host-finished");

@@ -12,11 +12,13 @@ use tempfile::TempDir;
 /// Longer than any test takes: only a tool that hangs gets there.
 const HANG: Duration = Duration::from_secs(20);
 
-const FAKES: [(&str, &str); 11] = [
+const FAKES: [(&str, &str); 13] = [
     ("bin/ssh", include_str!("fakes/ssh.sh")),
     ("bin/nix", include_str!("fakes/nix.sh")),
     ("bin/nix-store", include_str!("fakes/nix-store.sh")),
     ("host/nix", include_str!("fakes/host-nix.sh")),
+    ("host/nix-store", include_str!("fakes/host-nix-store.sh")),
+    ("host/sync", include_str!("fakes/sync.sh")),
     (
         "host/nix-daemon",
         "#!/bin/sh\n# Is found, and not called.\n",
@@ -70,6 +72,7 @@ impl Lab {
         fs::create_dir(lab.path("tmp")).unwrap();
         lab.put("log", "");
         lab.put("uid", "0");
+        lab.put("boot-id", "boot-1\n");
         lab.put("local-nix-version", "nix (Nix) 2.26.3\n");
         lab.put("host-nix-version", "nix (Nix) 2.26.3\n");
         for name in ["web", "api"] {

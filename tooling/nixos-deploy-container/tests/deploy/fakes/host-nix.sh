@@ -1,5 +1,5 @@
 #!/bin/sh
-# The host's Nix: an output is the derivation's name without .drv, generations are numbered like real ones.
+# The host's Nix: an output is the derivation's name without .drv.
 if [ "$1" = --version ]; then
     cat "$LAB/host-nix-version"
     exit
@@ -11,11 +11,11 @@ case "$(cat "$LAB/host-nix-version") $*" in
     exit 1
     ;;
 esac
-profile=
+link=
 while [ $# -gt 0 ]; do
     case $1 in
-    --profile)
-        profile=$2
+    --out-link)
+        link=$2
         shift
         ;;
     *.drv*) installable=$1 ;;
@@ -46,16 +46,4 @@ if [ -e "$LAB/build-fails-${out##*/}" ]; then
     exit 1
 fi
 mkdir -p "$out"
-if [ -n "$profile" ]; then
-    last=0
-    for link in "$profile"-*-link; do
-        number=${link#"$profile-"}
-        number=${number%-link}
-        if [ -L "$link" ] && [ "$number" -gt "$last" ]; then last=$number; fi
-    done
-    if [ "$(readlink "$profile-$last-link")" != "$out" ]; then
-        last=$((last + 1))
-        ln -s "$out" "$profile-$last-link"
-    fi
-    ln -sfn "${profile##*/}-$last-link" "$profile"
-fi
+if [ -n "$link" ]; then ln -sfn "$out" "$link"; fi
