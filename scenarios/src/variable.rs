@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use spawnlab::{
+    image::Manifest,
     prelude::*,
     run::variable::{Setting, Variable},
-    scenario::Surrounding,
+    scenario::{Feature, Scenario, capability::is_nixos},
     util::poll::BoxFuture,
 };
 
@@ -39,8 +40,18 @@ impl Variable for FirewallVariable {
         HELP
     }
 
-    fn surrounding(&self) -> Surrounding {
-        Surrounding::Firewall
+    fn unfit(&self, manifest: &Manifest) -> Option<String> {
+        let why = "NixOS' modules make its rules; compare them with nixpkgs=, or change them with --host-module";
+        is_nixos(manifest).then(|| why.into())
+    }
+
+    fn says_nothing(&self, scenario: &Scenario) -> Option<String> {
+        if scenario.brings.contains(&NAME) {
+            return Some("it loads a firewall of its own".into());
+        }
+        let of_the_host = [Feature::NixosModules, Feature::Firewalld];
+        let about_the_host = scenario.wants.iter().any(|one| of_the_host.contains(one));
+        about_the_host.then(|| "it is about rules that a host's own system makes".into())
     }
 
     fn read(&self, value: &str) -> std::result::Result<Option<Arc<dyn Setting>>, String> {
@@ -52,10 +63,6 @@ impl Variable for FirewallVariable {
 impl Setting for Firewall {
     fn variable(&self) -> &'static str {
         NAME
-    }
-
-    fn surrounding(&self) -> Surrounding {
-        Surrounding::Firewall
     }
 
     fn text(&self) -> String {

@@ -2,7 +2,7 @@ use std::{
     io::{BufRead, BufReader},
     os::{fd::OwnedFd, unix::net::UnixStream},
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -47,12 +47,14 @@ impl Lab {
     /// takes the next command first is up to who is quicker.
     fn with_a_waiting_shell(&mut self, script: &str) -> String {
         let script = format!("tr '\\0' ' ' </proc/$$/cmdline; echo; {script}");
-        for _ in 0..100 {
+        let end = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < end {
             let said = self.run(&script);
             let (shell, rest) = said.split_once('\n').expect("two lines");
             if shell.contains("/proc/self/fd/3") {
                 return rest.to_owned();
             }
+            std::thread::sleep(Duration::from_millis(5));
         }
         panic!("no shell ever waited");
     }

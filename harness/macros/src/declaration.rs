@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     pub(crate) per_iteration: Option<LitInt>,
     pub(crate) needs: Vec<Ident>,
     pub(crate) wants: Vec<Ident>,
-    pub(crate) brings: Vec<Ident>,
+    pub(crate) brings: Vec<LitStr>,
     pub(crate) cases: Vec<Ident>,
     pub(crate) area: Option<LitStr>,
 }
@@ -97,14 +97,14 @@ impl Parse for Arguments {
     }
 }
 
-fn names(input: ParseStream<'_>) -> Result<Vec<Ident>> {
+fn names<T: Parse>(input: ParseStream<'_>) -> Result<Vec<T>> {
     let inner;
     bracketed!(inner in input);
     separated(&inner)
 }
 
-fn separated(input: ParseStream<'_>) -> Result<Vec<Ident>> {
-    let names = Punctuated::<Ident, Token![,]>::parse_terminated(input)?;
+fn separated<T: Parse>(input: ParseStream<'_>) -> Result<Vec<T>> {
+    let names = Punctuated::<T, Token![,]>::parse_terminated(input)?;
     Ok(names.into_iter().collect())
 }
 

@@ -117,7 +117,7 @@ impl Case<'_> {
                 base: ::spawnlab::scenario::Base::#on,
                 needs: &[#(::spawnlab::scenario::Guarantee::#needs),*],
                 wants: &[#(::spawnlab::scenario::Feature::#wants),*],
-                brings: &[#(::spawnlab::scenario::Surrounding::#brings),*],
+                brings: &[#(#brings),*],
                 expects: &[#(#expects),*],
                 limit: ::core::time::Duration::from_secs(#limit),
                 per_iteration: ::core::time::Duration::from_secs(#per_iteration),

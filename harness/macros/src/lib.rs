@@ -31,7 +31,7 @@ use proc_macro::TokenStream;
 /// | `per_iteration = 10` | what each of `Lab::iterations` turns takes at most there, in seconds, on top of the limit |
 /// | `needs = [Idempotent]` | what the deploy tool has to promise (`Guarantee`) |
 /// | `wants = [NixosModules]` | what the host has to have (`Feature`) |
-/// | `brings = [Firewall]` | what it sets up by itself (`Surrounding`) |
+/// | `brings = ["firewall"]` | the suite's variables that it sets by itself |
 /// | `cases(nftables, iptables)` | one scenario for each case, called `nftables_NAME` and `iptables_NAME` |
 /// | `area = "names"` | the area, if it is not the last part of the module's path |
 ///

@@ -30,7 +30,7 @@ async fn guest_reaches_what_lies_beyond_the_host(lab: &Lab) -> Outcome {
 
 /// NixOS' `filterForward` keeps guests in, and lets them out with an `extraForwardRules` that
 /// accepts what comes from them (<https://github.com/NixOS/nixpkgs/issues/437920>).
-#[scenario(on = Deployed, brings = [Firewall])]
+#[scenario(on = Deployed, brings = ["firewall"])]
 #[saboteur("policy-is-accept", fails = "the answer from outside through the filter",
     spares = "egress::nftables_reload_keeps_guests_connected" =>
     shim("nft", r#"for file; do :; done
@@ -60,7 +60,7 @@ async fn forward_filter_needs_a_rule_for_guests(lab: &Lab) -> Outcome {
 /// A reload of NixOS' {case} rules leaves the masquerading of guests in place
 /// ({<https://github.com/systemd/systemd/issues/17026>, <https://github.com/firewalld/firewalld/issues/742>
 /// |<https://github.com/systemd/systemd/issues/13704>}).
-#[scenario(on = Deployed, brings = [Firewall], cases(nftables, iptables))]
+#[scenario(on = Deployed, brings = ["firewall"], cases(nftables, iptables))]
 #[saboteur("all-tables-are-flushed", fails = "the masquerading after the reload",
     spares = "networking::lease_comes_from_the_host", case = nftables =>
     shim("nft", r#"case "$*" in --file*) real flush ruleset ;; esac

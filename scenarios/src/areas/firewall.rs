@@ -27,7 +27,7 @@ END",
 );
 
 /// NixOS' {case} rules refuse the guest's DHCP requests: it gets no lease.
-#[scenario(on = Deployed, limit = 90, brings = [Firewall], cases(nftables, iptables))]
+#[scenario(on = Deployed, limit = 90, brings = ["firewall"], cases(nftables, iptables))]
 #[saboteur("port-opened-by-hand", fails = "the leases given",
     spares = "firewall::{case}_leases_with_nixpkgs_498177", case = nftables =>
     file("/etc/lab/firewall/extra.nft", "udp dport 67 accept"))]
@@ -58,7 +58,7 @@ async fn refuses_a_lease(lab: &Lab, backend: Backend) -> Outcome {
 
 /// With {our counterpart of nixpkgs' change 498177 for nftables (nixpkgs-498177-nft)|the rule of nixpkgs' change
 /// 498177} the guest gets its lease{| through iptables}, renews it, and reaches what lies beyond the host.
-#[scenario(on = Deployed, limit = 90, brings = [Firewall], cases(nftables, iptables))]
+#[scenario(on = Deployed, limit = 90, brings = ["firewall"], cases(nftables, iptables))]
 #[saboteur("dropped-by-another-table", fails = "the lease",
     spares = "firewall::{case}_refuses_the_uplink_with_nixpkgs_498177" =>
     DROP_DHCP_OF_GUESTS)]
@@ -80,7 +80,7 @@ async fn leases_with_nixpkgs_498177(lab: &Lab, backend: Backend) -> Outcome {
 
 /// With the documented workaround, `ve-+` in `networking.firewall.interfaces`, the guest gets its
 /// lease through iptables.
-#[scenario(on = Deployed, limit = 90, brings = [Firewall])]
+#[scenario(on = Deployed, limit = 90, brings = ["firewall"])]
 #[saboteur("dropped-by-another-table", fails = "the lease",
     spares = "firewall::iptables_refuses_the_uplink_with_nixpkgs_498177" =>
     DROP_DHCP_OF_GUESTS)]
@@ -94,7 +94,7 @@ async fn iptables_leases_with_the_workaround(lab: &Lab) -> Outcome {
 
 /// What nixpkgs renders of that workaround for nftables is no rule set: nft refuses the `+`
 /// (<https://github.com/fpletz/nixos-nspawn/issues/13>).
-#[scenario(on = Deployed, brings = [Firewall])]
+#[scenario(on = Deployed, brings = ["firewall"])]
 #[saboteur("nft-knows-the-wildcard", fails = "the workaround",
     spares = "firewall::nftables_leases_with_nixpkgs_498177" =>
     shim("nft", r#"for file; do :; done
@@ -132,7 +132,7 @@ fn ask(address: &str) -> String {
 
 /// The rule of nixpkgs' change 498177 opens nothing to the uplink on {case}: from there, requests for a
 /// lease stay refused, and so do those to the other ports of DHCP and DNS.
-#[scenario(on = Deployed, brings = [Firewall], cases(nftables, iptables))]
+#[scenario(on = Deployed, brings = ["firewall"], cases(nftables, iptables))]
 #[saboteur("port-opened-to-all", fails = "what gets in from the uplink",
     spares = "firewall::{case}_leases_with_nixpkgs_498177", case = nftables =>
     file("/etc/lab/firewall/extra.nft", "udp dport 67 accept"))]
@@ -148,7 +148,7 @@ async fn refuses_the_uplink_with_nixpkgs_498177(lab: &Lab, backend: Backend) -> 
 
 /// The rule of nixpkgs' change 498177 opens nothing else to guests on {case}: of the ports of DHCP and
 /// DNS it is UDP 67 alone.
-#[scenario(on = Deployed, brings = [Firewall], cases(nftables, iptables))]
+#[scenario(on = Deployed, brings = ["firewall"], cases(nftables, iptables))]
 #[saboteur("names-served-to-guests", fails = "what gets in from a guest",
     spares = "firewall::{case}_leases_with_nixpkgs_498177", case = nftables =>
     file("/etc/lab/firewall/extra.nft", "iifname \"ve-*\" udp dport 53 accept"))]
@@ -243,7 +243,7 @@ async fn open_to_guests(host: &Host) -> Result<Vec<String>, ScenarioError> {
 
 /// The host's kernel takes every variant of the rules, and every setting of their switches, but for the
 /// variant that is known to be none.
-#[scenario(on = Host, brings = [Firewall])]
+#[scenario(on = Host, brings = ["firewall"])]
 #[saboteur("nft-knows-the-wildcard", fails = "the variants that are refused",
     spares = "status::host_has_no_failed_units" =>
     shim("nft", "sed s/ve-+/ve-eth/ | real --check --file -"))]

@@ -24,7 +24,7 @@ END",
 
 /// On {case} the guest gets and renews its lease without a reverse path filter and under a loose
 /// one, which drops nothing on the way (<https://github.com/NixOS/nixpkgs/issues/{10101|31839}>).
-#[scenario(on = Deployed, limit = 90, brings = [Firewall], cases(nftables, iptables))]
+#[scenario(on = Deployed, limit = 90, brings = ["firewall"], cases(nftables, iptables))]
 #[saboteur("sources-must-be-known", fails = "the lease", spares = "rpfilter::{case}_drops_what_the_mode_says" =>
     DROP_WITHOUT_ADDRESS)]
 async fn lets_requests_for_leases_in(lab: &Lab, backend: Backend) -> Outcome {
@@ -56,7 +56,7 @@ const SPOOF: &str = "host=$(ip -4 route show default dev host0 | cut -d' ' -f3)
 
 /// On {case} the strict filter drops a guest's packets with an address of another network, the loose
 /// one those with an address that nobody has, and none drops nothing.
-#[scenario(on = Deployed, brings = [Firewall], cases(nftables, iptables))]
+#[scenario(on = Deployed, brings = ["firewall"], cases(nftables, iptables))]
 #[saboteur("loose-for-strict", fails = "what gets in by mode",
     spares = "firewall::{case}_leases_with_nixpkgs_498177", case = nftables =>
     shim("nft", r#"for file; do :; done

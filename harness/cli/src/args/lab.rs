@@ -114,6 +114,7 @@ impl LabArgs {
         let target = Target {
             tool,
             promises,
+            variables: suite.variables().to_vec(),
             image,
             guest: self.guest.clone(),
             accel: match self.accel.unwrap_or(AccelArg::Auto) {

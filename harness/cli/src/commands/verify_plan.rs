@@ -15,7 +15,7 @@ use spawnlab::{
         target::{choice::recipe, flake},
         task::Task,
     },
-    scenario::{Base, Feature, Scenario, Surrounding, capability},
+    scenario::{Base, Feature, Scenario, capability},
     verdict::Verdict,
 };
 
@@ -140,10 +140,12 @@ impl Plan {
             "shared by all runs of a side: its boot, its provisioning and the first deploy"
                 .to_owned(),
         ];
-        let is_put_under = |side: &SideVariables| !side.settings().is_empty();
-        if self.sides.iter().any(is_put_under) {
-            let line = "each repeat has a start of the containers under the firewall of its own, and with it their first lease";
-            lines.push(line.into());
+        let mut settings = self.sides.iter().flat_map(SideVariables::settings);
+        if let Some(setting) = settings.next() {
+            lines.push(format!(
+                "each repeat has a start of the containers under the {} of its own, and with it their first lease",
+                setting.variable()
+            ));
         }
         if self.sides.iter().any(|side| side.nixpkgs.is_some()) {
             let line = "that deploy came to rest when each container had its lease, or its requests had been refused";
@@ -183,21 +185,13 @@ fn excluded(
 
 /// Why `scenario` says nothing of sides that differ in a variable of `suite`, if it does not.
 fn own_rules(scenario: &Scenario, suite: &Suite, sides: &[SideVariables; 2]) -> Option<String> {
-    let of_the_host = [Feature::NixosModules, Feature::Firewalld];
-    let about_the_host = scenario.wants.iter().any(|one| of_the_host.contains(one));
     suite.variables().iter().find_map(|variable| {
-        let (name, surrounding) = (variable.name(), variable.surrounding());
+        let name = variable.name();
         let set = |side: &SideVariables| side.set.iter().any(|(set, _)| *set == name);
         if !sides.iter().any(set) {
             return None;
         }
-        let why = if scenario.brings.contains(&surrounding) {
-            format!("it loads a {name} of its own")
-        } else if surrounding == Surrounding::Firewall && about_the_host {
-            "it is about rules that a host's own system makes".into()
-        } else {
-            return None;
-        };
+        let why = variable.says_nothing(scenario)?;
         Some(format!("{why}, so it says nothing about `{name}=`"))
     })
 }

@@ -7,10 +7,11 @@ use camino::Utf8PathBuf;
 use super::{
     known::Known,
     target::{choice::ImageOptions, declarations::Declarations},
-    variable::Setting,
+    variable::{Setting, Variable},
 };
 use crate::{
-    scenario::{Guarantee, Surrounding, fixture::Fixture, lab::ITERATIONS},
+    image::Manifest,
+    scenario::{Guarantee, Scenario, fixture::Fixture, lab::ITERATIONS},
     vm::qemu::accel::Choice,
 };
 
@@ -31,7 +32,9 @@ pub struct Target {
     pub promises: Vec<Guarantee>,
     /// Container declarations in place of the fixture's own.
     pub host: Option<Declarations>,
-    /// The variables of the suite that hosts are put under, one setting each.
+    /// The variables of the suite.
+    pub variables: Vec<&'static dyn Variable>,
+    /// Those of them that hosts are put under, one setting each.
     pub settings: Vec<Arc<dyn Setting>>,
 }
 
@@ -47,15 +50,39 @@ impl Target {
             tool: None,
             promises: Guarantee::ALL.to_vec(),
             host: None,
+            variables: vec![],
             settings: vec![],
         }
     }
 
-    /// What of a scenario's surroundings the settings set.
+    /// Why hosts of the image `manifest` can't be put under a setting, if there is such a setting.
     #[must_use]
-    pub fn surroundings(&self) -> Vec<Surrounding> {
-        let settings = self.settings.iter();
-        settings.map(|one| one.surrounding()).collect()
+    pub fn unfit_setting(&self, manifest: &Manifest) -> Option<String> {
+        self.settings.iter().find_map(|setting| {
+            let variable = setting.variable();
+            let why = self.unfit(variable, manifest)?;
+            Some(format!(
+                "{} can't be put under a {variable} of the lab's: {why}",
+                manifest.name
+            ))
+        })
+    }
+
+    /// Why `scenario` is not run on hosts of the image `manifest` because of what it brings, if it is not.
+    #[must_use]
+    pub fn unfit_to_bring(&self, manifest: &Manifest, scenario: &Scenario) -> Option<String> {
+        scenario.brings.iter().find_map(|variable| {
+            if self.settings.iter().any(|one| one.variable() == *variable) {
+                return Some(format!("it sets a {variable} of its own"));
+            }
+            let why = self.unfit(variable, manifest)?;
+            Some(format!("it sets a {variable} of its own: {why}"))
+        })
+    }
+
+    fn unfit(&self, name: &str, manifest: &Manifest) -> Option<String> {
+        let variable = self.variables.iter().find(|one| one.name() == name)?;
+        variable.unfit(manifest)
     }
 
     /// The fixture, with the user's declarations where there are some.

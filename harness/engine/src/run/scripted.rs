@@ -6,13 +6,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
     attempt::{Attempt, PHASES, Phase},
-    variable::Setting,
+    variable::{Setting, Variable},
 };
 pub(super) use crate::layer::scripted::recipe;
 use crate::{
     diagnose::Facts,
+    image::Manifest,
     layer::{kept, saved::Layer, scripted::ScriptedCache},
-    scenario::{Base, Body, Saboteur, Scenario, Surrounding, script},
+    scenario::{Base, Body, Saboteur, Scenario, capability::is_nixos, script},
     util::{
         error::{Error, Timeout},
         poll::BoxFuture,
@@ -170,6 +171,28 @@ pub(super) const SABOTEUR: Saboteur = Saboteur {
     spares: "tests::neighbour",
 };
 
+/// The variable `firewall`, which hosts that NixOS' modules make do not take.
+#[derive(Debug)]
+pub(super) struct Rules;
+
+impl Variable for Rules {
+    fn name(&self) -> &'static str {
+        "firewall"
+    }
+
+    fn help(&self) -> &'static str {
+        "  firewall=strict   drops everything"
+    }
+
+    fn unfit(&self, manifest: &Manifest) -> Option<String> {
+        is_nixos(manifest).then(|| "its modules make the rules".into())
+    }
+
+    fn read(&self, value: &str) -> Result<Option<Arc<dyn Setting>>, String> {
+        Err(format!("no {value}"))
+    }
+}
+
 /// A setting that ends like this where it is applied.
 #[derive(Debug)]
 pub(super) struct Strict(pub(super) Ends);
@@ -177,10 +200,6 @@ pub(super) struct Strict(pub(super) Ends);
 impl Setting for Strict {
     fn variable(&self) -> &'static str {
         "firewall"
-    }
-
-    fn surrounding(&self) -> Surrounding {
-        Surrounding::Firewall
     }
 
     fn text(&self) -> String {

@@ -6,7 +6,8 @@
 use std::{fmt::Debug, sync::Arc};
 
 use crate::{
-    scenario::Surrounding,
+    image::Manifest,
+    scenario::Scenario,
     util::{error::Result, poll::BoxFuture},
     verdict::Outcome,
     vm::host::Host,
@@ -20,8 +21,16 @@ pub trait Variable: Debug + Sync {
     /// What a user has to know of it, as lines of the help: its values, and the default.
     fn help(&self) -> &'static str;
 
-    /// What of a scenario's surroundings it sets. A scenario that brings that itself says nothing about it.
-    fn surrounding(&self) -> Surrounding;
+    /// Why hosts of the image `manifest` can't be put under any value of it, if they can't.
+    fn unfit(&self, _manifest: &Manifest) -> Option<String> {
+        None
+    }
+
+    /// Why `scenario` says nothing about it, if it does not.
+    fn says_nothing(&self, scenario: &Scenario) -> Option<String> {
+        let brings = scenario.brings.contains(&self.name());
+        brings.then(|| format!("it sets a {} of its own", self.name()))
+    }
 
     /// Reads a value. No setting means that hosts are left as they are.
     ///
@@ -34,9 +43,6 @@ pub trait Variable: Debug + Sync {
 pub trait Setting: Debug + Send + Sync {
     /// The name of its variable.
     fn variable(&self) -> &'static str;
-
-    /// What of a scenario's surroundings it sets.
-    fn surrounding(&self) -> Surrounding;
 
     /// The value as the command line has it, for reports.
     fn text(&self) -> String;

@@ -2,7 +2,7 @@
 
 use crate::{
     image::Manifest,
-    scenario::{Feature, Guarantee, Scenario, Surrounding},
+    scenario::{Feature, Guarantee, Scenario},
     util::version::is_before,
 };
 
@@ -19,21 +19,10 @@ const ALL_OUTPUTS: [u64; 2] = [2, 13];
 /// systemd-resolved has hooks that it asks for names, and systemd-machined is one of them.
 const RESOLVE_HOOK: [u64; 1] = [259];
 
-/// Why nothing can be tested on hosts of the image `manifest` that are `given` what the user chose, with a tool that
-/// `promises`, if nothing can: they can keep no part of the contract of deploys, or can't be given that. One reason
-/// is enough.
+/// Why nothing can be tested on hosts of the image `manifest` with a tool that `promises`, if nothing can: they can
+/// keep no part of the contract of deploys. One reason is enough.
 #[must_use]
-pub fn obstacle(
-    manifest: &Manifest,
-    promises: &[Guarantee],
-    given: &[Surrounding],
-) -> Option<String> {
-    if given.contains(&Surrounding::Firewall) && is_nixos(manifest) {
-        return Some(format!(
-            "{} can't be put under a firewall of the lab's: NixOS' modules make its rules; compare them with nixpkgs=, or change them with --host-module",
-            manifest.name
-        ));
-    }
+pub fn obstacle(manifest: &Manifest, promises: &[Guarantee]) -> Option<String> {
     let versions = &manifest.versions;
     let (systemd, nix, kernel) = (&versions.systemd, &versions.nix, &versions.kernel);
     let filesystem = manifest.store_filesystem.as_str();
@@ -79,11 +68,6 @@ pub fn is_no_nixos(system: &str) -> String {
 /// Why `scenario` makes no sense on hosts of the image `manifest`, if it does not.
 #[must_use]
 pub fn unfit(manifest: &Manifest, scenario: &Scenario) -> Option<String> {
-    if scenario.brings.contains(&Surrounding::Firewall) && is_nixos(manifest) {
-        return Some(
-            "it loads rules of the lab's, and NixOS' modules make those of the host".into(),
-        );
-    }
     let systemd = &manifest.versions.systemd;
     scenario.wants.iter().find_map(|feature| match feature {
         Feature::NixosModules if !is_nixos(manifest) => Some(is_no_nixos(&manifest.os.pretty)),
@@ -101,7 +85,9 @@ pub fn effort(manifest: &Manifest) -> u32 {
     if is_nixos(manifest) { 2 } else { 1 }
 }
 
-fn is_nixos(manifest: &Manifest) -> bool {
+/// Whether NixOS' modules have made hosts of the image `manifest`.
+#[must_use]
+pub fn is_nixos(manifest: &Manifest) -> bool {
     manifest.os.id == "nixos"
 }
 
@@ -128,20 +114,16 @@ mod tests {
 
     #[test]
     fn bookworm_will_do_for_a_tool_that_knows_old_nix() {
-        assert_eq!(obstacle(&host(|_| ()), &Guarantee::ALL, &[]), None);
+        assert_eq!(obstacle(&host(|_| ()), &Guarantee::ALL), None);
         let sid = host(|host| {
             host.versions.systemd = "262.1-1".into();
             host.versions.nix = "2.34.8+dfsg-1+b1".into();
             host.versions.kernel = "7.2.13+deb14-cloud-amd64".into();
         });
-        assert_eq!(obstacle(&sid, &[], &[Surrounding::Firewall]), None);
+        assert_eq!(obstacle(&sid, &[]), None);
     }
 
-    fn scenario(
-        name: &'static str,
-        wants: &'static [Feature],
-        brings: &'static [Surrounding],
-    ) -> Scenario {
+    fn scenario(name: &'static str, wants: &'static [Feature]) -> Scenario {
         Scenario {
             area: "tests",
             name,
@@ -149,7 +131,7 @@ mod tests {
             base: Base::Host,
             needs: &[],
             wants,
-            brings,
+            brings: &[],
             expects: &[],
             limit: Duration::ZERO,
             per_iteration: Duration::ZERO,
@@ -166,9 +148,8 @@ mod tests {
         });
         let why = |manifest| {
             let scenarios = [
-                scenario("loads_rules", &[], &[Surrounding::Firewall]),
-                scenario("reads_modules", &[Feature::NixosModules], &[]),
-                scenario("asks_resolved", &[Feature::ResolveHook], &[]),
+                scenario("reads_modules", &[Feature::NixosModules]),
+                scenario("asks_resolved", &[Feature::ResolveHook]),
             ];
             let lines = scenarios.iter().map(|scenario| {
                 let why = unfit(manifest, scenario);
@@ -176,12 +157,7 @@ mod tests {
             });
             lines.collect::<Vec<_>>().join("\n")
         };
-        let refused = obstacle(&nixos, &[], &[Surrounding::Firewall]).expect("a reason");
-        insta::assert_snapshot!(format!(
-            "{}\n\n{}\n\n{refused}",
-            why(&host(|_| ())),
-            why(&nixos)
-        ));
+        insta::assert_snapshot!(format!("{}\n\n{}", why(&host(|_| ())), why(&nixos)));
     }
 
     #[test]
@@ -197,7 +173,7 @@ mod tests {
         ];
         let texts: Vec<_> = cases
             .into_iter()
-            .map(|(change, promises)| obstacle(&host(change), promises, &[]).expect("a reason"))
+            .map(|(change, promises)| obstacle(&host(change), promises).expect("a reason"))
             .collect();
         insta::assert_snapshot!(texts.join("\n"));
     }

@@ -93,14 +93,6 @@ impl Guarantee {
     }
 }
 
-/// What of its surroundings a scenario sets up by itself. Where a comparison varies just that, the
-/// scenario would say the same of both sides, and is left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Surrounding {
-    /// The rules of the host's packet filter.
-    Firewall,
-}
-
 /// What only some hosts have. A scenario that is about it is skipped on all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Feature {
@@ -187,8 +179,9 @@ pub struct Scenario {
     pub needs: &'static [Guarantee],
     /// What the host must have for it to make sense.
     pub wants: &'static [Feature],
-    /// What it sets up by itself.
-    pub brings: &'static [Surrounding],
+    /// The suite's variables that it sets by itself, by their names. Under a setting of such a variable it would say
+    /// the same whatever the setting is, and is left out.
+    pub brings: &'static [&'static str],
     /// What would be trouble anywhere else, and is meant to happen here.
     pub expects: &'static [Expected],
     /// Its deadline on a machine with KVM, without its turns.

@@ -51,7 +51,5 @@ pub mod registry;
 pub mod tool;
 
 pub use change::{Change, drop_in, edit, file, in_guest, script, shim, stop_unit};
-pub use declaration::{
-    Base, Body, Call, Feature, Future, Guarantee, Saboteur, Scenario, Surrounding,
-};
+pub use declaration::{Base, Body, Call, Feature, Future, Guarantee, Saboteur, Scenario};
 pub use spawnlab_macros::{expects, saboteur, scenario};

@@ -22,7 +22,7 @@ use crate::{
     image::{Cache, Image, Manifest},
     layer::{labdisk, stack::Stack},
     run::{
-        config::RunConfig,
+        config::{RunConfig, Target},
         selection::Selected,
         target::{
             choice::{self, ImageChoice},
@@ -177,8 +177,7 @@ async fn opened(
     let (platform, environment) =
         platform(&image, &guest, (target, &programs.tool), cache.root()).await?;
     events.send(Event::EnvironmentKnown(environment.clone()));
-    let given = target.surroundings();
-    let obstacle = capability::obstacle(image.manifest(), &target.promises, &given);
+    let obstacle = obstacle(target, image.manifest());
     let mut session = Session {
         timeout_factor: platform.accel.timeout_factor(),
         environment,
@@ -250,35 +249,44 @@ impl Session {
             Base::Host => NonZeroU32::MIN,
         };
         let containers = self.config.target.fixture.containers();
-        for setting in &self.config.target.settings {
-            let Some([Ok(plain)]) = self.layers.of.get(&base).map(Vec::as_slice) else {
-                return;
-            };
-            let mut changed = vec![];
-            for start in 1..=starts.get() {
-                let layer = retried(policy.attempts.get(), async || {
-                    applied(setting, stack, base, (plain, start), &containers).await
+        let settings = &self.config.target.settings;
+        let plain = match self.layers.of.get(&base).map(Vec::as_slice) {
+            Some([Ok(plain)]) if !settings.is_empty() => Arc::clone(plain),
+            _ => return,
+        };
+        let mut changed = vec![];
+        for start in 1..=starts.get() {
+            let mut layer = Ok(Arc::clone(&plain));
+            for setting in settings {
+                let Ok(below) = &layer else { break };
+                layer = retried(policy.attempts.get(), async || {
+                    applied(setting, stack, base, (below, start), &containers).await
                 })
                 .await;
-                let failed = layer.is_err();
-                changed.push(layer);
-                // What can't be made each time can't be made the next time, too.
-                if failed {
-                    break;
-                }
             }
-            self.layers.of.insert(base, changed);
+            let failed = layer.is_err();
+            changed.push(layer);
+            // What can't be made each time can't be made the next time, too.
+            if failed {
+                break;
+            }
         }
+        self.layers.of.insert(base, changed);
     }
+}
+
+/// Why nothing can be tested on hosts of `target` that are made of the image `manifest`, if nothing can.
+fn obstacle(target: &Target, manifest: &Manifest) -> Option<String> {
+    let unfit = target.unfit_setting(manifest);
+    unfit.or_else(|| capability::obstacle(manifest, &target.promises))
 }
 
 #[cfg(test)]
 impl Session {
     /// One with `layers`, on emulated hosts of an image that `manifest` describes.
     pub(super) fn scripted(config: RunConfig, manifest: Manifest, layers: Layers) -> Arc<Self> {
-        let (promises, given) = (&config.target.promises, config.target.surroundings());
         Arc::new(Self {
-            obstacle: capability::obstacle(&manifest, promises, &given),
+            obstacle: obstacle(&config.target, &manifest),
             environment: Environment::default(),
             manifest,
             layers,

@@ -20,12 +20,12 @@ use crate::{
         config::{RunConfig, RunPolicy, Target},
         known::Known,
         scripted::{
-            Ends, SABOTEUR, ScriptedLab, Strict, body, fails, failure, is_skipped, kept_for_ever,
-            passes, recipe, scenario, words,
+            Ends, Rules, SABOTEUR, ScriptedLab, Strict, body, fails, failure, is_skipped,
+            kept_for_ever, passes, recipe, scenario, words,
         },
         selection::Selected,
     },
-    scenario::{Base, Body, Feature, Guarantee, Scenario, Surrounding, fixture::Fixture},
+    scenario::{Base, Body, Feature, Guarantee, Scenario, fixture::Fixture},
     verdict::{Outcome, Verdict},
     vm::qemu::scripted::Reply,
 };
@@ -91,7 +91,7 @@ fn wants(wants: &'static [Feature]) -> Scenario {
     }
 }
 
-fn brings(brings: &'static [Surrounding]) -> Scenario {
+fn brings(brings: &'static [&'static str]) -> Scenario {
     Scenario {
         brings,
         ..scenario("page", body(passes))
@@ -103,8 +103,10 @@ fn brings(brings: &'static [Surrounding]) -> Scenario {
 #[case::what_it_needs(needs(TWO), TWO, false, manifest_sample(), None)]
 #[case::one_promise(needs(TWO), &TWO[1..], false, manifest_sample(), Some("the tool does not promise rolls-back"))]
 #[case::two_promises(needs(TWO), &[], false, manifest_sample(), Some("promise rolls-back, idempotent"))]
-#[case::own_rules(brings(&[Surrounding::Firewall]), &[], true, manifest_sample(), Some("it loads a firewall of its own"))]
-#[case::the_only_rules(brings(&[Surrounding::Firewall]), &[], false, manifest_sample(), None)]
+#[case::own_rules(brings(&["firewall"]), &[], true, manifest_sample(), Some("it sets a firewall of its own"))]
+#[case::the_only_rules(brings(&["firewall"]), &[], false, manifest_sample(), None)]
+#[case::rules_that_the_host_does_not_take(brings(&["firewall"]), &[], false, nixos(), Some("it sets a firewall of its own: its modules make the rules"))]
+#[case::a_setting_that_the_host_does_not_take(needs(&[]), &[], true, nixos(), Some("can't be put under a firewall of the lab's: its modules make the rules"))]
 #[case::the_rules_of_others(brings(&[]), &[], true, manifest_sample(), None)]
 #[case::a_feature(wants(&[Feature::NixosModules]), &[], false, manifest_sample(), Some("what NixOS' modules make"))]
 #[case::a_host_that_has_it(wants(&[Feature::NixosModules]), &[], false, nixos(), None)]
@@ -120,6 +122,7 @@ async fn what_can_not_be_run_here_is_skipped_with_the_reason(
     let lab = ScriptedLab::new().await;
     let mut config = config();
     config.target.promises = promises.to_vec();
+    config.target.variables = vec![&Rules];
     if setting {
         config.target.settings = vec![Arc::new(Strict(passes))];
     }

@@ -88,12 +88,8 @@ impl Session {
             return Some(why);
         }
         let target = &self.config.target;
-        for setting in &target.settings {
-            if scenario.brings.contains(&setting.surrounding()) {
-                return Some(format!("it loads a {} of its own", setting.variable()));
-            }
-        }
-        capability::unpromised(&target.promises, scenario)
+        let brings = target.unfit_to_bring(&self.manifest, scenario);
+        brings.or_else(|| capability::unpromised(&target.promises, scenario))
     }
 
     /// The deadline of `scenario` on these hosts.

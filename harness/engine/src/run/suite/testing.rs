@@ -122,6 +122,7 @@ async fn session(
         accel: environment.accel,
         tool,
         promises,
+        variables: suite.variables.clone(),
         ..Target::of(suite.fixture.clone())
     };
     let (given, package, program) = (environment.clone(), package(), target_name());
