@@ -11,13 +11,13 @@ needs_of() {
         echo qemu qemu-img mmdebstrap mount gpg uidmap keyring mke2fs ssh setpriv
     fi
     if [[ $1 == test ]]; then
-        echo rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 chromium chromedriver
+        echo rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 tshark chromium chromedriver
     fi
 }
 
 # Those without which one step of ci/test is left out, and everything else still works.
 is_optional() {
-    [[ " rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 chromium chromedriver " == *" $1 "* ]]
+    [[ " rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 tshark chromium chromedriver " == *" $1 "* ]]
 }
 
 # Elsewhere a browser is a snap, or comes from its makers: that is for the machine's owner to decide, and
@@ -44,6 +44,8 @@ is_there() {
         keyring) compgen -G '/usr/share/keyrings/debian-archive-keyring.[gp]*' >/dev/null ;;
         # Ordinary users do not have their folder on PATH.
         nft | iptables) [[ -x /usr/sbin/$1 ]] || command -v "$1" >/dev/null ;;
+        # One package brings both.
+        tshark) command -v tshark >/dev/null && command -v capinfos >/dev/null ;;
         certificates)
             for file in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt \
                 /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem; do
@@ -77,6 +79,7 @@ reason_for() {
         nft | iptables) echo "checks the firewall variants against this machine's kernel" ;;
         fakeroot) echo "makes the disk of a NixOS host, in the Nix files' tests" ;;
         sqlite3) echo "reads the Nix database on that disk" ;;
+        tshark) echo 'reads the recordings of networks, in a test' ;;
         chromium) echo 'the browser that the page of a report is looked at with' ;;
         chromedriver) echo 'drives that browser in a test' ;;
     esac

@@ -11,6 +11,7 @@
 //! | [`diagnose`] | facts of a host and its guests, and the first broken hop |
 //! | [`health`] | what no healthy console and no healthy journal has |
 //! | [`scenario`] | a scenario as data, what its body receives, and what is kept of it |
+//! | [`network`] | networks between machines: a switch, links, and what they do to frames |
 //! | [`layer`] | running hosts saved whole, and their clones |
 //! | [`image`] | what a VM boots from |
 //! | [`vm`] | QEMU, its agent, hosts and containers |
@@ -25,6 +26,7 @@ pub mod diagnose;
 pub mod health;
 pub mod image;
 pub mod layer;
+pub mod network;
 pub mod report;
 pub mod run;
 pub mod scenario;

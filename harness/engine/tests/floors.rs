@@ -8,9 +8,9 @@ use std::{
 };
 
 /// The folders, from the top.
-const FLOORS: [&str; 11] = [
-    "campaign", "run", "report", "diagnose", "health", "scenario", "layer", "image", "vm",
-    "verdict", "util",
+const FLOORS: [&str; 12] = [
+    "campaign", "run", "report", "diagnose", "health", "scenario", "network", "layer", "image",
+    "vm", "verdict", "util",
 ];
 
 /// What stands at the top beside the folders.

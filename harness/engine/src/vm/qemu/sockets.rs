@@ -10,6 +10,19 @@ use crate::util::error::{Error, Result};
 /// `sun_path` holds 108 bytes with its terminating zero; listeners here stay well below.
 const LONGEST: usize = 100;
 
+/// Listens on a socket at `path`.
+///
+/// # Errors
+/// When the path is too long for a socket, or can't be bound.
+pub(crate) fn listen(path: &Utf8Path) -> Result<UnixListener> {
+    if path.as_str().len() > LONGEST {
+        return Err(Error::Machine(format!(
+            "the socket path {path} is longer than {LONGEST} bytes; set TMPDIR to a shorter folder"
+        )));
+    }
+    Ok(UnixListener::bind(path)?)
+}
+
 /// Listeners that QEMU connects to. The lab listens and QEMU calls: so there is nothing to poll
 /// for, and a QEMU that dies before it calls is noticed as a death and not as a timeout.
 #[derive(Debug)]
@@ -24,18 +37,9 @@ impl Sockets {
     /// # Errors
     /// When the paths are too long for a socket, or can't be bound.
     pub fn bind(dir: &Utf8Path) -> Result<Self> {
-        let bind = |name: &str| -> Result<UnixListener> {
-            let path = dir.join(name);
-            if path.as_str().len() > LONGEST {
-                return Err(Error::Machine(format!(
-                    "the socket path {path} is longer than {LONGEST} bytes; set TMPDIR to a shorter folder"
-                )));
-            }
-            Ok(UnixListener::bind(path)?)
-        };
         Ok(Self {
-            monitor: bind("qmp")?,
-            agent: bind("agent")?,
+            monitor: listen(&dir.join("qmp"))?,
+            agent: listen(&dir.join("agent"))?,
         })
     }
 
