@@ -108,10 +108,13 @@ in
       DefaultTimeoutStartSec=5min
       DefaultTimeoutStopSec=5min
     '';
-    systemd.services."systemd-nspawn@" = {
-      overrideStrategy = "asDropin";
-      serviceConfig.TimeoutStartSec = "5min";
-    };
+    # NixOS calls its drop-ins alike, of a template and of an instance, and then the template's counts for no instance that has one.
+    systemd.packages = [
+      (pkgs.writeTextDir "lib/systemd/system/systemd-nspawn@.service.d/10-lab.conf" ''
+        [Service]
+        TimeoutStartSec=5min
+      '')
+    ];
 
     # --- who is who, as on the Debian host
 
