@@ -28,6 +28,7 @@ let
     "nginx"
   ] package // {
     writeShellScript = name: _: package name;
+    writeTextDir = place: _: package (baseNameOf place) // { inherit place; };
     # Its text is part of the result, for the tests of what was put into it.
     writeShellScriptBin = name: text: package name // { inherit text; };
   };
@@ -105,12 +106,14 @@ in
         inherit containers;
       }).differing;
     units = builtins.attrNames host.config.systemd.services;
+    # Named otherwise than NixOS names its own, which would hide one another.
+    dropIns = map (file: file.place) host.config.systemd.packages;
     etc = builtins.attrNames host.config.environment.etc;
     users = lib.mapAttrs (_: user: "${toString user.uid}:${user.group}") host.config.users.users;
     store = host.config.fileSystems."/".fsType;
     kernelParams = host.config.boot.kernelParams;
     firewall = host.config.networking.firewall.interfaces;
-    provision = lib.hasInfix "cp -rL /guests" (
+    provision = lib.hasInfix "guests=/guests\n" (
       lib.findFirst (found: found.name == "spawnlab-provision") null host.config.environment.systemPackages
     ).text;
   };

@@ -63,6 +63,7 @@ in
     boot.kernelParams = strings;
     boot.loader.grub.enable = of types.bool true;
 
+    console.enable = of types.bool true;
     documentation.enable = of types.bool true;
 
     environment.etc = sets {
@@ -70,6 +71,8 @@ in
       source = of (types.nullOr types.path) null;
     };
     environment.systemPackages = of (types.listOf types.package) [ ];
+
+    fonts.fontconfig.enable = of types.bool true;
 
     fileSystems = sets {
       device = of (types.nullOr types.nonEmptyStr) null;
@@ -83,6 +86,7 @@ in
       useNetworkd = flag;
       resolvconf.enable = of types.bool true;
       nftables.enable = flag;
+      nftables.tables = sets { enable = of types.bool true; };
       firewall = {
         enable = of types.bool true;
         backend = of (types.enum [
@@ -90,6 +94,10 @@ in
           "nftables"
           "firewalld"
         ]) "iptables";
+        checkReversePath = of (types.either types.bool (types.enum [
+          "strict"
+          "loose"
+        ])) true;
         extraInputRules = lines;
         interfaces = sets { allowedUDPPorts = of (types.listOf types.port) [ ]; };
       };
@@ -109,7 +117,9 @@ in
     };
     nixpkgs.hostPlatform = of types.str "x86_64-linux";
 
+    programs.bash.completion.enable = of types.bool true;
     programs.ssh.extraConfig = lines;
+    programs.ssh.setXAuthLocation = of types.bool true;
 
     security.polkit.enable = flag;
     security.polkit.extraConfig = lines;
@@ -129,6 +139,7 @@ in
     };
     services.qemuGuest.enable = flag;
     services.resolved.enable = flag;
+    services.timesyncd.enable = of types.bool true;
 
     specialisation = sets { configuration = of types.deferredModule { }; };
 
@@ -136,6 +147,7 @@ in
     system.name = of types.str "unnamed";
     system.stateVersion = of types.str "00.00";
 
+    systemd.generators = of (types.attrsOf types.path) { };
     systemd.network = {
       wait-online.enable = of types.bool true;
       networks = sets {
@@ -163,6 +175,7 @@ in
       ];
     };
     systemd.services = sets {
+      enable = of types.bool true;
       description = of types.str "";
       after = strings;
       bindsTo = strings;
@@ -179,7 +192,9 @@ in
       unitConfig = section;
       serviceConfig = section;
     };
+    systemd.packages = of (types.listOf types.package) [ ];
     systemd.tmpfiles.rules = strings;
+    systemd.units = sets { text = of (types.nullOr types.str) null; };
 
     users.groups = sets { gid = of (types.nullOr types.int) null; };
     users.users = sets {
