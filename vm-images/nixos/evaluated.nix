@@ -1,5 +1,5 @@
 # What evaluating the host's configuration gives, kept beside the host that it makes: scenarios compare the two
-# (scenarios/src/areas/modules.rs). /etc/spawnlab/evaluated/firewall.json and containers.json.
+# (scenarios/src/areas/nixos.rs). /etc/spawnlab/evaluated/firewall.json and containers.json.
 #
 # Only option values and texts go in here. A path that these mention is a part of the host anyway.
 { config, lib, ... }:

@@ -183,18 +183,18 @@ fn what_the_tree_says_is_shown_and_nothing_is_left() {
         "error: undefined variable 'nowhere'\nat nixos/modules/a.nix:1:1\n",
     );
     let mut texts = vec![];
-    for code in 20..24 {
+    for code in [20, 21, 22, 24, 23] {
         lab.put("bin/code", &code.to_string());
         texts.push(lab.said("image build nixos --nixpkgs @/nixpkgs"));
         // The log of what the lab could not do stays for who reads of it.
-        if code < 23 {
+        if code != 23 {
             assert_eq!(lab.left("cache/images"), [""; 0]);
         }
         assert_eq!(lab.left("tmp"), [""; 0]);
     }
-    let log = texts[3].find(".building-").expect("a log is named");
-    let end = texts[3][log..].find("/log/").expect("in a folder of logs");
-    texts[3].replace_range(log..log + end, ".building-X");
+    let log = texts[4].find(".building-").expect("a log is named");
+    let end = texts[4][log..].find("/log/").expect("in a folder of logs");
+    texts[4].replace_range(log..log + end, ".building-X");
     insta::assert_snapshot!(texts.join("\n"));
 }
 

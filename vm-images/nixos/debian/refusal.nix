@@ -1,6 +1,6 @@
 # What stands for a program that Debian's tree does not have: a derivation that fails and says so. It is not an error when it is
 # evaluated, since modules compare programs that nobody uses with those that somebody does, by their paths. The builder of
-# images looks for these names in all that it is about to build (build/2-evaluate.sh).
+# images looks for these names in all that it is about to build (build/3-host.sh, build/4-guests.sh).
 { tree, system }:
 name:
 derivation {

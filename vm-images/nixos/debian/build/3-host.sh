@@ -35,7 +35,7 @@ host=$(inside readlink -f /build/host.drv)
 refuse_missing() {
     inside nix-store --query --requisites "$1" >"$work/needed"
     missing=$(sed -n 's,^/nix/store/[a-z0-9]*-missing-program-\(.*\)\.drv$,  \1,p' "$work/needed" | sort -u)
-    [ -z "$missing" ] || give_up 22 <<END
+    [ -z "$missing" ] || give_up 24 <<END
 $2 uses programs that are not among the programs of Debian that this image has:
 $missing
 Add them to vm-images/nixos/debian/programs.toml, if Debian has them, or leave out what uses them.
@@ -46,7 +46,7 @@ refuse_missing "$host" "the host"
 inside nix-store --realise "$host" --add-root /nix/var/nix/profiles/system-1-link >"$work/host.out" 2>"$work/host.log" || {
     # nixpkgs' modules name units of the systemd that nixpkgs has. The first that is not there ends the build.
     unit=$(sed -n 's,.*missing /nix/store/.*/programs/systemd/.*/\([^/]*\)$,\1,p' "$work/host.log" | head -n 1)
-    [ -z "$unit" ] || give_up 22 <<END
+    [ -z "$unit" ] || give_up 24 <<END
 this nixpkgs asks for the unit $unit, which the systemd of Debian $SUITE does not have: it needs programs of a newer suite.
 END
     { echo "the host was evaluated, and a part of it cannot be built:"; grep -v '^building ' "$work/host.log" | tail -n 40; } |

@@ -70,7 +70,7 @@ deployer 'xargs nix-store --query --references' <"$work/single" | grep '\.drv$' 
 grep -Fxf "$work/shared" "$work/inputs.all" >"$work/inputs"
 for machine in "$work/inputs" "$work/single"; do
     missing=$(sed -n 's,^/nix/store/[a-z0-9]*-missing-program-\(.*\)\.drv$,  \1,p' "$machine" "$work/shared" | sort -u)
-    [ -z "$missing" ] || give_up 22 <<END
+    [ -z "$missing" ] || give_up 24 <<END
 a guest uses programs that are not among the programs of Debian that this image has:
 $missing
 Add them to vm-images/nixos/debian/programs.toml, if Debian has them, or leave out what uses them.

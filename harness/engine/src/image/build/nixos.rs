@@ -162,6 +162,7 @@ fn refused(code: i32, why: &[u8], label: String, log: Utf8PathBuf) -> Option<Ima
         22 => {
             "the host's configuration does not evaluate; the words below are Nix' and the modules' own"
         }
+        24 => "its systems ask for what the programs of Debian do not have",
         23 => return Some(ImageError::NixosBuild { label, log, why }),
         _ => return None,
     };

@@ -22,7 +22,7 @@ fn exit_codes_say_who_is_to_blame() {
         })
     };
     assert_eq!(said(1), None);
-    let texts: Vec<_> = (20..24).filter_map(said).collect();
+    let texts: Vec<_> = (20..=24).filter_map(said).collect();
     insta::assert_snapshot!(texts.join("\n"));
 }
 
