@@ -107,21 +107,7 @@ let
     inherit tree;
     inherit (final.stdenv.hostPlatform) system;
   };
-  refuse =
-    name: value:
-    let
-      refused = {
-        inherit (refusal name) outPath drvPath;
-        override = _: self;
-        overrideAttrs = _: self;
-        overrideDerivation = _: self;
-      };
-      self =
-        value
-        // refused
-        // lib.genAttrs (value.outputs or [ "out" ]) (output: (value.${output} or { }) // refused);
-    in
-    self;
+  refuse = import ./refuse.nix { inherit lib refusal; };
 
   # What has neither sources nor a version is made of text and of other programs: scripts, hooks, collections.
   hasSources = value: value ? src || value ? srcs || value ? version;

@@ -95,25 +95,41 @@ let
       compiler.bootstrapAvailable = false;
     };
 
-  # Debian's modules are where its perl looks for them, all of them or none.
+  # Debian's modules are where its perl and its python look for them, all of them or none.
   perlModules = [
     "ConfigIniFiles"
     "FileSlurp"
     "JSON"
   ];
+  pythonModules = [ "xmltodict" ];
+  # `interpreter` as nixpkgs' function that adds modules to it: `select` names them, among the attributes of `all`.
+  withModules =
+    set: interpreter: modules: all: select:
+    let
+      missing = lib.subtractLists modules (select (builtins.mapAttrs (name: _: name) all));
+    in
+    if missing == [ ] then interpreter else refusal "${set}.${builtins.head missing}";
   perl = prev.perl // {
-    withPackages =
-      select:
-      let
-        wanted = select (builtins.mapAttrs (name: _: name) prev.perlPackages);
-        missing = lib.subtractLists perlModules wanted;
-      in
-      if missing == [ ] then perl else refusal "perlPackages.${builtins.head missing}";
+    withPackages = withModules "perlPackages" perl perlModules prev.perlPackages;
   };
+  python3 = prev.python3 // {
+    pkgs = python3Packages;
+    withPackages = withModules "python3Packages" python3 pythonModules prev.python3.pkgs;
+  };
+  python3Packages = builtins.mapAttrs (
+    name: value:
+    if builtins.elem name pythonModules then
+      python3
+    else if lib.isDerivation value then
+      refuse "python3Packages.${name}" value
+    else
+      value
+  ) prev.python3.pkgs;
   refusal = import ./refusal.nix {
     inherit tree;
     inherit (final.stdenv.hostPlatform) system;
   };
+  refuse = import ./refuse.nix { inherit lib refusal; };
 
   script = name: file: final.writeShellScriptBin name (builtins.readFile file);
   # Another one lies here where the user gave one, compiled.
@@ -153,7 +169,9 @@ in
   gixy = checker "gixy";
   nginx-config-formatter = final.writeShellScriptBin "nginxfmt" "cat";
 
-  inherit perl;
+  inherit perl python3 python3Packages;
+  # What checks the XML that nixpkgs writes with Python.
+  libxml2Python = final.libxml2;
 
   # Programs of nixpkgs' own in another language: what they do, in a few lines.
   switch-to-configuration-ng = switch // {
