@@ -5,6 +5,7 @@ lib.fileset.toSource {
   fileset = lib.fileset.unions [
     ../Cargo.toml
     ../Cargo.lock
+    ../ci/known-reference.toml
     ../ci/known.toml
     ../ci/matrix.toml
     ../docs/add-a-scenario.md

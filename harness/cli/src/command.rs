@@ -9,8 +9,8 @@ use tokio::runtime::{Builder, Handle};
 use crate::{
     args::{Cli, Command, help, verify::VERDICTS},
     commands::{
-        bench, completions, doctor, explain, image, layers, list, man, qualify, report, resume,
-        run, shell, verify,
+        bench, completions, doctor, explain, history, image, layers, list, man, qualify, report,
+        resume, run, shell, verify,
     },
     lab::side,
     output::{error::CliError, exit::Exit, signals::unless_interrupted},
@@ -107,6 +107,7 @@ async fn dispatch(command: Command, suite: &Suite, bodies: Handle) -> Result<Exi
         Command::Verify(args) => verify::verify(&args, suite, bodies).await,
         Command::Qualify(args) => qualify::qualify(&args, suite, bodies).await,
         Command::Report { command } => report::report(&command),
+        Command::History(args) => history::history(&args).await,
         Command::Shell(args) => shell::shell(&args, suite).await,
         Command::Resume(args) => resume::resume(&args).await,
         Command::Explain(args) => unless_interrupted(explain::explain(&args, suite)).await,

@@ -3,6 +3,7 @@
 mod command;
 mod failed;
 mod general;
+mod history;
 mod nixos;
 mod qualify;
 mod verify;

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::{Cli, Command, RunArgs};
+use super::{Cli, Command, OnUnstable, RunArgs};
 use crate::{
     lab::{before::Before, rerun},
     output::error::CliError,
@@ -51,6 +51,10 @@ impl RunArgs {
             said.taken
                 .extend(["--promises".to_owned(), promises.listed()]);
             args.lab.promises = Some(promises);
+        }
+        if let (None, Some(OnUnstable::Fail)) = (args.unstable, then.unstable) {
+            said.taken.extend(["--unstable", "fail"].map(str::to_owned));
+            args.unstable = then.unstable;
         }
         if let (None, Some(accel)) = (args.lab.accel, then.lab.accel) {
             let name = accel.unusual().unwrap_or("auto");

@@ -3,10 +3,11 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use camino::Utf8PathBuf;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     help,
+    history::HistoryArgs,
     lab::{LabArgs, LayerName},
     nixos::NixosArgs,
     qualify::QualifyArgs,
@@ -60,6 +61,8 @@ pub enum Command {
         #[command(subcommand)]
         command: ReportCommand,
     },
+    /// What came of scenarios over many runs: how often, how long, and since when
+    History(HistoryArgs),
     /// A shell on a clone of a layer
     #[command(after_help = help::SHELL)]
     #[command(after_long_help = help::long(&[help::SHELL, help::ENVIRONMENT, help::EXIT_CODES]))]
@@ -171,6 +174,18 @@ pub struct RunArgs {
     /// Without it, the rows of ci/known.toml as of when this command was built.
     #[arg(long, value_name = "FILE")]
     pub known: Option<Utf8PathBuf>,
+    /// fail or report a pass of an unstable scenario [default: report]
+    ///
+    /// Unstable is what came out differently on the same inputs, as `spawnlab history` has it, until it came out
+    /// the same 100 times in a row. Its pass is told as `unstable`, and with `fail` it is not as expected.
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    pub unstable: Option<OnUnstable>,
     /// Start no more once one was not as expected
     #[arg(long)]
     pub fail_fast: bool,
@@ -180,6 +195,15 @@ pub struct RunArgs {
     /// Tell also beginnings, phases, and where evidence is
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// What a pass of an unstable scenario is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnUnstable {
+    /// Not as expected.
+    Fail,
+    /// Told, and as expected.
+    Report,
 }
 
 /// Arguments of `layers`.

@@ -78,6 +78,14 @@ Examples:
   spawnlab doctor                            what is there, and what is missing
   spawnlab doctor --fix                      remove what dead runs left behind";
 
+/// The end of `spawnlab history -h`.
+pub(crate) const HISTORY: &str = "\
+Examples:
+  spawnlab history                           all scenarios that ran here
+  spawnlab history --unstable                what can't be relied on
+  spawnlab history names:: --merge ci-runs/* count the reports of a CI, too
+`spawnlab history --help` says how to read it.";
+
 /// The end of `spawnlab shell -h`.
 pub(crate) const SHELL: &str = "\
 Examples:
@@ -151,7 +159,8 @@ Examples:
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    all as expected
-  1    a scenario failed, timed out, was flaky, or passed but should not;
+  1    a scenario failed, timed out, was flaky, or passed but should not, or
+       is unstable with --unstable=fail;
        verify: no effect, something is broken, or flaky
   2    the command line is wrong
   3    the lab itself failed, and no scenario did

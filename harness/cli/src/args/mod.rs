@@ -3,6 +3,7 @@
 mod again;
 mod command_line;
 pub mod help;
+pub mod history;
 mod lab;
 pub mod nixos;
 pub mod qualify;
@@ -12,7 +13,7 @@ pub mod verify;
 
 pub use command_line::{
     BenchArgs, CleanArgs, Cli, Command, ImageCommand, LayersArgs, LayersCommand, ListArgs,
-    ResumeArgs, RunArgs, Selection, ShellArgs,
+    OnUnstable, ResumeArgs, RunArgs, Selection, ShellArgs,
 };
 pub(crate) use lab::promises;
 pub use lab::{AccelArg, LabArgs, LayerName, Promises};

@@ -125,6 +125,7 @@ impl OpenFile {
             lab.guest = Some(guest.value.clone());
         }
         let mut config = lab.config(suite, again)?;
+        config.target.declared_by.clone_from(&self.text);
         // The built-in list is about the lab's own scenarios.
         config.policy.known = Arc::new(Known::default());
         if let Some(firewall) = &target.firewall {

@@ -62,8 +62,19 @@ impl Runner<'_> {
             };
             sessions.iter().flat_map(task).collect()
         };
+        let stability = Arc::clone(&config.policy.stability);
         let cases = vec![("", config)];
-        self.run(cases, wanted, wanted.len(), tasks, events).await
+        let ran = self.run(cases, wanted, wanted.len(), tasks, events).await;
+        if let Some(session) = ran.sessions.first() {
+            let names: Vec<String> = wanted.iter().map(Selected::full_name).collect();
+            let known = stability.excerpt(&names, session.environment());
+            let kept = known.map_or(Ok(()), |known| self.dir.write_history(&known));
+            // The page does without.
+            if let Err(error) = kept {
+                tracing::warn!(%error, "what was before is not in the report");
+            }
+        }
+        ran
     }
 
     /// Opens a session for each of `cases`, which have names if there is more than one, with the layers

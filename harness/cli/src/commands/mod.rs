@@ -5,6 +5,7 @@ mod cases;
 pub mod completions;
 pub(crate) mod doctor;
 pub mod explain;
+pub(crate) mod history;
 pub(crate) mod image;
 pub(crate) mod layers;
 pub(crate) mod list;

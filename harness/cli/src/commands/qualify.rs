@@ -8,7 +8,10 @@ use spawnlab::{
         qualify::{self, CaseReport, Missing, Qualification},
     },
     report::{dir::Dir, terminal::Terminal},
-    run::{config::RunConfig, known::Known, runner::Interrupt, selection::Selected, suite::Suite},
+    run::{
+        config::RunConfig, known::Known, runner::Interrupt, selection::Selected,
+        stability::Stability, suite::Suite,
+    },
 };
 use tokio::runtime::Handle;
 
@@ -19,7 +22,7 @@ use crate::{
         qualify_files,
         qualify_plan::{self, Cases},
     },
-    lab::known,
+    lab::{known, ledger},
     output::{error::CliError, exit::Exit, print, signals},
 };
 
@@ -39,6 +42,7 @@ pub(crate) async fn qualify(
     }
     qualify_plan::check_given(&all)?;
     let known = Arc::new(known::read(args.known.as_deref(), suite, &suite.names())?);
+    let stability = Arc::new(Stability::of(ledger::known(), false));
     let shard = args.shard.map(|shard| shard.to_string());
     let mut qualification = Qualification::begun(plan, shard, all.iter().map(|(cell, _)| cell));
     let dir = qualify_files::open(args.report.as_deref(), &qualification)?;
@@ -54,6 +58,7 @@ pub(crate) async fn qualify(
         print::stdout(&format!("\n== case {} of {count}: {name}\n", position + 1))?;
         let mut config = qualify_plan::config(args, suite, cell)?;
         config.policy.known = Arc::<Known>::clone(&known);
+        config.policy.stability = Arc::clone(&stability);
         let case = &mut qualification.cases[position];
         let below = Dir::at(&dir.path().join(&case.folder))
             .map_err(|error| CliError::infrastructure("report", error))?;
@@ -95,7 +100,8 @@ async fn run(
     })
     .await?;
     kept.map_err(|error| CliError::infrastructure("report", error))?;
-    case.environment = told.environment;
+    case.environment.clone_from(&told.environment);
+    ledger::counted(told).await;
     case.records = ran.finished.records;
     case.took_ms = millis(begin);
     case.missing = match ran.summary.error {

@@ -7,6 +7,7 @@ use spawnlab::{
     report::terminal::{Terminal, Volume},
     run::{
         selection::{self, Selected},
+        stability::Stability,
         suite::Suite,
     },
     scenario::lab::ITERATIONS,
@@ -15,11 +16,11 @@ use spawnlab::{
 use tokio::runtime::Handle;
 
 use crate::{
-    args::{RunArgs, Selection},
+    args::{OnUnstable, RunArgs, Selection},
     commands::cases::{Runner, remembering, reported},
     lab::{
         before::Before,
-        known, report_dir,
+        known, ledger, report_dir,
         rerun::{self, Rerun},
         select::select,
     },
@@ -95,6 +96,7 @@ pub(crate) async fn run(
         let names = selection::names(source.scenarios());
         config.policy.known = Arc::new(known::read(Some(file), suite, &names)?);
     }
+    config.policy.stability = Arc::new(stability(args));
     let dir = report_dir::open(args.report.as_deref())?;
 
     let volume = match (args.quiet, args.verbose) {
@@ -113,11 +115,12 @@ pub(crate) async fn run(
         dir: &dir,
         request: Some(Box::new(request)),
     };
-    let (ran, _, kept) = reported(terminal, &dir, async |events| {
+    let (ran, told, kept) = reported(terminal, &dir, async |events| {
         let ran = runner.run_each(config, &selected, events).await;
         (ran.summary.clone(), ran)
     })
     .await?;
+    ledger::counted(told).await;
     let given = |(_, error): &(String, Box<Error>)| matches!(**error, Error::Given(_));
     let exit = match ran.failed.as_ref().is_some_and(given) {
         true => Exit::Usage,
@@ -134,6 +137,12 @@ pub(crate) async fn run(
     }
 }
 
+/// What earlier runs say. A ledger that can't be read is told, and keeps nobody from running.
+fn stability(args: &RunArgs) -> Stability {
+    let gates = args.unstable == Some(OnUnstable::Fail);
+    Stability::of(ledger::known(), gates)
+}
+
 /// The command that runs one scenario of `args` again.
 fn again(args: &RunArgs, what: What) -> Rerun {
     let mut again = Rerun::new(&[&rerun::program(), what.verb()], &args.lab);
@@ -148,6 +157,8 @@ fn again(args: &RunArgs, what: What) -> Rerun {
     option("--loops", loops.map(|loops| loops.to_string()));
     let file = args.source.file.as_ref();
     option("--file", file.map(ToString::to_string));
+    let gates = args.unstable == Some(OnUnstable::Fail);
+    option("--unstable", gates.then(|| "fail".to_owned()));
     option("--known", args.known.as_ref().map(ToString::to_string));
     again
 }
@@ -161,6 +172,7 @@ fn request(args: &RunArgs, what: What, again: &Rerun, selected: &[Selected]) -> 
     Request {
         command: what.verb().to_owned(),
         options: again.options(),
+        repeat: args.repeat.map_or(1, NonZeroU32::get),
         scenarios: selected.iter().map(Selected::full_name).collect(),
         again: rerun::joined(words),
     }

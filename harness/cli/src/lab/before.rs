@@ -126,6 +126,7 @@ impl Before {
             request: Request {
                 command: command.to_owned(),
                 options: owned(options),
+                repeat: 1,
                 scenarios: owned(names),
                 again: String::new(),
             },

@@ -5,6 +5,7 @@ pub mod diagnosis;
 pub(crate) mod hosts;
 pub(crate) mod images;
 pub mod known;
+pub(crate) mod ledger;
 pub(crate) mod report_dir;
 pub mod rerun;
 pub(crate) mod select;

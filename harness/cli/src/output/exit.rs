@@ -42,6 +42,9 @@ impl From<&Summary> for Exit {
             Self::Failed
         } else if summary.as_expected {
             Self::AsExpected
+        } else if any(&["unstable"]) && !any(&["infrastructure"]) {
+            // With `--unstable=fail`.
+            Self::Failed
         } else {
             Self::Infrastructure
         }
@@ -106,6 +109,12 @@ mod tests {
                 runs: 3,
                 others: vec!["run 2 failed".into()],
             },
+            "unstable" | "told" => Verdict::Unstable {
+                failures: 1,
+                runs: 9,
+                clean: 2,
+                gates: word == "unstable",
+            },
             "skipped" => Verdict::Skipped { why: "so".into() },
             "timed-out" => Verdict::TimedOut {
                 phase: "a lease".into(),
@@ -140,6 +149,9 @@ mod tests {
     #[case(&["timed-out"], Exit::Failed)]
     #[case(&["flaky", "passed"], Exit::Failed)]
     #[case(&["unexpected-pass", "passed"], Exit::Failed)]
+    #[case(&["unstable", "passed"], Exit::Failed)]
+    #[case(&["told", "passed"], Exit::AsExpected)]
+    #[case(&["told", "infrastructure"], Exit::Infrastructure)]
     #[case(&["infrastructure", "passed"], Exit::Infrastructure)]
     #[case(&["infrastructure", "failed"], Exit::Failed)]
     fn what_the_verdicts_come_to(#[case] words: &[&str], #[case] expected: Exit) {

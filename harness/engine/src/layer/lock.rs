@@ -64,6 +64,16 @@ impl Lock {
         .await
     }
 
+    /// Waits for the sole right to `path`, which nobody shares: each of those who want it gets it in turn.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] after `limit`, or when the file can't be opened.
+    pub async fn exclusive(path: &Utf8Path, limit: Duration) -> Result<Self> {
+        let what = format!("the lock {path}");
+        let pace = Duration::from_millis(20);
+        poll::until(&what, limit, pace, || std::future::ready(alone(path))).await
+    }
+
     /// The sole right to `path`, if nobody holds it and the file is there.
     pub(super) fn sole(path: &Utf8Path) -> Option<Self> {
         let file = File::options().write(true).open(path).ok()?;
@@ -87,6 +97,15 @@ impl Lock {
         flock(&self.0, FlockOperation::LockShared).map_err(std::io::Error::from)?;
         Ok(self)
     }
+}
+
+fn alone(path: &Utf8Path) -> Result<Seen<Lock>> {
+    let file = open(path)?;
+    let granted = take(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(match granted && has_name(&file, path) {
+        true => Seen::Ready(Lock(file)),
+        false => Seen::NotYet("another process holds it".into()),
+    })
 }
 
 fn look(path: &Utf8Path, usable: &impl Fn() -> bool) -> Result<Seen<Right>> {

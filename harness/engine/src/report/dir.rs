@@ -4,7 +4,11 @@ use std::{fmt, io};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{file, html, json, junit, run::Run};
+use super::{
+    file, html, json, junit,
+    ledger::excerpt::{self, Excerpt},
+    run::Run,
+};
 
 const JSON: &str = "run.json";
 const JUNIT: &str = "junit.xml";
@@ -17,7 +21,7 @@ const CASES: &str = "cases";
 /// What the making of layers leaves behind.
 const LAYERS: &str = "layers";
 
-/// A report's folder: `run.json`, `junit.xml`, `report.html`, `evidence/<area>/<name>` and `layers/<name>`; or
+/// A report's folder: `run.json`, `junit.xml`, `report.html`, `history.json`, `evidence/<area>/<name>` and `layers/<name>`; or
 /// `qualify.json` and `cases/<case>`, each of them the folder of a run.
 #[derive(Debug, Clone)]
 pub struct Dir(Utf8PathBuf);
@@ -65,7 +69,7 @@ impl Dir {
             .any(|name| path.join(name).is_file());
         if is_report {
             // What marks it as a report goes last: a folder that was half cleared can be cleared again.
-            let parts = [JUNIT, html::FILE, EVIDENCE, LAYERS, CASES];
+            let parts = [JUNIT, html::FILE, excerpt::FILE, EVIDENCE, LAYERS, CASES];
             for name in parts.into_iter().chain(BESIDES).chain([JSON]) {
                 remove(&path.join(name))?;
             }
@@ -121,6 +125,14 @@ impl Dir {
             return Err(io::Error::other(format!("{name} is no file of a report")));
         }
         file::replace(&self.0.join(name), text)
+    }
+
+    /// Replaces `history.json`, which the page draws what was before from.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn write_history(&self, history: &Excerpt) -> io::Result<()> {
+        file::replace(&self.0.join(excerpt::FILE), &history.render()?)
     }
 
     /// Replaces `report.html`, of `run` and the evidence that is in the folder by now.

@@ -5,8 +5,8 @@
 //! | `version` | number, 1; a reader refuses what it does not know |
 //! | `started` | string, UTC, RFC 3339 |
 //! | `selected` | number of scenarios that were to run |
-//! | `request` | absent if no command can ask for it again, else `command` (`run` or `prove`), `again`: strings; `options`, `scenarios`: strings; paths in `options` are as they were given |
-//! | `environment` | null until known, else `image`, `accelerator`, `tool`: strings; `versions`, `variables` (only if there are some): objects of strings |
+//! | `request` | absent if no command can ask for it again, else `command` (`run` or `prove`), `again`: strings; `options`, `scenarios`: strings; `repeat`: number; paths in `options` are as they were given |
+//! | `environment` | null until known, else `image`, `accelerator`, `tool`: strings; `versions`, `variables` (only if there are some): objects of strings; `inputs`: string, a digest of all that verdicts may depend on |
 //! | `steps[]` | `step`, `started` (UTC, RFC 3339): strings; `took_ms`: number; `result` or `error`: string |
 //! | `records[]` | `name`, `claim`, `evidence` (relative to this file), `again`: strings; `started`: string, UTC, RFC 3339, absent if it never began; `took_ms`: number; `verdict` and its fields |
 //! | `summary` | null until the end, else `counts`: object of numbers; `as_expected`, `interrupted`: booleans; `took_ms`: number; `error`: string, only if no scenario could be run |
@@ -18,6 +18,7 @@
 //! | `expected-failure` | `tracker`: string; `failure`: object with the fields of `failed` |
 //! | `unexpected-pass` | `tracker`: string |
 //! | `flaky` | `passed`, `runs`: numbers; `others`: strings, what the runs that did not pass came to |
+//! | `unstable` | `failures`, `runs`, `clean`: numbers; `gates`: boolean, whether it makes the run other than expected |
 //! | `skipped` | `why`: string |
 //! | `timed-out` | `phase`, `last`: strings; `waited_ms`: number |
 //! | `infrastructure` | `error`: string |

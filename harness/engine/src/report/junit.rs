@@ -112,13 +112,15 @@ impl JunitCase {
         }
     }
 
-    /// That of a scenario's `record`. JUnit knows no expected failures: they are shown as skipped, with the
-    /// tracker as the reason.
+    /// That of a scenario's `record`. JUnit knows no expected failures, and no passes that can't be relied on: they are shown
+    /// as skipped, with the tracker or the counts as the reason.
     pub(crate) fn of(record: &Record) -> Self {
         let verdict = &record.verdict;
         let status = match verdict {
             Verdict::Passed => JunitStatus::Success,
-            Verdict::Skipped { .. } | Verdict::ExpectedFailure { .. } => JunitStatus::Skipped,
+            Verdict::Skipped { .. }
+            | Verdict::ExpectedFailure { .. }
+            | Verdict::Unstable { gates: false, .. } => JunitStatus::Skipped,
             Verdict::Infrastructure { .. } | Verdict::Interrupted => JunitStatus::Error,
             _ => JunitStatus::Failure,
         };
@@ -127,6 +129,7 @@ impl JunitCase {
             Verdict::ExpectedFailure { tracker, failure } => {
                 format!("expected failure ({tracker}): {failure}")
             }
+            Verdict::Unstable { .. } => format!("unstable: {}", text::essence(verdict)),
             verdict => text::essence(verdict),
         };
         let problem = || text::problem(record, Utf8Path::new(""));

@@ -13,6 +13,7 @@ pub(crate) mod file;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod ledger;
 pub mod run;
 #[cfg(test)]
 mod sample;

@@ -32,6 +32,7 @@ pub(super) fn events() -> Vec<Event> {
             request: Some(Box::new(Request {
                 command: "run".into(),
                 options: vec!["--repeat".into(), "3".into()],
+                repeat: 3,
                 scenarios: records.iter().map(|record| record.name.clone()).collect(),
                 again: "spawnlab run --failed".into(),
             })),
@@ -91,6 +92,7 @@ fn environment() -> Environment {
         .map(|(program, version)| (program.to_owned(), version.to_owned()))
         .into(),
         variables: std::collections::BTreeMap::new(),
+        inputs: None,
     }
 }
 

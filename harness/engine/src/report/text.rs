@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use camino::Utf8Path;
 
+use super::ledger::CLEAN;
 use crate::util::text::printable;
 use crate::verdict::{
     Failure, Verdict,
@@ -12,10 +13,11 @@ use crate::verdict::{
 };
 
 /// The order in which counts are told.
-pub(super) const WORDS: [&str; 9] = [
+pub(super) const WORDS: [&str; 10] = [
     "passed",
     "failed",
     "flaky",
+    "unstable",
     "timed-out",
     "infrastructure",
     "unexpected-pass",
@@ -109,6 +111,13 @@ pub fn problem(record: &Record, report_dir: &Utf8Path) -> String {
             field("seen", &format!("{passed} of {runs} passed"));
             lines = others;
         }
+        Verdict::Unstable { .. } => {
+            field(
+                "expected",
+                "one result on the same inputs, however often it is run",
+            );
+            field("seen", &essence(&record.verdict));
+        }
         Verdict::Skipped { why } => field("why", why),
         Verdict::Passed | Verdict::Interrupted => {}
     }
@@ -147,6 +156,14 @@ pub fn essence(verdict: &Verdict) -> String {
         Verdict::ExpectedFailure { tracker, .. } => format!("known: {tracker}"),
         Verdict::UnexpectedPass { tracker } => format!("should fail because of {tracker}"),
         Verdict::Flaky { passed, runs, .. } => format!("{passed} of {runs} passed"),
+        Verdict::Unstable {
+            failures,
+            runs,
+            clean,
+            ..
+        } => format!(
+            "it passed, but {failures} of {runs} runs failed, on the same inputs, too; {clean} of {CLEAN} in a row the same"
+        ),
         Verdict::Skipped { why } => one_line(why),
         Verdict::TimedOut {
             phase, waited_ms, ..

@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 
 use super::{
     known::Known,
+    stability::Stability,
     target::{choice::ImageOptions, declarations::Declarations},
     variable::{Setting, Variable},
 };
@@ -36,6 +37,8 @@ pub struct Target {
     pub variables: Vec<&'static dyn Variable>,
     /// Those of them that hosts are put under, one setting each.
     pub settings: Vec<Arc<dyn Setting>>,
+    /// The text that declares the scenarios, where they are not compiled in.
+    pub declared_by: String,
 }
 
 impl Target {
@@ -52,6 +55,7 @@ impl Target {
             host: None,
             variables: vec![],
             settings: vec![],
+            declared_by: String::new(),
         }
     }
 
@@ -112,6 +116,8 @@ pub struct RunPolicy {
     pub starts: NonZeroU32,
     /// The failures that are expected.
     pub known: Arc<Known>,
+    /// What earlier runs say of whether a pass can be relied on.
+    pub stability: Arc<Stability>,
     /// Whether the host of a scenario that does not pass is saved into its evidence folder, to be resumed.
     pub keep: bool,
     /// How one of them is run again.
@@ -128,6 +134,7 @@ impl RunPolicy {
             attempts: NonZeroU32::MIN,
             starts: NonZeroU32::MIN,
             known: Arc::default(),
+            stability: Arc::default(),
             keep: false,
             again,
         }

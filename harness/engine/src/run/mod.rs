@@ -13,6 +13,7 @@ pub mod runner;
 mod scripted;
 pub mod selection;
 pub mod session;
+pub mod stability;
 pub mod suite;
 pub mod target;
 pub mod task;

@@ -79,10 +79,17 @@ pub struct Request {
     /// Its options as words of a command line, as far as they say what scenarios run on and how often: no
     /// filters, no folders of reports. Paths are as the user gave them.
     pub options: Vec<String>,
+    /// How often each scenario was to run.
+    #[serde(default = "once")]
+    pub repeat: u32,
     /// The full names of the scenarios that were selected, in the order in which they were to begin.
     pub scenarios: Vec<String>,
     /// The command that runs again what did not come out as expected.
     pub again: String,
+}
+
+fn once() -> u32 {
+    1
 }
 
 /// The head of every report.
@@ -100,6 +107,10 @@ pub struct Environment {
     /// is not among them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
+    /// The digest of all that a verdict may depend on: runs with the same one are runs of the same. Absent in
+    /// reports of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<String>,
 }
 
 impl Environment {

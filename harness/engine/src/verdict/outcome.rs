@@ -38,6 +38,17 @@ pub enum Verdict {
         /// What the others came to, a line each, with the number of the run.
         others: Vec<String>,
     },
+    /// It passed, and cannot be relied on: on the same inputs it came out differently before. Never shown as a pass.
+    Unstable {
+        /// How many of its runs failed.
+        failures: u64,
+        /// How many runs of it are known, this one included.
+        runs: u64,
+        /// How many runs in a row came out the same, this one included.
+        clean: u64,
+        /// Whether this makes the run other than expected.
+        gates: bool,
+    },
     /// It was not run.
     Skipped {
         /// Why.
@@ -79,7 +90,10 @@ impl Verdict {
     pub fn is_expected(&self) -> bool {
         matches!(
             self,
-            Self::Passed | Self::Skipped { .. } | Self::ExpectedFailure { .. }
+            Self::Passed
+                | Self::Skipped { .. }
+                | Self::ExpectedFailure { .. }
+                | Self::Unstable { gates: false, .. }
         )
     }
 
@@ -92,6 +106,7 @@ impl Verdict {
             Self::ExpectedFailure { .. } => "expected-failure",
             Self::UnexpectedPass { .. } => "unexpected-pass",
             Self::Flaky { .. } => "flaky",
+            Self::Unstable { .. } => "unstable",
             Self::Skipped { .. } => "skipped",
             Self::TimedOut { .. } => "timed-out",
             Self::Infrastructure { .. } => "infrastructure",

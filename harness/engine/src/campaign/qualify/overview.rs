@@ -115,8 +115,12 @@ fn what(qualification: &Qualification) -> String {
         Cover::Pairs => "every pair of values",
         Cover::Full => "the full product",
     };
+    let unstable = match sum(|verdict| matches!(verdict, Verdict::Unstable { gates: false, .. })) {
+        0 => String::new(),
+        count => format!(" {count} unstable,"),
+    };
     format!(
-        "{} passed, {} not as expected, {} expected to fail, {} skipped; {cover}; loops of {}; spawnlab {}; {}",
+        "{} passed,{unstable} {} not as expected, {} expected to fail, {} skipped; {cover}; loops of {}; spawnlab {}; {}",
         sum(|verdict| *verdict == Verdict::Passed),
         sum(|verdict| !verdict.is_expected()),
         sum(|verdict| matches!(verdict, Verdict::ExpectedFailure { .. })),

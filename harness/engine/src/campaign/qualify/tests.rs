@@ -234,6 +234,7 @@ fn environment(cell: &Case) -> Environment {
         .map(|(program, version)| (program.to_owned(), version.to_owned()))
         .into(),
         variables: BTreeMap::new(),
+        inputs: None,
     }
 }
 

@@ -42,7 +42,9 @@ fn outcome(side: &str, records: &[Record]) -> SideOutcome {
     let (mut passed, mut failed) = (0_usize, 0_usize);
     for record in records {
         match &record.verdict {
-            Verdict::Passed | Verdict::UnexpectedPass { .. } => passed += 1,
+            Verdict::Passed | Verdict::UnexpectedPass { .. } | Verdict::Unstable { .. } => {
+                passed += 1
+            }
             Verdict::Failed(_) | Verdict::ExpectedFailure { .. } | Verdict::TimedOut { .. } => {
                 failed += 1;
             }

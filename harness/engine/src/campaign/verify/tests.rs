@@ -162,6 +162,7 @@ fn what_the_hosts_of_a_side_are_is_said() {
         tool: "/tool".into(),
         versions: [("os".to_owned(), os.to_owned())].into(),
         variables: Default::default(),
+        inputs: None,
     });
     let text = terminal(&comparison);
     assert!(

@@ -341,7 +341,7 @@ fn scenario(
         expected,
         took: text::millis(record.took_ms),
         essence: clean(&text::essence(&record.verdict)),
-        history: history::of(record, &sources.run, &sources.earlier),
+        history: history::of(record, sources),
         facts,
         tracker: clean(&tracker),
         more_lines: lines.len().saturating_sub(LINES),

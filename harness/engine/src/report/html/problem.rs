@@ -52,6 +52,10 @@ pub(super) fn problem(verdict: &Verdict) -> (Vec<Fact>, Vec<String>, String) {
             others.clone(),
             String::new(),
         ),
+        Verdict::Unstable { .. } => {
+            let essence = crate::report::text::essence(verdict);
+            (vec![fact("seen", &essence)], vec![], String::new())
+        }
         Verdict::Skipped { why } => (vec![fact("why", why)], vec![], String::new()),
         Verdict::Passed | Verdict::Interrupted => (vec![], vec![], String::new()),
     }

@@ -1,10 +1,17 @@
 //! What a page is made of, and how it is found in a report's folder.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Seek, SeekFrom},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::report::{json, run::Run};
+use crate::report::{
+    json,
+    ledger::excerpt::{self, Earlier, Excerpt},
+    run::Run,
+};
 
 /// The most that is read of one file of the evidence; of more, the end.
 const MOST: u64 = 4 << 20;
@@ -20,6 +27,8 @@ pub struct Sources {
     pub scenarios: Vec<ScenarioSources>,
     /// Runs before it, the newest last.
     pub earlier: Vec<Run>,
+    /// What the ledger knew of scenarios before it, by name.
+    pub known: BTreeMap<String, Earlier>,
 }
 
 /// The evidence of one record.
@@ -67,6 +76,9 @@ impl Sources {
             run: run.clone(),
             scenarios,
             earlier: earlier(run, dir),
+            known: Excerpt::read(
+                &fs_err::read_to_string(dir.join(excerpt::FILE)).unwrap_or_default(),
+            ),
         }
     }
 }

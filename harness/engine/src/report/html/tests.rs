@@ -39,6 +39,7 @@ fn sources() -> Sources {
             },
         ],
         earlier: vec![run_of("2026-03-08T10:00:00Z", 900)],
+        known: std::collections::BTreeMap::new(),
         run,
     }
 }
@@ -75,6 +76,7 @@ fn a_run_that_came_to_nothing_has_a_page() {
             run,
             scenarios: vec![],
             earlier: vec![],
+            known: std::collections::BTreeMap::new(),
         };
         told(&sources, LOGS)
     };
@@ -95,6 +97,7 @@ fn every_verdict_has_a_place() {
         run: run.clone(),
         scenarios: vec![],
         earlier: vec![],
+        known: std::collections::BTreeMap::new(),
     };
     let page = told(&sources, LOGS);
     for record in &run.records {
@@ -190,4 +193,24 @@ fn evidence_is_found_where_it_is() {
     assert_eq!(sources.scenarios[0].parts[0].console, "a\u{fffd}b");
     write(&run, dir).expect("written");
     assert!(dir.join(FILE).is_file());
+}
+
+#[test]
+fn what_the_ledger_knows_is_drawn_in_place_of_reports_beside() {
+    let mut sources = sources();
+    let past = |verdict: &str, took_ms| crate::report::ledger::Past {
+        at: "2026-03-01T10:00:00Z".into(),
+        verdict: verdict.into(),
+        took_ms,
+    };
+    let earlier = crate::report::ledger::excerpt::Earlier {
+        runs: 51,
+        failures: 3,
+        recent: vec![past("passed", 100), past("<b>", 200), past("failed", 300)],
+    };
+    sources.known.insert("networking::lease".into(), earlier);
+    let page = told(&sources, LOGS);
+    assert!(page.contains("3 of 51 runs before failed"), "{page}");
+    assert!(page.contains(r#"<rect class="failed""#), "{page}");
+    assert!(!page.contains("<b>:"), "{page}");
 }

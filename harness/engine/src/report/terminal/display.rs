@@ -389,7 +389,9 @@ fn thing(platform: &str, name: &str) -> String {
 fn colour(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => GREEN,
-        Verdict::Skipped { .. } | Verdict::ExpectedFailure { .. } => YELLOW,
+        Verdict::Skipped { .. }
+        | Verdict::ExpectedFailure { .. }
+        | Verdict::Unstable { gates: false, .. } => YELLOW,
         _ => RED,
     }
 }

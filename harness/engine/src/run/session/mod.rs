@@ -6,6 +6,7 @@
 mod applied;
 mod deployed;
 mod files;
+mod inputs;
 #[cfg(test)]
 mod layer_tests;
 mod layers;

@@ -11,6 +11,7 @@ use super::{
     applied::applied,
     deployed::deployed,
     files,
+    inputs::inputs,
     layers::Layers,
     provisioned::{platform, provisioned},
     refused::Leases,
@@ -20,7 +21,10 @@ use super::{
 use crate::vm::qemu::args::Accel;
 use crate::{
     image::{Cache, Image, Manifest},
-    layer::{labdisk, stack::Stack},
+    layer::{
+        labdisk::{self, LabFile},
+        stack::Stack,
+    },
     run::{
         config::{RunConfig, Target},
         selection::Selected,
@@ -174,8 +178,10 @@ async fn opened(
     let image = ImageChoice::read(&target.image, &target.declared(), cache.root())?;
     let image = image.image(&cache, events).await?;
     let guest = Guest::choose(&image, target.guest.as_deref(), &cache, events).await?;
-    let (platform, environment) =
+    let (platform, mut environment) =
         platform(&image, &guest, (target, &programs.tool), cache.root()).await?;
+    let files = files::lab_files(&target.declared(), &programs)?;
+    environment.inputs = Some(inputs(&environment, &files, &config)?);
     events.send(Event::EnvironmentKnown(environment.clone()));
     let obstacle = obstacle(target, image.manifest());
     let mut session = Session {
@@ -194,7 +200,7 @@ async fn opened(
     }
     let stack = Stack::open(cache.root(), platform, events.clone(), dir)?;
     session
-        .make(&stack, &image, guest, &programs, needed)
+        .make(&stack, &image, guest, (&programs, files), needed)
         .await?;
     Ok(session)
 }
@@ -206,11 +212,10 @@ impl Session {
         stack: &Stack,
         image: &Image,
         guest: Guest,
-        programs: &Programs,
+        (programs, mut files): (&Programs, Vec<LabFile>),
         needed: &[Base],
     ) -> Result<()> {
         let (target, policy) = (&self.config.target, &self.config.policy);
-        let mut files = files::lab_files(&target.declared(), programs)?;
         files.extend(guest.files()?);
         // Swept by a later run if this one is killed.
         let scratch = Scratch::new()?;
@@ -283,6 +288,22 @@ fn obstacle(target: &Target, manifest: &Manifest) -> Option<String> {
 
 #[cfg(test)]
 impl Session {
+    /// One whose hosts are all clones of `layer`, on inputs that are the same each time.
+    pub(crate) fn scripted_on(
+        layer: &Arc<crate::layer::saved::Layer>,
+        config: RunConfig,
+    ) -> Arc<Self> {
+        let layers = Layers {
+            booted: None,
+            of: std::collections::BTreeMap::from([(Base::Host, vec![Ok(Arc::clone(layer))])]),
+        };
+        let mut session = Self::scripted(config, crate::image::manifest_sample(), layers);
+        if let Some(session) = Arc::get_mut(&mut session) {
+            session.environment.inputs = Some("the same".to_owned());
+        }
+        session
+    }
+
     /// One with `layers`, on emulated hosts of an image that `manifest` describes.
     pub(super) fn scripted(config: RunConfig, manifest: Manifest, layers: Layers) -> Arc<Self> {
         Arc::new(Self {

@@ -57,6 +57,7 @@ pub(super) async fn platform(
             ("spawnlab".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]),
         variables: variables(target),
+        inputs: None,
     };
     if let Some(switch) = guest::switch(image) {
         let name = "switch-to-configuration".to_owned();

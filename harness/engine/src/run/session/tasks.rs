@@ -34,11 +34,15 @@ impl Session {
             body: Box::new(move |dir| {
                 Box::pin(async move {
                     let verdict = session.repeated(selected, &dir).await;
-                    if selected.saboteur.is_some() {
-                        return verdict;
-                    }
-                    let known = &session.config.policy.known;
-                    known.judge(&selected.full_name(), &session.environment.facts(), verdict)
+                    let (policy, on) = (&session.config.policy, &session.environment);
+                    let name = selected.full_name();
+                    let verdict = match selected.saboteur {
+                        Some(_) => verdict,
+                        None => policy.known.judge(&name, &on.facts(), verdict),
+                    };
+                    policy
+                        .stability
+                        .judge(&name, on, policy.repeat.get(), verdict)
                 })
             }),
             name,
