@@ -10,6 +10,7 @@ lib.fileset.toSource {
     ../ci/matrix.toml
     ../docs/add-a-scenario.md
     ../docs/spawnlab-toml.md
+    ../examples/deploys.toml
     ../examples/spawnlab.toml
     ../harness
     ../scenarios

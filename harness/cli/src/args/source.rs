@@ -42,6 +42,8 @@ pub struct Source {
 struct OpenFile {
     path: Utf8PathBuf,
     text: String,
+    /// That, with what is in the files that it names.
+    declared_by: String,
     target: DeclaredTarget,
 }
 
@@ -62,12 +64,18 @@ impl SourceArgs {
                 .hint("--file takes a file that declares scenarios, such as spawnlab.toml")
         })?;
         let mut file = declared::parse(path.as_str(), &bytes).map_err(|why| trouble(&why))?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let folder = path.parent().unwrap_or("".into());
+        declared::read_files(&mut file, folder, (path.as_str(), &text))
+            .map_err(|why| trouble(&why))?;
         let target = std::mem::take(&mut file.target);
+        let declared_by = format!("{text}\n{:?}", file.scenarios);
         Ok(Source {
             scenarios: declared::scenarios(file).iter().collect(),
             file: Some(OpenFile {
                 path: path.clone(),
-                text: String::from_utf8_lossy(&bytes).into_owned(),
+                text,
+                declared_by,
                 target,
             }),
         })
@@ -125,7 +133,7 @@ impl OpenFile {
             lab.guest = Some(guest.value.clone());
         }
         let mut config = lab.config(suite, again)?;
-        config.target.declared_by.clone_from(&self.text);
+        config.target.declared_by.clone_from(&self.declared_by);
         // The built-in list is about the lab's own scenarios.
         config.policy.known = Arc::new(Known::default());
         if let Some(firewall) = &target.firewall {

@@ -5,18 +5,24 @@
 //! clones, verdicts and reports.
 
 mod body;
+mod cases;
 mod check;
 mod check_step;
+mod check_words;
 mod data;
 mod parse;
 mod problem;
 mod raw;
+mod read_files;
+mod shared;
 mod step;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use body::scenarios;
 pub use data::{Declared, DeclaredTarget, File, Located, Sabotage};
 pub use parse::parse;
 pub use problem::Problem;
-pub use step::{DeclaredStep, Do, ExpectedOutput, Text};
+pub use read_files::read_files;
+pub use step::{Content, DeclaredStep, Do, ExpectedOutput, Text};

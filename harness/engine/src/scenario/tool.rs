@@ -37,6 +37,7 @@ pub struct Deploy<'a> {
     flags: Vec<&'a str>,
     user: &'a str,
     flake: &'a str,
+    environment: Vec<(&'a str, &'a str)>,
 }
 
 /// Where provisioning links the tool under test.
@@ -56,6 +57,7 @@ impl<'a> Deploy<'a> {
             flags: Vec::new(),
             user: "deployer",
             flake: "/home/deployer/flake",
+            environment: Vec::new(),
         }
     }
 
@@ -87,6 +89,20 @@ impl<'a> Deploy<'a> {
         self
     }
 
+    /// As another user of the host, whose Nix store is then in their home below /home.
+    #[must_use]
+    pub fn by(mut self, user: &'a str) -> Self {
+        self.user = user;
+        self
+    }
+
+    /// With the variable `name` in the environment.
+    #[must_use]
+    pub fn with(mut self, name: &'a str, value: &'a str) -> Self {
+        self.environment.push((name, value));
+        self
+    }
+
     /// The command, as root on the host types it.
     #[must_use]
     pub fn script(&self) -> String {
@@ -96,12 +112,16 @@ impl<'a> Deploy<'a> {
         words.extend(self.container);
         let words: Vec<String> = words.into_iter().map(quote).collect();
         let user = self.user;
+        let variables = self.environment.iter();
+        let variables: String = variables
+            .map(|(name, value)| format!(" {}", quote(&format!("{name}={value}"))))
+            .collect();
         // The deploying side has a store of its own: with the target's, evaluating would already
         // put the derivation where the copy, the heart of the tool, is to bring it. Its PATH is the
         // host's, for a reset environment knows only the folders that all distributions have.
         format!(
             "exec setpriv --reuid {user} --regid {user} --init-groups --reset-env \
-             env PATH=\"$PATH\" NIX_REMOTE='local?root=/home/{user}/store' \
+             env PATH=\"$PATH\" NIX_REMOTE='local?root=/home/{user}/store'{variables} \
              sh -c 'cd \"$0\" && exec \"$@\"' {} {}",
             quote(self.flake),
             words.join(" ")

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     data::{Declared, File},
-    step::{DeclaredStep, Do, ExpectedOutput, Text},
+    step::{Content, DeclaredStep, Do, ExpectedOutput, Text},
+    words,
 };
 use crate::{
     scenario::{Body, Saboteur, Scenario, expect::expect, lab::Lab, script, tool::Deploy},
@@ -147,11 +148,30 @@ async fn take(host: &Host, step: &'static DeclaredStep) -> Outcome {
                 .eventually(limit, "the name to mean the leased address", look)
                 .await
         }
-        Do::Deploy { machine, container } => {
-            let deploy = Deploy::of(machine).into(container);
+        Do::Deploy { fails, .. } => {
+            let Some(deploy) = deploy_of(step) else {
+                return Ok(());
+            };
             let output = deploy.run(host).await?;
-            let status = step.expected.status.is_none().then_some(0);
-            judge(step, &output, status)
+            if *fails && output.status.success() {
+                let expected = "an exit status other than 0";
+                return Err(failure(step, expected, output.status, &output));
+            }
+            let said = *fails || step.expected.status.is_some();
+            judge(step, &output, (!said).then_some(0))
+        }
+        Do::PutFile {
+            path,
+            content: Content::Bytes(content),
+            mode,
+        } => {
+            let script = words::put(path, content, mode, step.user.as_deref());
+            let output = in_place(host, step, &script).await?;
+            judge(step, &output, Some(0))
+        }
+        Do::PutFile { path, .. } => {
+            let why = format!("what is in {path} was not read");
+            Err(ScenarioError::Infrastructure(Error::Given(why)))
         }
     }
 }
@@ -177,7 +197,45 @@ async fn wait_for_unit(host: &Host, step: &'static DeclaredStep, unit: &str) -> 
     Err(failure(step, "active", state, &output))
 }
 
+/// The call of the tool that `step` means, if it means one.
+pub(super) fn deploy_of(step: &DeclaredStep) -> Option<Deploy<'_>> {
+    let Do::Deploy {
+        machine,
+        container,
+        flags,
+        target,
+        flake,
+        ..
+    } = &step.act
+    else {
+        return None;
+    };
+    let mut deploy = Deploy::of(machine).into(container);
+    for flag in flags {
+        deploy = deploy.flag(flag);
+    }
+    if let Some(target) = target {
+        deploy = deploy.to(target);
+    }
+    if let Some(flake) = flake {
+        deploy = deploy.from_flake(flake);
+    }
+    if let Some(user) = &step.user {
+        deploy = deploy.by(user);
+    }
+    for (name, value) in &step.environment {
+        deploy = deploy.with(name, value);
+    }
+    Some(deploy)
+}
+
+/// Runs `script` as the step's user, with its environment.
 async fn run_once(host: &Host, step: &DeclaredStep, script: &str) -> Result<Output, Error> {
+    in_place(host, step, &words::script(step, script)).await
+}
+
+/// Runs `script` as root, where the step is.
+async fn in_place(host: &Host, step: &DeclaredStep, script: &str) -> Result<Output, Error> {
     match &step.container {
         None => host.execute_within(script, step.within).await,
         Some(name) => {

@@ -9,6 +9,7 @@ use super::{
     parse::nearest,
     problem::Problem,
     raw::{RawFile, RawSaboteur, RawScenario, RawTarget},
+    shared::Shared,
     step::DeclaredStep,
 };
 use crate::scenario::{Base, Guarantee};
@@ -45,15 +46,19 @@ impl Checker<'_> {
                 "add a table [[scenario]] with a name, a claim and steps",
             );
         }
-        let names: Vec<String> = raw
-            .scenario
+        self.shared(&raw.steps, &raw.scenario)?;
+        let mut all = vec![];
+        for scenario in raw.scenario {
+            all.extend(self.cases(scenario)?);
+        }
+        let names: Vec<String> = all
             .iter()
             .map(|scenario| scenario.get_ref().name.get_ref().clone())
             .collect();
         let mut scenarios: Vec<Declared> = vec![];
-        for scenario in raw.scenario {
+        for scenario in all {
             let location = scenario.get_ref().name.span();
-            let scenario = self.scenario(scenario, &names)?;
+            let scenario = self.scenario(scenario, &names, &raw.steps)?;
             if scenarios
                 .iter()
                 .any(|other| other.full_name() == scenario.full_name())
@@ -159,7 +164,12 @@ impl Checker<'_> {
         Ok(name.clone())
     }
 
-    fn scenario(&self, scenario: Spanned<RawScenario>, names: &[String]) -> Result<Declared> {
+    fn scenario(
+        &self,
+        scenario: Spanned<RawScenario>,
+        names: &[String],
+        shared: &Shared,
+    ) -> Result<Declared> {
         let location = scenario.span();
         let raw = scenario.into_inner();
         let (area, name) = self.full_name(&raw.name)?;
@@ -186,8 +196,9 @@ impl Checker<'_> {
                 }
             },
         };
-        let steps: Vec<DeclaredStep> = raw
-            .step
+        let case = raw.case.first().map(|case| case.get_ref().as_str());
+        let steps: Vec<DeclaredStep> = self
+            .expanded(raw.step, shared, case)?
             .into_iter()
             .map(|step| self.step(step))
             .collect::<Result<_>>()?;

@@ -15,7 +15,7 @@ use crate::vm::qemu::agent::first_line;
 type Make = fn(String) -> Do;
 
 const VERBS: &str = "a step has one of succeed, fail, execute, wait_until_succeeds, wait_until_fails, \
-wait_for_unit, wait_for_open_port, wait_for_lease, wait_for_name, deploy";
+wait_for_unit, wait_for_open_port, wait_for_lease, wait_for_name, deploy, deploy_fails, put_file, steps";
 
 impl Checker<'_> {
     pub(super) fn step(&self, step: Spanned<RawStep>) -> Result<DeclaredStep> {
@@ -31,8 +31,11 @@ impl Checker<'_> {
             stdout: self.texts(raw.stdout.as_ref())?,
             stderr: self.texts(raw.stderr.as_ref())?,
         };
+        let user = raw.user.as_ref().map(|user| self.user(user)).transpose()?;
+        let environment = self.environment(&raw.env)?;
         let act = self.act(&raw, location.clone())?;
         self.fits(&raw, &act)?;
+        self.belongs(&raw, &act)?;
         let called = match raw.called {
             Some(called) if called.get_ref().trim().is_empty() => {
                 return self.wrong(
@@ -48,6 +51,8 @@ impl Checker<'_> {
             called,
             act,
             container,
+            user,
+            environment,
             within: within.map_or(WITHIN, Duration::from_secs),
             expected,
         })
@@ -133,12 +138,13 @@ impl Checker<'_> {
         if let Some(name) = &raw.wait_for_name {
             acts.push((Do::WaitForName(self.name(name, "container")?), name.span()));
         }
-        if let Some(machine) = &raw.deploy {
-            let act = Do::Deploy {
-                container: self.name(raw.into.as_ref().unwrap_or(machine), "container")?,
-                machine: self.name(machine, "machine")?,
-            };
-            acts.push((act, machine.span()));
+        for (machine, fails) in [(&raw.deploy, false), (&raw.deploy_fails, true)] {
+            if let Some(machine) = machine {
+                acts.push((self.deploy(raw, machine, fails)?, machine.span()));
+            }
+        }
+        if let Some(path) = &raw.put_file {
+            acts.push((self.put_file(raw, path)?, path.span()));
         }
         let mut acts = acts.into_iter();
         match (acts.next(), acts.next()) {
@@ -172,13 +178,16 @@ impl Checker<'_> {
         }
         if let Some(status) = &raw.status {
             match act {
-                Do::Execute(_) | Do::Deploy { .. } => {}
-                Do::Fail(_) if *status.get_ref() != 0 => {}
-                Do::Fail(_) => {
+                Do::Execute(_) | Do::Deploy { fails: false, .. } => {}
+                Do::Fail(_) | Do::Deploy { fails: true, .. } if *status.get_ref() != 0 => {}
+                Do::Fail(_) | Do::Deploy { .. } => {
                     return self.wrong(
                         status.span(),
                         "a command that fails does not exit with 0",
-                        "write succeed, or another status",
+                        match act {
+                            Do::Fail(_) => "write succeed, or another status",
+                            _ => "write deploy, or another status",
+                        },
                     );
                 }
                 _ => {
@@ -201,13 +210,6 @@ impl Checker<'_> {
                 "leave `in` out; the verb itself names the container",
             );
         }
-        if let (Some(into), None) = (&raw.into, &raw.deploy) {
-            return self.wrong(
-                into.span(),
-                "only a deploy goes into something",
-                "commands run in a container with `in =`",
-            );
-        }
         Ok(())
     }
 }
@@ -228,6 +230,15 @@ fn named(act: &Do, container: Option<&str>) -> String {
         Do::WaitForOpenPort(port) => format!("port {port}{location} should be open"),
         Do::WaitForLease(name) => format!("{name} should hold a lease"),
         Do::WaitForName(name) => format!("the name {name} should mean the leased address"),
-        Do::Deploy { machine, container } => format!("deploying {machine} into {container}"),
+        Do::Deploy {
+            machine,
+            container,
+            fails,
+            ..
+        } => {
+            let fails = if *fails { " should fail" } else { "" };
+            format!("deploying {machine} into {container}{fails}")
+        }
+        Do::PutFile { path, .. } => format!("putting {path}{location}"),
     }
 }

@@ -40,7 +40,8 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<File, Problem> {
     Checker { file, text }.file(raw)
 }
 
-const TYPES: [(&str, &str); 11] = [
+const TYPES: [(&str, &str); 12] = [
+    ("expected a map", "expected { NAME = \"...\" }"),
     ("expected u16", "expected a port, from 1 to 65535"),
     ("expected u64", "expected a number of seconds"),
     ("expected i32", "expected an exit status"),

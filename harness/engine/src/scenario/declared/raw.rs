@@ -1,5 +1,7 @@
 //! The file as TOML has it, before anything is checked that serde does not check.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -8,6 +10,9 @@ use toml::Spanned;
 pub(super) struct RawFile {
     #[serde(default)]
     pub(super) target: RawTarget,
+    /// Steps that several scenarios share, by the name that they take them by.
+    #[serde(default)]
+    pub(super) steps: BTreeMap<Spanned<String>, Vec<Spanned<RawStep>>>,
     #[serde(default)]
     pub(super) scenario: Vec<Spanned<RawScenario>>,
 }
@@ -34,12 +39,14 @@ pub(super) struct RawDeploy {
     pub(super) container: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawScenario {
     pub(super) name: Spanned<String>,
     pub(super) claim: Spanned<String>,
     pub(super) from: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) case: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) needs: Vec<Spanned<String>>,
     pub(super) limit: Option<Spanned<u64>>,
@@ -49,7 +56,7 @@ pub(super) struct RawScenario {
     pub(super) saboteur: Vec<Spanned<RawSaboteur>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStep {
     pub(super) succeed: Option<Spanned<String>>,
@@ -62,7 +69,20 @@ pub(super) struct RawStep {
     pub(super) wait_for_lease: Option<Spanned<String>>,
     pub(super) wait_for_name: Option<Spanned<String>>,
     pub(super) deploy: Option<Spanned<String>>,
+    pub(super) deploy_fails: Option<Spanned<String>>,
+    pub(super) put_file: Option<Spanned<String>>,
+    pub(super) steps: Option<Spanned<String>>,
     pub(super) into: Option<Spanned<String>>,
+    pub(super) to: Option<Spanned<String>>,
+    pub(super) flags: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) flake: Option<Spanned<String>>,
+    pub(super) text: Option<Spanned<String>>,
+    pub(super) from: Option<Spanned<String>>,
+    pub(super) mode: Option<Spanned<String>>,
+    #[serde(rename = "as")]
+    pub(super) user: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(rename = "in")]
     pub(super) container: Option<Spanned<String>>,
     pub(super) called: Option<Spanned<String>>,
@@ -72,7 +92,7 @@ pub(super) struct RawStep {
     pub(super) stderr: Option<Spanned<RawText>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawText {
     pub(super) equals: Option<Spanned<String>>,
@@ -81,7 +101,7 @@ pub(super) struct RawText {
     pub(super) matches: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSaboteur {
     pub(super) name: Spanned<String>,

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use camino::Utf8PathBuf;
+
+use super::data::Located;
+
 /// How long a step may take with KVM, unless it says otherwise.
 pub(super) const WITHIN: Duration = Duration::from_secs(30);
 /// The largest automaton of a pattern, in bytes.
@@ -16,6 +20,10 @@ pub struct DeclaredStep {
     pub act: Do,
     /// The container that it does it in; on the host if there is none.
     pub container: Option<String>,
+    /// The user who does it; root, or the deploying user of a deploy, if there is none. A file is theirs.
+    pub user: Option<String>,
+    /// What is in the environment besides: names that a shell takes, and values.
+    pub environment: Vec<(String, String)>,
     /// How long it may take on a machine with KVM.
     pub within: Duration,
     /// What has to come of it, besides what the verb demands.
@@ -49,7 +57,33 @@ pub enum Do {
         machine: String,
         /// Where it goes.
         container: String,
+        /// What is put before the positional arguments.
+        flags: Vec<String>,
+        /// The ssh destination, unless it is root on this host.
+        target: Option<String>,
+        /// The flake's folder on the host, unless it is the one that the lab brings.
+        flake: Option<String>,
+        /// Whether the tool has to end with another status than 0.
+        fails: bool,
     },
+    /// Puts a file there.
+    PutFile {
+        /// Its absolute path.
+        path: String,
+        /// What is in it.
+        content: Content,
+        /// Its mode, as `chmod` takes it.
+        mode: String,
+    },
+}
+
+/// What is in a file that is put on a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// This.
+    Bytes(Vec<u8>),
+    /// What is in a file, relative to the one that declares the step. [`super::read_files`] reads it.
+    From(Located<Utf8PathBuf>),
 }
 
 /// What has to come of a command.
@@ -120,6 +154,6 @@ impl DeclaredStep {
     /// Whether it can fail.
     #[must_use]
     pub fn asserts(&self) -> bool {
-        !matches!(self.act, Do::Execute(_)) || !self.expected.is_empty()
+        !matches!(self.act, Do::Execute(_) | Do::PutFile { .. }) || !self.expected.is_empty()
     }
 }

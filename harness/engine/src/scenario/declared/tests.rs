@@ -61,19 +61,17 @@ fn every_verb_of_the_page_is_one() {
                 .step_by(2)
         });
     let verbs: Vec<&str> = verbs.collect();
-    assert_eq!(verbs.len(), 10, "{verbs:?}");
+    assert_eq!(verbs.len(), 12, "{verbs:?}");
     for verb in verbs {
-        let value = if verb == "wait_for_open_port" {
-            "80"
-        } else {
-            "\"x\""
+        let (value, extra) = match verb {
+            "wait_for_open_port" => ("80", ""),
+            "execute" => ("\"x\"", ", status = 1"),
+            "put_file" => ("\"/x\"", ", text = \"y\""),
+            _ => ("\"x\"", ""),
         };
-        let extra = if verb == "execute" {
-            ", status = 1"
-        } else {
-            ""
-        };
-        let text = with_steps(&format!("{{ {verb} = {value}{extra} }},"));
+        let text = with_steps(&format!(
+            "{{ {verb} = {value}{extra} }}, {{ succeed = \"true\" }},"
+        ));
         parse("spawnlab.toml", text.as_bytes()).unwrap_or_else(|why| panic!("{why}"));
     }
 }
@@ -90,6 +88,8 @@ fn what_a_step_means() {
             called: "`curl http://web in web` should end as expected".into(),
             act: Do::Execute("curl http://web".into()),
             container: Some("web".into()),
+            user: None,
+            environment: vec![],
             within: std::time::Duration::from_secs(5),
             expected: ExpectedOutput {
                 status: Some(7),
@@ -133,6 +133,30 @@ fn what_a_text_has_to_be(#[case] seen: &str, #[case] text: Text, #[case] holds: 
 #[case("in_what_has_no_place", &with_steps("{ wait_for_lease = \"web\", in = \"web\" },"))]
 #[case("bad_pattern", &with_steps("{ succeed = \"true\", stdout = { matches = '(' } },"))]
 #[case("empty_expectation", &with_steps("{ succeed = \"true\", stdout = { } },"))]
+#[case("bad_user", &with_steps("{ succeed = \"true\", as = \"root; rm\" },"))]
+#[case("user_of_a_wait", &with_steps("{ wait_for_unit = \"x\", as = \"deployer\" },"))]
+#[case("bad_variable", &with_steps("{ succeed = \"true\", env = { \"A B\" = \"x\" } },"))]
+#[case("flag_that_is_none", &with_steps("{ deploy = \"web\", flags = [\"verbose\"] },"))]
+#[case("flags_of_a_script", &with_steps("{ succeed = \"true\", flags = [\"-v\"] },"))]
+#[case("destination_that_is_none", &with_steps("{ deploy = \"web\", to = \"-oProxyCommand=x\" },"))]
+#[case("deploy_fails_with_0", &with_steps("{ deploy_fails = \"web\", status = 0 },"))]
+#[case("file_of_nothing", &with_steps("{ put_file = \"/x\" }, { succeed = \"true\" },"))]
+#[case("file_of_two", &with_steps("{ put_file = \"/x\", text = \"a\", from = \"b\" }, { succeed = \"true\" },"))]
+#[case("file_nowhere", &with_steps("{ put_file = \"x\", text = \"a\" }, { succeed = \"true\" },"))]
+#[case("bad_mode", &with_steps("{ put_file = \"/x\", text = \"a\", mode = \"u+x\" }, { succeed = \"true\" },"))]
+#[case("only_files", &with_steps("{ put_file = \"/x\", text = \"a\" },"))]
+#[case("unknown_steps", &format!("[steps]\nup = [{{ succeed = \"true\" }}]\n{}", with_steps("{ steps = \"pu\" }, { steps = \"up\" },")))]
+#[case("steps_and_more", &format!("[steps]\nup = [{{ succeed = \"true\" }}]\n{}", with_steps("{ steps = \"up\", in = \"web\" },")))]
+#[case("steps_in_steps", &format!("[steps]\nup = [{{ steps = \"up\" }}]\n{}", with_steps("{ steps = \"up\" },")))]
+#[case("unused_steps", &format!("[steps]\nup = [{{ succeed = \"true\" }}]\n{}", with_steps("{ succeed = \"true\" },")))]
+#[case(
+    "cases_of_one_name",
+    "[[scenario]]\nname = \"a::b\"\nclaim = \"It is so.\"\ncase = [\"x\"]\nstep = [{ succeed = \"true\" }]\n"
+)]
+#[case(
+    "bad_case",
+    "[[scenario]]\nname = \"a::{case}\"\nclaim = \"It is so.\"\ncase = [\"x y\"]\nstep = [{ succeed = \"true\" }]\n"
+)]
 #[case("bad_container", &with_steps("{ succeed = \"true\", in = \"web; rm\" },"))]
 #[case(
     "no_claim",
@@ -153,6 +177,112 @@ fn what_a_text_has_to_be(#[case] seen: &str, #[case] text: Text, #[case] holds: 
 #[case("wide", &with_steps(&format!("{{ succeed = \"{}\", fial = \"x\" }},", "ü".repeat(300))))]
 fn what_is_wrong_is_said_with_its_place(#[case] name: &str, #[case] text: &str) {
     insta::assert_snapshot!(format!("problem_{name}"), problem(text));
+}
+
+const DEPLOYS: &str = include_str!("../../../../../examples/deploys.toml");
+
+fn deploys() -> File {
+    parse("deploys.toml", DEPLOYS.as_bytes()).unwrap_or_else(|why| panic!("{why}"))
+}
+
+#[test]
+fn cases_and_shared_steps_are_scenarios_and_steps_like_others() {
+    let file = deploys();
+    let names: Vec<String> = file.scenarios.iter().map(Declared::full_name).collect();
+    assert_eq!(
+        names,
+        [
+            "deploys::web_serves_its_page",
+            "deploys::web-v2_serves_its_page",
+            "deploys::group_member_is_refused",
+            "files::belong_to_whom_they_are_for"
+        ]
+    );
+    let second = &file.scenarios[1];
+    assert_eq!(
+        second.claim,
+        "After a deploy of the machine web-v2 its page is served."
+    );
+    let called: Vec<&str> = second
+        .steps
+        .iter()
+        .map(|step| step.called.as_str())
+        .collect();
+    assert_eq!(
+        called,
+        [
+            "deploying web-v2 into web",
+            "web should hold a lease",
+            "the page"
+        ]
+    );
+    assert_eq!(second.saboteurs[0].fails, "deploying web-v2 into web");
+}
+
+#[test]
+fn a_deploy_is_called_as_the_step_says() {
+    let text = with_steps(
+        "{ deploy_fails = \"web\", into = \"prod\", flags = [\"-v\"], to = \"a@b\", flake = \"/src\", as = \"alice\", env = { NIX_SSHOPTS = \"-p 22\" } },",
+    );
+    let file = parse("spawnlab.toml", text.as_bytes()).unwrap_or_else(|why| panic!("{why}"));
+    let step = &file.scenarios[0].steps[0];
+    assert_eq!(step.called, "deploying web into prod should fail");
+    let deploy = super::body::deploy_of(step).expect("it is one");
+    insta::assert_snapshot!(deploy.script());
+}
+
+/// What a shell makes of the script of a step.
+fn shell(script: &str) -> String {
+    let output = std::process::Command::new("sh")
+        .args(["-c", script])
+        .output();
+    let output = output.expect("a shell");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn values_reach_a_script_and_files_their_place_as_they_are() {
+    let value = "it's \"two\"\n$HOME `x`";
+    let mut step = deploys().scenarios.remove(3).steps.remove(1);
+    (step.user, step.environment) = (None, vec![("MOOD".into(), value.into())]);
+    assert_eq!(shell(&words::script(&step, "printf %s \"$MOOD\"")), value);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a b/it's");
+    let path = path.to_str().expect("UTF-8");
+    let content = b"\0'\"$x\n";
+    shell(&words::put(path, content, "640", None));
+    assert_eq!(fs_err::read(path).expect("there"), content);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &fs_err::metadata(path).expect("there").permissions(),
+    );
+    assert_eq!(mode & 0o7777, 0o640);
+    assert_eq!(
+        fs_err::read_dir(folder.path().join("a b"))
+            .expect("there")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn files_beside_the_file_are_read_and_what_is_missing_is_pointed_at() {
+    let mut file = deploys();
+    let examples = camino::Utf8Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples"));
+    read_files(&mut file, examples, ("deploys.toml", DEPLOYS))
+        .unwrap_or_else(|why| panic!("{why}"));
+    let Do::PutFile { content, .. } = &file.scenarios[3].steps[2].act else {
+        panic!("{:?}", file.scenarios[3].steps[2]);
+    };
+    assert_eq!(*content, Content::Bytes(DEPLOYS.as_bytes().to_vec()));
+    let nowhere = camino::Utf8Path::new("/nowhere");
+    let why = read_files(&mut deploys(), nowhere, ("deploys.toml", DEPLOYS)).expect_err("missing");
+    assert!(why.message.contains("/nowhere/deploys.toml"), "{why}");
+    assert!(why.to_string().contains("from = \"deploys.toml\""), "{why}");
 }
 
 #[test]
