@@ -1,13 +1,14 @@
 //! The benchmark: what is measured, how, and how it is shown.
 
 pub(crate) mod measure;
+pub(crate) mod network;
 pub(crate) mod soak;
 pub(crate) mod stats;
 pub(crate) mod suite;
 pub(crate) mod table;
 
 /// What is measured: name, unit, and what it is.
-pub(crate) const METRICS: [(&str, &str, &str); 14] = [
+pub(crate) const METRICS: [(&str, &str, &str); 19] = [
     (
         "bare-start",
         "ms",
@@ -32,6 +33,23 @@ pub(crate) const METRICS: [(&str, &str, &str); 14] = [
     ("memory", "MiB", "private memory of a clone after that"),
     ("deploy-first", "ms", "first deploy of a container"),
     ("deploy-again", "ms", "deploying another generation into it"),
+    (
+        "switch-rate",
+        "MB/s",
+        "bulk through a network's switch, plain sockets at both ends",
+    ),
+    ("switch-rate-recorded", "MB/s", "the same, recorded"),
+    (
+        "switch-cpu",
+        "ms/MB",
+        "processor time of that, both ends included",
+    ),
+    ("switch-cpu-recorded", "ms/MB", "the same, recorded"),
+    (
+        "switch-delay",
+        "µs",
+        "a frame's way through a switch, beyond that through a socket",
+    ),
     ("suite-cold", "ms", "all scenarios, no layers yet"),
     ("suite-warm", "ms", "all scenarios, layers kept"),
 ];

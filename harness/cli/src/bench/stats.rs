@@ -34,6 +34,8 @@ pub(crate) fn ratio(samples: &Samples, name: &str) -> Option<f64> {
     let median = |name: &str| Some(stats(samples.get(name)?)?.median);
     let cold = match name {
         "memory" => return None,
+        // They have nothing to do with a host.
+        _ if name.starts_with("switch-") => return None,
         "suite-cold" | "suite-warm" => median("suite-cold")?,
         _ => median("boot-running")? + median("deploy-first")?,
     };
@@ -61,5 +63,7 @@ mod tests {
         samples.insert("deploy-first".into(), vec![3000.0]);
         assert_eq!(ratio(&samples, "clone"), Some(100.0));
         assert_eq!(ratio(&samples, "memory"), None);
+        samples.insert("switch-delay".into(), vec![20.0]);
+        assert_eq!(ratio(&samples, "switch-delay"), None);
     }
 }

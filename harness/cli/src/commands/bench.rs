@@ -15,6 +15,7 @@ use spawnlab::{
 
 use crate::bench::{
     measure::Bench,
+    network,
     soak::{self, Soaked},
     stats::Samples,
     suite, table,
@@ -105,6 +106,22 @@ async fn measure(
     config: &RunConfig,
     events: &Events,
 ) -> Result<(table::Machine, Samples)> {
+    let wanted = |names: &[&str]| {
+        args.only.is_empty() || args.only.iter().any(|only| names.contains(&only.as_str()))
+    };
+    let times = args.repeat.get();
+    let mut samples = Samples::new();
+    if wanted(&network::NAMES) {
+        for time in 1..=times {
+            events.progress("bench", format!("switch, {time} of {times}"));
+            Box::pin(network::measure(&mut samples)).await?;
+        }
+    }
+    let of_switch = |only: &String| network::NAMES.contains(&only.as_str());
+    if !args.only.is_empty() && args.only.iter().all(of_switch) && !args.suite {
+        samples.retain(|name, _| args.only.contains(name));
+        return Ok((table::machine("none", "none"), samples));
+    }
     // On the disk that layers are on.
     let disk = cache()?.root().join("scratch");
     let evidence = Scratch::new()?;
@@ -114,12 +131,8 @@ async fn measure(
         disk: &disk,
         host: session.start(Start::Host)?,
         deployed: session.start(Start::Deployed)?,
-        samples: Samples::new(),
+        samples,
     };
-    let wanted = |names: &[&str]| {
-        args.only.is_empty() || args.only.iter().any(|only| names.contains(&only.as_str()))
-    };
-    let times = args.repeat.get();
     for time in 1..=times {
         let say = |what: &str| events.progress("bench", format!("{what}, {time} of {times}"));
         if wanted(&["boot-agent", "boot-running", "layer-quiet", "layer-save"]) {
