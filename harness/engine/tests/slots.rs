@@ -25,7 +25,7 @@ async fn one_that_takes_a_slot() {
     let slots = Slots::open(Utf8Path::new(&cache), Bound::Machine { processors });
     let slots = slots.expect("a folder");
     println!("\nasks");
-    let _slot = slots.take().await.expect("a slot");
+    let _slot = slots.take(NonZeroUsize::MIN).await.expect("a slot");
     println!("\nhas one");
     std::future::pending::<()>().await;
 }

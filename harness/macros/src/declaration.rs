@@ -25,6 +25,8 @@ pub(crate) struct Declaration {
 #[derive(Default)]
 pub(crate) struct Arguments {
     pub(crate) on: Option<Ident>,
+    /// Name and layer of each machine, where there are several.
+    pub(crate) machines: Vec<(Ident, Ident)>,
     pub(crate) limit: Option<LitInt>,
     pub(crate) per_iteration: Option<LitInt>,
     pub(crate) needs: Vec<Ident>,
@@ -73,6 +75,7 @@ impl Parse for Arguments {
                 "wants" => read.wants = names(input)?,
                 "brings" => read.brings = names(input)?,
                 "area" => read.area = Some(input.parse()?),
+                "machines" => read.machines = machines(&key, input)?,
                 "cases" => {
                     let inner;
                     parenthesized!(inner in input);
@@ -83,8 +86,9 @@ impl Parse for Arguments {
                 }
                 _ => {
                     let known = VALUES.join(" = .., ");
-                    let why =
-                        format!("a scenario has no `{key}`; there are {known} = .. and cases(..)");
+                    let why = format!(
+                        "a scenario has no `{key}`; there are {known} = .., machines(..) and cases(..)"
+                    );
                     return Err(Error::new(key.span(), why));
                 }
             }
@@ -95,6 +99,36 @@ impl Parse for Arguments {
         }
         Ok(read)
     }
+}
+
+/// `machines(laptop = Host, host = Deployed)`.
+fn machines(key: &Ident, input: ParseStream<'_>) -> Result<Vec<(Ident, Ident)>> {
+    let inner;
+    parenthesized!(inner in input);
+    let machine = |input: ParseStream<'_>| {
+        let name: Ident = input.parse()?;
+        input.parse::<Token![=]>()?;
+        Ok((name, input.parse::<Ident>()?))
+    };
+    let all = inner.parse_terminated(machine, Token![,])?;
+    let all: Vec<_> = all.into_iter().collect();
+    if all.len() < 2 {
+        let why = "one machine has no network: on = Deployed, or name two or more";
+        return Err(Error::new(key.span(), why));
+    }
+    for (at, (name, _)) in all.iter().enumerate() {
+        if all[..at].iter().any(|(other, _)| other == name) {
+            return Err(Error::new(
+                name.span(),
+                format!("two machines are called `{name}`"),
+            ));
+        }
+        if name.to_string().contains('_') || name.to_string().len() > 32 {
+            let why = format!("`{name}` becomes a host name: letters and digits, 32 at most");
+            return Err(Error::new(name.span(), why));
+        }
+    }
+    Ok(all)
 }
 
 fn names<T: Parse>(input: ParseStream<'_>) -> Result<Vec<T>> {
@@ -143,8 +177,13 @@ impl Parse for Expects {
 pub(crate) fn read(arguments: TokenStream, function: &mut ItemFn) -> Result<Declaration> {
     let name = &function.sig.ident;
     let arguments: Arguments = syn::parse2(arguments)?;
-    if arguments.on.is_none() {
-        let why = "a scenario says what it starts from: #[scenario(on = Deployed)], or on = Host";
+    if arguments.on.is_none() == arguments.machines.is_empty() {
+        let why = match arguments.on {
+            None => "a scenario says what it starts from: #[scenario(on = Deployed)], or on = Host",
+            Some(_) => {
+                "a scenario has one machine, on = .., or several, machines(..), and not both"
+            }
+        };
         return Err(Error::new(Span::call_site(), why));
     }
     let case_type = case_type(function, &arguments.cases)?;
@@ -174,6 +213,7 @@ pub(crate) fn read(arguments: TokenStream, function: &mut ItemFn) -> Result<Decl
         expects,
         case_type,
     };
+    declaration.each_saboteur_has_its_machine()?;
     declaration.each_case_can_fail(&function.sig.ident)?;
     Ok(declaration)
 }
@@ -190,6 +230,25 @@ impl Declaration {
             None => true,
             Some(case) => self.arguments.cases.get(index) == Some(case),
         }
+    }
+
+    fn each_saboteur_has_its_machine(&self) -> Result<()> {
+        let machines = &self.arguments.machines;
+        for saboteur in &self.saboteurs {
+            let on = saboteur.on.as_ref().map_or("host".into(), LitStr::value);
+            let known = match machines.as_slice() {
+                [] => on == "host",
+                several => several.iter().any(|(name, _)| name == &on),
+            };
+            if !known {
+                let span = saboteur.on.as_ref().unwrap_or(&saboteur.name).span();
+                let why = format!(
+                    "the scenario has no machine {on:?} for this saboteur: on = \"..\" names one"
+                );
+                return Err(Error::new(span, why));
+            }
+        }
+        Ok(())
     }
 
     fn each_case_can_fail(&self, name: &Ident) -> Result<()> {

@@ -100,7 +100,7 @@ impl Case<'_> {
         };
         let name = self.name();
         let claim = self.claim()?;
-        let on = &arguments.on;
+        let machines = self.machines();
         let (needs, wants, brings) = (&arguments.needs, &arguments.wants, &arguments.brings);
         let expects = self.declaration.expects.iter().map(|it| self.expected(it));
         let expects = expects.collect::<Result<Vec<_>>>()?;
@@ -114,7 +114,7 @@ impl Case<'_> {
                 area: #area,
                 name: #name,
                 claim: #claim,
-                base: ::spawnlab::scenario::Base::#on,
+                machines: #machines,
                 needs: &[#(::spawnlab::scenario::Guarantee::#needs),*],
                 wants: &[#(::spawnlab::scenario::Feature::#wants),*],
                 brings: &[#(#brings),*],
@@ -125,6 +125,23 @@ impl Case<'_> {
                 body: ::spawnlab::scenario::Body::of(&|lab| ::std::boxed::Box::pin(#call)),
             }
         })
+    }
+
+    fn machines(&self) -> TokenStream {
+        let arguments = &self.declaration.arguments;
+        if let Some(on) = &arguments.on {
+            return quote! { ::spawnlab::scenario::Base::#on.alone() };
+        }
+        let machines = arguments.machines.iter().map(|(name, base)| {
+            let name = name.to_string();
+            quote! {
+                ::spawnlab::scenario::MachineBase {
+                    name: #name,
+                    base: ::spawnlab::scenario::Base::#base,
+                }
+            }
+        });
+        quote! { &[#(#machines),*] }
     }
 
     fn name(&self) -> String {
@@ -175,6 +192,10 @@ impl Case<'_> {
         let name = self.text(&saboteur.name)?;
         let fails = self.text(&saboteur.fails)?;
         let spares = self.text(&saboteur.spares)?;
+        let on = match &saboteur.on {
+            Some(on) => on.to_token_stream(),
+            None => quote! { ::spawnlab::scenario::registry::HOST },
+        };
         let changes = saboteur.changes.iter().map(|change| match change {
             Expr::Lit(ExprLit {
                 lit: Lit::Str(text),
@@ -185,6 +206,7 @@ impl Case<'_> {
         Ok(quote! {
             ::spawnlab::scenario::Saboteur {
                 name: #name,
+                on: #on,
                 changes: &[#(#changes),*],
                 fails: #fails,
                 spares: #spares,

@@ -26,7 +26,8 @@ use proc_macro::TokenStream;
 ///
 /// | argument | meaning |
 /// | --- | --- |
-/// | `on = Deployed` | the layer that it starts from, or `Host` |
+/// | `on = Deployed` | the layer that its machine starts from, or `Host` |
+/// | `machines(laptop = Host, host = Deployed)` | instead of `on`: several machines, joined by a network, and the layer of each |
 /// | `limit = 60` | its deadline in seconds on a machine with KVM, 60 by default |
 /// | `per_iteration = 10` | what each of `Lab::iterations` turns takes at most there, in seconds, on top of the limit |
 /// | `needs = [Idempotent]` | what the deploy tool has to promise (`Guarantee`) |
@@ -52,7 +53,8 @@ pub fn scenario(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///     "systemctl restart systemd-nspawn@web.service")]
 /// ```
 ///
-/// `case = nftables` restricts it to one of the scenario's cases.
+/// `case = nftables` restricts it to one of the scenario's cases, and `on = "laptop"` names the machine that is changed,
+/// where it is not `host`.
 #[proc_macro_attribute]
 pub fn saboteur(_: TokenStream, item: TokenStream) -> TokenStream {
     expand::misplaced("saboteur", item.into()).into()

@@ -12,6 +12,8 @@ pub(crate) struct Saboteur {
     pub(crate) name: LitStr,
     pub(crate) fails: LitStr,
     pub(crate) spares: LitStr,
+    /// The machine that it works on.
+    pub(crate) on: Option<LitStr>,
     /// The only case that it is meant for.
     pub(crate) case: Option<Ident>,
     /// What it changes: expressions of the engine's type `Change`, and texts, which are scripts.
@@ -26,7 +28,7 @@ impl Parse for Saboteur {
                 "a saboteur begins with its name: \"its-name\"",
             )
         })?;
-        let (mut fails, mut spares, mut case) = (None, None, None);
+        let (mut fails, mut spares, mut case, mut on) = (None, None, None, None);
         while input.peek(Token![,]) && !input.peek2(Token![=>]) {
             input.parse::<Token![,]>()?;
             let key = input.call(Ident::parse_any).map_err(|error| {
@@ -36,10 +38,11 @@ impl Parse for Saboteur {
             let twice = match key.to_string().as_str() {
                 "fails" => fails.replace(input.parse()?).is_some(),
                 "spares" => spares.replace(input.parse()?).is_some(),
+                "on" => on.replace(input.parse()?).is_some(),
                 "case" => case.replace(input.parse()?).is_some(),
                 _ => {
                     let why =
-                        format!("a saboteur has no `{key}`: there are fails, spares and case");
+                        format!("a saboteur has no `{key}`: there are fails, spares, on and case");
                     return Err(Error::new(key.span(), why));
                 }
             };
@@ -66,6 +69,7 @@ impl Parse for Saboteur {
             fails: fails.ok_or_else(|| lacks("the assertion that it breaks: fails = \"..\""))?,
             spares: spares
                 .ok_or_else(|| lacks("a scenario that passes under it: spares = \"area::name\""))?,
+            on,
             case,
             changes: changes.into_iter().collect(),
             name,

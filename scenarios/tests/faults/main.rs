@@ -175,7 +175,7 @@ impl Session {
     /// Breaks one clone and has it explained.
     async fn round(&self, faults: &[Fault], record: Option<&Utf8Path>) -> Result<(), String> {
         let _slot = match &self.slots {
-            Some(slots) => Some(slots.take().await.map_err(text_of)?),
+            Some(slots) => Some(slots.take(NonZeroUsize::MIN).await.map_err(text_of)?),
             None => None,
         };
         let evidence = tempfile::tempdir_in(self.scratch.path()).map_err(text_of)?;

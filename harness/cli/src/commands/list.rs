@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use spawnlab::{
     run::{selection, suite::Suite},
-    scenario::{Guarantee, Scenario},
+    scenario::{Guarantee, MachineBase, Scenario},
+    verdict::finding::HOST,
 };
 
 use crate::{
@@ -20,6 +21,8 @@ struct Listed {
     name: String,
     claim: String,
     layer: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    machines: Vec<ListedMachine>,
     needs: Vec<&'static str>,
     expects: Vec<ListedExpectation>,
     limit_s: u64,
@@ -41,12 +44,19 @@ struct ListedExpectation {
     because: &'static str,
 }
 
+#[derive(Debug, Serialize)]
+struct ListedMachine {
+    name: &'static str,
+    layer: &'static str,
+}
+
 impl From<&Scenario> for Listed {
     fn from(scenario: &Scenario) -> Self {
         Self {
             name: scenario.full_name(),
             claim: scenario.claim(),
-            layer: scenario.base.name(),
+            layer: host(scenario).map_or("", |machine| machine.base.name()),
+            machines: machines(scenario),
             needs: scenario
                 .needs
                 .iter()
@@ -75,6 +85,25 @@ impl From<&Scenario> for Listed {
                 .collect(),
         }
     }
+}
+
+/// The machine whose layer stands for a scenario where one is named.
+fn host(scenario: &Scenario) -> Option<&'static MachineBase> {
+    let mut machines = scenario.machines.iter();
+    let host = machines.find(|machine| machine.name == HOST);
+    host.or(scenario.machines.first())
+}
+
+/// The machines of a lab of several.
+fn machines(scenario: &Scenario) -> Vec<ListedMachine> {
+    if scenario.machines.len() == 1 {
+        return vec![];
+    }
+    let listed = |machine: &MachineBase| ListedMachine {
+        name: machine.name,
+        layer: machine.base.name(),
+    };
+    scenario.machines.iter().map(listed).collect()
 }
 
 /// Names and claims to standard output.

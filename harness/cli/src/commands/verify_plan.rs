@@ -1,6 +1,6 @@
 //! What a comparison runs, as far as it is known before anything is built.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use camino::Utf8Path;
 use spawnlab::{
@@ -106,7 +106,10 @@ impl Plan {
             let own = own_rules(scenario, suite, &self.sides);
             let skip = || sessions.iter().find_map(|session| session.skip(scenario));
             let skip = own.or_else(skip).or_else(|| excluded.clone());
-            let undecided = unprepared(sessions, scenario.base);
+            let undecided = scenario
+                .bases()
+                .into_iter()
+                .find_map(|base| unprepared(sessions, base));
             for run in interleaved([name.as_str()].into_iter(), args.repeat.get()) {
                 let session = match run.side {
                     SideOf::Base => sessions.first(),
@@ -243,6 +246,7 @@ fn skipped(scenario: &Scenario, name: String, again: String, why: Option<String>
         name,
         claim: scenario.claim(),
         limit: scenario.limit,
+        machines: NonZeroUsize::MIN,
         skip: Some(why),
         again,
         body: Box::new(|_| Box::pin(async { verdict })),

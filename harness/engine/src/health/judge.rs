@@ -6,7 +6,7 @@ use crate::{
     util::error::Error,
     verdict::{
         Failure, Outcome, ScenarioError,
-        finding::{Expected, Finding},
+        finding::{Expected, Finding, HOST},
     },
     vm::host::Host,
 };
@@ -65,7 +65,15 @@ async fn look(host: &Host) -> (Vec<Finding>, Option<Error>) {
         Err(error) => ((vec![], vec![]), Some(error)),
     };
     let console = host.console_tail(usize::MAX);
-    let findings = scan::scan(&console, &journal);
+    let mut findings = scan::scan(&console, &journal);
+    if host.name() != HOST {
+        for finding in &mut findings {
+            finding.machine = match finding.machine.as_str() {
+                HOST => host.name().to_owned(),
+                container => format!("{}/{container}", host.name()),
+            };
+        }
+    }
     keep(host, &text(&findings, &missing));
     (findings, trouble)
 }
@@ -121,7 +129,7 @@ fn lines(findings: &[Finding]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::finding::{FindingKind, HOST};
+    use crate::verdict::finding::FindingKind;
 
     fn finding(kind: FindingKind, subject: &str) -> Finding {
         Finding {

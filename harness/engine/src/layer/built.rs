@@ -16,7 +16,7 @@ use crate::{
     vm::{
         host::{Host, Stream},
         qemu::{
-            args::{Disk, Memory, Writes},
+            args::{Disk, MachineSpec, Memory, Uplink, Writes},
             machine::Machine,
         },
     },
@@ -53,17 +53,23 @@ impl Built {
     }
 
     /// A QEMU with a clone's command line that has loaded nothing yet.
-    pub(super) async fn start(&self, evidence: &Utf8Path) -> Result<Machine> {
+    pub(super) async fn start(
+        &self,
+        uplink: Option<Uplink>,
+        evidence: &Utf8Path,
+    ) -> Result<Machine> {
         let memory = self.checked.open(RAM)?;
+        let lab = self.lab.clone();
         let spec = self
             .platform
-            .machine(Memory::Private, true, self.disk(), self.lab.clone());
+            .machine(Memory::Private, true, self.disk(), lab);
+        let spec = MachineSpec { uplink, ..spec };
         self.platform.start(&spec, memory, evidence).await
     }
 
-    /// A running clone.
-    pub(super) async fn host(&self, evidence: &Utf8Path) -> Result<Host> {
-        let machine = self.start(evidence).await?;
+    /// A running clone, in the network of `uplink` if there is one.
+    pub(super) async fn host(&self, uplink: Option<Uplink>, evidence: &Utf8Path) -> Result<Host> {
+        let machine = self.start(uplink, evidence).await?;
         let host = Host::new(machine, self.platform.accel, evidence)?;
         let state = self.dir.join(STATE);
         host.resume(&state, Stream::WithoutMemory, self.key.as_str())

@@ -139,6 +139,7 @@ impl Platform {
                 },
             ],
             agent_port: self.agent_port.clone(),
+            uplink: None,
             incoming,
         }
     }
@@ -155,7 +156,7 @@ impl Platform {
     ) -> Result<Machine> {
         #[cfg(test)]
         if let Some(script) = &self.script {
-            return script.machine(evidence).await;
+            return script.machine(spec.uplink.as_ref(), evidence).await;
         }
         Machine::start(spec, memory, evidence).await
     }

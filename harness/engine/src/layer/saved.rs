@@ -16,7 +16,10 @@ use super::{
 use crate::{
     util::error::{Error, Result},
     verdict::ScenarioError,
-    vm::{host::Host, qemu::machine::Machine},
+    vm::{
+        host::Host,
+        qemu::{args::Uplink, machine::Machine},
+    },
 };
 
 /// Boxed, for a layer asks its parent first.
@@ -74,19 +77,23 @@ impl Layer {
     /// # Errors
     /// When QEMU does not take the state, or the host does not answer as the one that was saved.
     pub async fn host(&self, evidence: &Utf8Path) -> Result<Host> {
-        let (host, _) = self.host_to_keep(evidence).await?;
+        let (host, _) = self.host_to_keep(None, evidence).await?;
         Ok(host)
     }
 
-    /// The same, and what it was started on, with which it can be kept.
+    /// The same, in the network of `uplink` if there is one, and what it was started on, with which it can be kept.
     ///
     /// # Errors
     /// As [`Self::host`].
-    pub async fn host_to_keep(&self, evidence: &Utf8Path) -> Result<(Host, Origin)> {
+    pub async fn host_to_keep(
+        &self,
+        uplink: Option<Uplink>,
+        evidence: &Utf8Path,
+    ) -> Result<(Host, Origin)> {
         let mut attempt = 1;
         loop {
             let built = self.built().await.map_err(error)?;
-            match built.host(evidence).await {
+            match built.host(uplink.clone(), evidence).await {
                 Ok(host) => {
                     let (layer, dir) = (self.recipe.name.clone(), self.stack.kept());
                     return Ok((host, Origin { built, layer, dir }));
@@ -104,7 +111,7 @@ impl Layer {
         let mut attempt = 1;
         loop {
             let built = self.built().await.map_err(error)?;
-            match built.start(evidence).await {
+            match built.start(None, evidence).await {
                 Ok(machine) => return Ok(machine),
                 Err(error) => self.once_more(&built, &mut attempt, error)?,
             }

@@ -1,5 +1,7 @@
-//! One scenario on one clone, from the clone's start to its verdict: for a run, for a proof and for a side of a
+//! One scenario on its clones, from their start to its verdict: for a run, for a proof and for a side of a
 //! comparison.
+
+mod clones;
 
 use std::{
     num::NonZeroU32,
@@ -14,11 +16,14 @@ use crate::{
     diagnose::{self, Endpoint},
     health::{self, Health},
     layer::{kept::Origin, saved::Layer},
+    network::Direction,
     scenario::{Saboteur, Scenario, evidence, lab::Lab},
     util::error::{Error, Timeout},
     verdict::{Outcome, ScenarioError, Verdict, hop::Hop},
     vm::host::Host,
 };
+use clones::Clones;
+pub use clones::{FRAMES, NETWORK};
 
 /// What is looked at on a clone whose scenario is over, however it ended, for a comparison of two
 /// sides to show.
@@ -79,74 +84,82 @@ impl Clock {
     }
 }
 
-/// One scenario on one clone.
-#[derive(Debug, Clone, Copy)]
+/// One scenario on its clones: one, or those of a lab of several machines.
+#[derive(Debug, Clone)]
 pub struct Attempt<'a> {
     /// The scenario.
     pub scenario: &'a Scenario,
-    /// What is done to the clone first.
+    /// What is done to a clone first.
     pub saboteur: Option<&'a Saboteur>,
-    /// Whether the health of the host counts.
+    /// Whether the health of the hosts counts.
     pub health: Health,
-    /// What the clone is of.
-    pub layer: &'a Arc<Layer>,
+    /// What its clones are of, in the order of the scenario's machines.
+    pub layers: Vec<&'a Arc<Layer>>,
     /// What is looked at when the scenario is over.
     pub observation: Option<Observation>,
     /// How often the scenario loops, if it does.
     pub iterations: NonZeroU32,
-    /// Whether the host is kept if the scenario does not pass.
+    /// Whether the host is kept if the scenario does not pass. A lab of several machines is not.
     pub keep: bool,
 }
 
 impl<'a> Attempt<'a> {
-    /// `scenario` as it is on a clone of `layer`, whose health counts and which is not kept.
+    /// `scenario` as it is on clones of `layers`, whose health counts and which are not kept.
     #[must_use]
-    pub fn of(scenario: &'a Scenario, layer: &'a Arc<Layer>, iterations: NonZeroU32) -> Self {
+    pub fn of(scenario: &'a Scenario, layers: Vec<&'a Arc<Layer>>, iterations: NonZeroU32) -> Self {
         Self {
             scenario,
             saboteur: None,
             health: Health::Counts(scenario.expects),
-            layer,
+            layers,
             observation: None,
             iterations,
             keep: false,
         }
     }
 
-    /// Starts a clone, lets the saboteur at it, runs the scenario, looks after the host's health, keeps the
-    /// evidence in `dir`, and ends the clone.
+    /// Starts the clones, lets the saboteur at them, runs the scenario, looks after their health, keeps the
+    /// evidence in `dir`, and ends the clones.
     pub async fn run(self, dir: &Utf8Path) -> Verdict {
         let mut clock = Clock::start();
-        let (lab, origin) = match self.layer.host_to_keep(dir).await {
-            Ok((host, origin)) => (Lab::new(host, self.iterations), origin),
+        let started = Clones::start(self.scenario, &self.layers, self.iterations, dir).await;
+        let clones = match started {
+            Ok(clones) => clones,
             Err(error) => return ScenarioError::from(error).into_infrastructure(),
         };
         clock.ended("clone");
-        let verdict = self.on_clone(&lab, &mut clock, &origin).await;
-        let host = lab.into_host();
-        if let Some(observation) = self.observation {
-            evidence::keep_or_warn(&host, SIDE, observation.script).await;
-            if observation.diagnose && verdict == Verdict::Passed {
-                first_broken(&host).await;
+        let mut verdict = self.on_clones(&clones, &mut clock).await;
+        for host in clones.lab.machines() {
+            if let Some(observation) = self.observation {
+                evidence::keep_or_warn(host, SIDE, observation.script).await;
+                if observation.diagnose && verdict == Verdict::Passed {
+                    first_broken(host).await;
+                }
             }
         }
         clock.ended("evidence");
-        origin.measured(&host);
-        if let Err(error) = host.shut_down().await {
-            tracing::warn!(%error, "a clone did not end well");
+        if let Some(seed) = clones.seed() {
+            verdict = noted(verdict, seed);
         }
+        clones.end().await;
         clock.ended("end");
         clock.keep(dir);
         verdict
     }
 
-    async fn on_clone(&self, lab: &Lab, clock: &mut Clock, origin: &Origin) -> Verdict {
+    async fn on_clones(&self, clones: &Clones, clock: &mut Clock) -> Verdict {
+        let lab = &clones.lab;
         let host = lab.host();
-        let origin = self.keep.then_some(origin);
+        let origin = match clones.origins.as_slice() {
+            [origin] if self.keep => Some(origin),
+            _ => None,
+        };
         if let Some(saboteur) = self.saboteur {
-            if let Err(broken) = sabotage(host, saboteur).await {
-                health::noted(host).await;
-                evidence::collect(host).await;
+            if let Err(broken) = sabotage(lab, saboteur).await {
+                for machine in lab.machines() {
+                    health::noted(machine).await;
+                    evidence::collect(machine).await;
+                }
                 return broken.into_infrastructure();
             }
         }
@@ -156,18 +169,24 @@ impl<'a> Attempt<'a> {
             Err(_) => Err(ScenarioError::TimedOut(Timeout {
                 what: "the scenario to end".into(),
                 waited: limit,
-                last: host.last_command(),
+                last: last_commands(lab),
             })),
         };
         clock.ended("scenario");
         // Before anybody looks around on it: that would change what is to be looked at.
         let mut note = kept(origin, host, &outcome).await;
+        if self.keep && lab.machines().len() > 1 {
+            note = Some("it is not kept: a lab of several machines can't be".into());
+        }
         let held = outcome.is_ok();
-        let outcome = health::judged(host, outcome, self.health).await;
+        let mut outcome = outcome;
+        for machine in lab.machines() {
+            outcome = health::judged(machine, outcome, self.health).await;
+        }
         if held {
             note = kept(origin, host, &outcome).await;
         }
-        let verdict = match explain(host, outcome).await {
+        let verdict = match explain(lab.machines(), outcome).await {
             Ok(()) => Verdict::Passed,
             Err(broken) => broken.into_verdict(),
         };
@@ -202,13 +221,35 @@ fn noted(mut verdict: Verdict, note: String) -> Verdict {
     verdict
 }
 
-async fn sabotage(host: &Host, saboteur: &Saboteur) -> Outcome {
-    let output = host
-        .execute_with(
-            &format!("set -e\n{}", saboteur.script()),
-            b"",
-            Duration::from_secs(60),
-        )
+/// The command that was started last, on each machine that was given one.
+fn last_commands(lab: &Lab) -> String {
+    let [machine] = lab.machines() else {
+        let all = lab.machines().iter();
+        let all = all.map(|it| (it.name(), it.last_command()));
+        let given = all.filter(|(_, command)| !command.is_empty());
+        let given: Vec<_> = given.map(|(name, it)| format!("{name}: {it}")).collect();
+        return given.join("; ");
+    };
+    machine.last_command()
+}
+
+async fn sabotage(lab: &Lab, saboteur: &Saboteur) -> Outcome {
+    let Some(machine) = lab.find(saboteur.on) else {
+        return Err(ScenarioError::Infrastructure(Error::Machine(format!(
+            "the saboteur {} is done on the machine {}, and this lab has none of that name",
+            saboteur.name, saboteur.on
+        ))));
+    };
+    if let (true, Some(network)) = (saboteur.cuts(), lab.joined_by()) {
+        network.cut(saboteur.on, Direction::Both)?;
+    }
+    let script = saboteur.script();
+    if script.is_empty() {
+        return Ok(());
+    }
+    let script = format!("set -e\n{script}");
+    let output = machine
+        .execute_with(&script, b"", Duration::from_secs(60))
         .await?;
     if output.status.success() {
         return Ok(());
@@ -235,25 +276,46 @@ async fn first_broken(host: &Host) -> Option<(Hop, Vec<String>)> {
     Some((diagnosis.broken()?.hop, diagnosis.explanation()))
 }
 
-/// For what failed, collects evidence and diagnoses the chain to name the hop that broke.
+/// The first broken hop to the container that was asked for last, on the first of `machines` that has one.
+async fn broken_on(machines: &[Host]) -> Option<(Hop, Vec<String>)> {
+    if let [host] = machines {
+        return first_broken(host).await;
+    }
+    for host in machines {
+        if host.last_container().is_none() {
+            continue;
+        }
+        if let Some((hop, mut lines)) = first_broken(host).await {
+            if let Some(first) = lines.first_mut() {
+                *first = format!("on {}: {first}", host.name());
+            }
+            return Some((hop, lines));
+        }
+    }
+    None
+}
+
+/// For what failed, collects evidence of all of `machines` and diagnoses the chain to name the hop that broke.
 ///
 /// # Errors
 /// What `outcome` holds, explained.
-pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
+pub async fn explain(machines: &[Host], outcome: Outcome) -> Outcome {
     let mut broken = match outcome {
         Ok(()) => return Ok(()),
         Err(broken) => broken,
     };
-    evidence::collect(host).await;
+    for host in machines {
+        evidence::collect(host).await;
+    }
     match &mut broken {
         ScenarioError::Failed(failure) => {
-            if let Some((hop, lines)) = first_broken(host).await {
+            if let Some((hop, lines)) = broken_on(machines).await {
                 failure.hop = Some(hop);
                 failure.lines.extend(lines);
             }
         }
         ScenarioError::TimedOut(timeout) => {
-            if let Some((_, lines)) = first_broken(host).await {
+            if let Some((_, lines)) = broken_on(machines).await {
                 timeout.last = format!("{}; {}", timeout.last, lines[0]);
             }
         }
@@ -262,5 +324,7 @@ pub async fn explain(host: &Host, outcome: Outcome) -> Outcome {
     Err(broken)
 }
 
+#[cfg(test)]
+mod lab_tests;
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ pub async fn proof(
 ) -> Verdict {
     let sabotaged = Attempt {
         saboteur: Some(saboteur),
-        ..plain
+        ..plain.clone()
     };
     let red = match subfolder(dir, "sabotaged") {
         Ok(dir) => sabotaged.run(&dir).await,
@@ -51,6 +51,7 @@ pub async fn proof(
             );
         }
     }
+    let name = spared.scenario.full_name();
     let neighbour = Attempt {
         saboteur: Some(saboteur),
         health: Health::Noted,
@@ -64,7 +65,7 @@ pub async fn proof(
         Verdict::Passed | Verdict::Infrastructure { .. } => green,
         other => disproved(
             "the saboteur spares its neighbour",
-            format!("{} to pass", neighbour.scenario.full_name()),
+            format!("{name} to pass"),
             describe(&other),
         ),
     }

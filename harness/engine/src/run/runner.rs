@@ -147,7 +147,7 @@ pub async fn run(
                     };
                     let (slots, events) = (options.slots.clone(), events.clone());
                     running.spawn(async move {
-                        let _slot = admitted(slots, &watch.interrupt).await;
+                        let _slot = admitted(slots, task.machines, &watch.interrupt).await;
                         events.send(Event::ScenarioStarted {
                             name: task.name.clone(),
                         });
@@ -192,12 +192,16 @@ pub async fn run(
     }
 }
 
-/// Waits for a slot, unless the run is interrupted. Without one the task runs all the same: a machine
+/// Waits for the slots of its `machines`, unless the run is interrupted. Without one the task runs all the same: a machine
 /// that carries one VM too many is slow, and a task that never begins is no answer.
-async fn admitted(slots: Option<Slots>, interrupt: &Interrupt) -> Option<Slot> {
+async fn admitted(
+    slots: Option<Slots>,
+    machines: NonZeroUsize,
+    interrupt: &Interrupt,
+) -> Option<Slot> {
     let slots = slots?;
     tokio::select! {
-        slot = slots.take() => slot.map_err(|error| tracing::warn!(%error, "no slot")).ok(),
+        slot = slots.take(machines) => slot.map_err(|error| tracing::warn!(%error, "no slot")).ok(),
         () = interrupt.raised() => None,
     }
 }

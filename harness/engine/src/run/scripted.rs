@@ -18,7 +18,7 @@ use crate::{
         error::{Error, Timeout},
         poll::BoxFuture,
     },
-    verdict::{Failure, Outcome, ScenarioError, Verdict},
+    verdict::{Failure, Outcome, ScenarioError, Verdict, finding::HOST},
     vm::{host::Host, qemu::scripted::Reply},
 };
 
@@ -72,7 +72,8 @@ impl ScriptedLab {
 
     /// An attempt at `scenario` as a run makes it.
     pub(super) fn attempt(&self, scenario: &'static Scenario) -> Attempt<'_> {
-        Attempt::of(scenario, &self.layer, NonZeroU32::MIN)
+        let layers = vec![&self.layer; scenario.machines.len()];
+        Attempt::of(scenario, layers, NonZeroU32::MIN)
     }
 
     /// How many VMs run.
@@ -141,7 +142,7 @@ pub(super) fn scenario(name: &'static str, body: Body) -> Scenario {
         area: "tests",
         name,
         claim: "it is so",
-        base: Base::Host,
+        machines: Base::Host.alone(),
         needs: &[],
         wants: &[],
         brings: &[],
@@ -166,6 +167,7 @@ pub(super) fn kept_for_ever(scenario: Scenario) -> &'static Scenario {
 /// Stops the web server, so that the page is not served.
 pub(super) const SABOTEUR: Saboteur = Saboteur {
     name: "web_stopped",
+    on: HOST,
     changes: &[script("systemctl stop web")],
     fails: "the page is served",
     spares: "tests::neighbour",

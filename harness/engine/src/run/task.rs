@@ -1,7 +1,7 @@
 //! One piece of work for the runner. The runner knows no VMs: a scenario on a clone, a scenario
 //! under a saboteur, and a fake in a unit test all look the same to it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroUsize, time::Duration};
 
 use camino::Utf8PathBuf;
 
@@ -19,6 +19,8 @@ pub struct Task {
     /// The body keeps its own deadline and collects evidence when it passes; the runner's is this
     /// one plus a grace period, for a body that does not keep it.
     pub limit: Duration,
+    /// How many VMs it runs at once: as many slots are taken for it, all or none.
+    pub machines: NonZeroUsize,
     /// Set when the task is not to be run: the reason.
     pub skip: Option<String>,
     /// The command that runs just this again.

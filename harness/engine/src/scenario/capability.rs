@@ -128,7 +128,7 @@ mod tests {
             area: "tests",
             name,
             claim: "",
-            base: Base::Host,
+            machines: Base::Host.alone(),
             needs: &[],
             wants,
             brings: &[],

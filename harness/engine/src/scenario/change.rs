@@ -3,7 +3,7 @@
 use crate::vm::container::quote;
 
 /// A change to a host or a container, as plain data. Made by [`script`], [`file()`], [`drop_in`], [`shim`], [`edit`],
-/// [`stop_unit`] and [`in_guest`].
+/// [`stop_unit`], [`in_guest`] and [`cut`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The container that it is made in; the host if there is none.
@@ -31,6 +31,7 @@ enum Act {
         command: &'static str,
     },
     StopUnit(&'static str),
+    Cut,
 }
 
 /// Runs `script` by `sh -e`, as root.
@@ -70,15 +71,27 @@ pub const fn stop_unit(unit: &'static str) -> Change {
     on_the_host(Act::StopUnit(unit))
 }
 
+/// Cuts the machine that the saboteur names off the network of its lab, both ways. Where the machine is the only one,
+/// there is nothing to be cut.
+#[must_use]
+pub const fn cut() -> Change {
+    on_the_host(Act::Cut)
+}
+
 /// Makes `change` in the container `guest` instead of on the host.
 ///
 /// # Panics
-/// While compiling, for an [`edit`]: a guest does not have the program that it takes.
+/// While compiling, for an [`edit`]: a guest does not have the program that it takes; and for a [`cut`], which is
+/// a machine's.
 #[must_use]
 pub const fn in_guest(guest: &'static str, change: Change) -> Change {
     assert!(
         !matches!(change.act, Act::Edit { .. }),
         "edit(..) is for files of the host; in a guest, script(\"sed -i ..\") does it"
+    );
+    assert!(
+        !matches!(change.act, Act::Cut),
+        "cut() is for a machine; in a guest, script(\"ip link ..\") does it"
     );
     Change {
         guest: Some(guest),
@@ -91,7 +104,13 @@ const fn on_the_host(act: Act) -> Change {
 }
 
 impl Change {
-    /// What the host's shell has to run.
+    /// Whether it is made in the lab's network and not by a script.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        matches!(self.act, Act::Cut)
+    }
+
+    /// What the host's shell has to run; nothing for a [`cut`].
     #[must_use]
     pub fn script(&self) -> String {
         match (self.guest, self.act) {
@@ -126,6 +145,7 @@ impl Act {
                 format!("/lab/tools/editable {path}\nsed -i {command} {path}")
             }
             Self::StopUnit(unit) => format!("systemctl stop {unit}"),
+            Self::Cut => String::new(),
         }
     }
 }

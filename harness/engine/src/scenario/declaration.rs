@@ -4,7 +4,10 @@ use std::{fmt, num::NonZeroU32, pin::Pin, time::Duration};
 
 use crate::{
     scenario::{Change, lab::Lab},
-    verdict::{Outcome, finding::Expected},
+    verdict::{
+        Outcome,
+        finding::{Expected, HOST},
+    },
 };
 
 /// What a scenario finds when it starts. Each has a clone of its own.
@@ -17,6 +20,18 @@ pub enum Base {
 }
 
 impl Base {
+    /// A lab of one machine that starts from it.
+    #[must_use]
+    pub const fn alone(self) -> &'static [MachineBase] {
+        const fn host(base: Base) -> MachineBase {
+            MachineBase { name: HOST, base }
+        }
+        match self {
+            Self::Host => const { &[host(Base::Host)] },
+            Self::Deployed => const { &[host(Base::Deployed)] },
+        }
+    }
+
     /// The layer's name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -25,6 +40,15 @@ impl Base {
             Self::Deployed => "deployed",
         }
     }
+}
+
+/// A machine of a lab, and what it is when the scenario starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MachineBase {
+    /// Its name.
+    pub name: &'static str,
+    /// The layer that it is a clone of.
+    pub base: Base,
 }
 
 /// What only some deploy tools promise. A scenario that needs one is skipped for the others.
@@ -109,7 +133,9 @@ pub enum Feature {
 pub struct Saboteur {
     /// Its name: `spawnlab prove` shows `area::scenario+name`.
     pub name: &'static str,
-    /// What is done on the clone, as root and in this order, before the scenario; it has to succeed.
+    /// The machine that it is done on.
+    pub on: &'static str,
+    /// What is done there, as root and in this order, before the scenario; it has to succeed.
     pub changes: &'static [Change],
     /// The assertion that must fail.
     pub fails: &'static str,
@@ -119,11 +145,18 @@ pub struct Saboteur {
 }
 
 impl Saboteur {
-    /// What the host's shell runs, by `sh -e`.
+    /// What the machine's shell runs, by `sh -e`.
     #[must_use]
     pub fn script(&self) -> String {
-        let scripts: Vec<String> = self.changes.iter().map(Change::script).collect();
+        let scripts = self.changes.iter().filter(|it| !it.is_cut());
+        let scripts: Vec<String> = scripts.map(Change::script).collect();
         scripts.join("\n")
+    }
+
+    /// Whether it cuts its machine off the network.
+    #[must_use]
+    pub fn cuts(&self) -> bool {
+        self.changes.iter().any(Change::is_cut)
     }
 }
 
@@ -173,8 +206,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// The sentence that it proves, as the doc comment has it.
     pub claim: &'static str,
-    /// What it starts from.
-    pub base: Base,
+    /// The machines that it starts with; most have one, which is called `host`.
+    pub machines: &'static [MachineBase],
     /// What the deploy tool must promise for it to make sense.
     pub needs: &'static [Guarantee],
     /// What the host must have for it to make sense.
@@ -200,6 +233,18 @@ impl Scenario {
     #[must_use]
     pub fn full_name(&self) -> String {
         format!("{}::{}", self.area, self.name)
+    }
+
+    /// The layers that its machines are clones of, each once, in the order of its machines.
+    #[must_use]
+    pub fn bases(&self) -> Vec<Base> {
+        let mut bases = vec![];
+        for machine in self.machines {
+            if !bases.contains(&machine.base) {
+                bases.push(machine.base);
+            }
+        }
+        bases
     }
 
     /// Its deadline on a machine with KVM, when it loops `iterations` times.

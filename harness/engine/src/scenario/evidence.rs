@@ -23,7 +23,10 @@ const BEFORE: &str = "journal-before.txt";
 /// folder to another's are passed over, and what a running guest has not yet put on its disk is found
 /// below its first process. Guests that were stopped are read, too.
 const READ: &str = r#"
-read -r id </etc/machine-id && echo "$id host"
+# A machine of a lab that has several was another one before it was resumed.
+for file in /etc/machine-id /var/lib/spawnlab-machine-id; do
+    if [ -e $file ]; then read -r id <$file && echo "$id host"; fi
+done
 set -- --since "$since" -n "$most" --no-pager --quiet -o json --output-fields "$fields"
 add() {
     folder=${1%/*}

@@ -3,15 +3,18 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use crate::{
+    network::Network,
     scenario::tool::Deploy,
     util::error::Result,
+    verdict::finding::HOST,
     vm::{host::Host, qemu::agent::Output},
 };
 
-/// One clone, for one scenario.
+/// The machines of one scenario, each a clone, and the network between them if they are several.
 #[derive(Debug)]
 pub struct Lab {
-    host: Host,
+    machines: Vec<Host>,
+    network: Option<Network>,
     iterations: NonZeroU32,
 }
 
@@ -20,10 +23,24 @@ pub struct Lab {
 pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
 
 impl Lab {
-    /// A lab around `host`, whose scenario loops `iterations` times, if it is one that does.
+    /// A lab of `host` alone, whose scenario loops `iterations` times, if it is one that does.
     #[must_use]
     pub fn new(host: Host, iterations: NonZeroU32) -> Self {
-        Self { host, iterations }
+        Self {
+            machines: vec![host],
+            network: None,
+            iterations,
+        }
+    }
+
+    /// The same of several `machines`, joined by `network`.
+    #[must_use]
+    pub fn joined(machines: Vec<Host>, network: Network, iterations: NonZeroU32) -> Self {
+        Self {
+            machines,
+            network: Some(network),
+            iterations,
+        }
     }
 
     /// How often a scenario repeats on its clone what only fails now and then: [`ITERATIONS`], and more
@@ -33,16 +50,61 @@ impl Lab {
         self.iterations
     }
 
-    /// The container host.
+    /// The container host: the machine `host`, or the first one where none is called so.
     #[must_use]
     pub fn host(&self) -> &Host {
-        &self.host
+        self.find(HOST).unwrap_or(&self.machines[0])
+    }
+
+    /// The machine that the scenario's declaration calls `name`.
+    ///
+    /// # Panics
+    /// When it names no such machine.
+    #[must_use]
+    pub fn machine(&self, name: &str) -> &Host {
+        match self.find(name) {
+            Some(machine) => machine,
+            None => panic!(
+                "no machine of this lab is called {name:?}: the scenario's declaration names its machines, as machines({name} = Host)"
+            ),
+        }
+    }
+
+    /// The machine called `name`, if there is one.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Host> {
+        self.machines.iter().find(|machine| machine.name() == name)
+    }
+
+    /// All machines, in the order of the scenario's declaration.
+    #[must_use]
+    pub fn machines(&self) -> &[Host] {
+        &self.machines
+    }
+
+    /// The network between the machines.
+    ///
+    /// # Panics
+    /// When there is one machine only.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        match &self.network {
+            Some(network) => network,
+            None => panic!(
+                "a lab of one machine has no network: the scenario's declaration names several, as machines(laptop = Host, host = Deployed)"
+            ),
+        }
+    }
+
+    /// The network, if there are several machines.
+    pub(crate) fn joined_by(&self) -> Option<&Network> {
+        self.network.as_ref()
     }
 
     /// `seconds` on a machine with KVM, in this machine's time.
     #[must_use]
     pub fn seconds(&self, seconds: u64) -> Duration {
-        self.host.limit(Duration::from_secs(seconds))
+        self.host().limit(Duration::from_secs(seconds))
     }
 
     /// Calls the tool under test.
@@ -50,12 +112,12 @@ impl Lab {
     /// # Errors
     /// Those of the lab; a tool that fails is an [`Output`].
     pub async fn deploy(&self, deploy: Deploy<'_>) -> Result<Output> {
-        deploy.run(&self.host).await
+        deploy.run(self.host()).await
     }
 
-    /// The host again, when the scenario is over.
+    /// Machines and network again, when the scenario is over.
     #[must_use]
-    pub fn into_host(self) -> Host {
-        self.host
+    pub fn into_parts(self) -> (Vec<Host>, Option<Network>) {
+        (self.machines, self.network)
     }
 }

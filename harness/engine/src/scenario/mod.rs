@@ -50,6 +50,8 @@ pub mod ready;
 pub mod registry;
 pub mod tool;
 
-pub use change::{Change, drop_in, edit, file, in_guest, script, shim, stop_unit};
-pub use declaration::{Base, Body, Call, Feature, Future, Guarantee, Saboteur, Scenario};
+pub use change::{Change, cut, drop_in, edit, file, in_guest, script, shim, stop_unit};
+pub use declaration::{
+    Base, Body, Call, Feature, Future, Guarantee, MachineBase, Saboteur, Scenario,
+};
 pub use spawnlab_macros::{expects, saboteur, scenario};

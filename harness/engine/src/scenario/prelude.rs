@@ -1,8 +1,9 @@
 //! Everything that the author of a scenario needs, in one import.
 
 pub use crate::{
+    network::{Direction, Impairment, Network},
     scenario::{
-        Change, drop_in, edit,
+        Change, cut, drop_in, edit,
         expect::{Expect, expect},
         expects, file, in_guest,
         lab::Lab,

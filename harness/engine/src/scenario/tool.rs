@@ -28,12 +28,35 @@ pub fn checked(path: &Utf8Path) -> Result<Utf8PathBuf, String> {
     path.canonicalize_utf8().map_err(|error| error.to_string())
 }
 
+/// Where a deploy goes: an ssh destination, or a machine of the lab, as root and by its name.
+#[derive(Debug, Clone)]
+pub struct Destination(String);
+
+impl From<&str> for Destination {
+    fn from(destination: &str) -> Self {
+        Self(destination.to_owned())
+    }
+}
+
+impl From<&String> for Destination {
+    fn from(destination: &String) -> Self {
+        Self(destination.clone())
+    }
+}
+
+impl From<&Host> for Destination {
+    fn from(machine: &Host) -> Self {
+        Self(format!("root@{}", machine.name()))
+    }
+}
+
 /// One call of the tool under test, on the deploying side.
 #[derive(Debug, Clone)]
 pub struct Deploy<'a> {
     machine: &'a str,
     container: Option<&'a str>,
-    target: &'a str,
+    from: Option<&'a Host>,
+    target: Destination,
     flags: Vec<&'a str>,
     user: &'a str,
     flake: &'a str,
@@ -53,7 +76,8 @@ impl<'a> Deploy<'a> {
         Self {
             machine,
             container: None,
-            target: "root@localhost",
+            from: None,
+            target: "root@localhost".into(),
             flags: Vec::new(),
             user: "deployer",
             flake: "/home/deployer/flake",
@@ -68,10 +92,17 @@ impl<'a> Deploy<'a> {
         self
     }
 
-    /// To another ssh destination.
+    /// From `machine`, which has a flake and a key of its own, instead of from the host to itself.
     #[must_use]
-    pub fn to(mut self, target: &'a str) -> Self {
-        self.target = target;
+    pub fn from(mut self, machine: &'a Host) -> Self {
+        self.from = Some(machine);
+        self
+    }
+
+    /// To another ssh destination, or to another machine of the lab.
+    #[must_use]
+    pub fn to(mut self, target: impl Into<Destination>) -> Self {
+        self.target = target.into();
         self
     }
 
@@ -108,7 +139,7 @@ impl<'a> Deploy<'a> {
     pub fn script(&self) -> String {
         let mut words = vec![TOOL];
         words.extend(&self.flags);
-        words.extend([self.machine, self.target]);
+        words.extend([self.machine, &self.target.0]);
         words.extend(self.container);
         let words: Vec<String> = words.into_iter().map(quote).collect();
         let user = self.user;
@@ -128,14 +159,15 @@ impl<'a> Deploy<'a> {
         )
     }
 
-    /// Runs it on `host`, which plays both sides.
+    /// Runs it on the machine that it is [from](Self::from), else on `host`, which plays both sides then.
     ///
     /// # Errors
     /// Those of [`Host::execute_with`]; a tool that fails is an [`Output`].
     pub async fn run(&self, host: &Host) -> Result<Output> {
         // If it fails, the walk along the chain should be this container's.
         host.asked_for(self.container.unwrap_or(self.machine));
-        host.execute_with(&self.script(), b"", LIMIT).await
+        let deploying = self.from.unwrap_or(host);
+        deploying.execute_with(&self.script(), b"", LIMIT).await
     }
 }
 

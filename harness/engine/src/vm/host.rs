@@ -13,8 +13,10 @@ use jiff::Timestamp;
 
 use crate::{
     util::error::{Error, Result},
+    verdict::finding::HOST,
     vm::{
         container::Container,
+        identity::Identity,
         qemu::{
             agent::{Output, first_line},
             args::Accel,
@@ -44,6 +46,7 @@ pub(crate) enum Stream {
 #[derive(Debug)]
 pub struct Host {
     machine: Machine,
+    identity: Option<Identity>,
     timeout_factor: u32,
     evidence: Utf8PathBuf,
     transcript: Mutex<fs_err::File>,
@@ -71,12 +74,51 @@ impl Host {
             .open(evidence.join("commands.log"))?;
         Ok(Self {
             machine,
+            identity: None,
             timeout_factor: accel.timeout_factor(),
             evidence: evidence.to_owned(),
             transcript: Mutex::new(transcript),
             last: Mutex::default(),
             born: OnceLock::new(),
         })
+    }
+
+    /// The same as the machine of a lab that `identity` describes; [`Self::identify`] makes it that one.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Its name in its lab; [`HOST`] for the one machine of most labs.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.identity.as_ref().map_or(HOST, |it| &it.name)
+    }
+
+    /// What its neighbours know it by.
+    ///
+    /// # Panics
+    /// When it is the one machine of its lab, which has no network.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "which machines a scenario has stands in its declaration"
+    )]
+    pub fn identity(&self) -> &Identity {
+        let identity = self.identity.as_ref();
+        identity.expect("a machine of a lab with several: machines(..) in its declaration")
+    }
+
+    /// Gives it the name, the addresses and the machine id of its identity, and the names of its neighbours.
+    ///
+    /// # Errors
+    /// As [`Verbs::succeed`].
+    pub async fn identify(&self, all: &[Identity]) -> Result<()> {
+        match &self.identity {
+            Some(identity) => self.succeed(&identity.script(all)).await.map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Its VM.

@@ -4,6 +4,7 @@
 
 pub mod container;
 pub mod host;
+pub mod identity;
 pub mod journal;
 pub mod link;
 pub mod memory;

@@ -55,10 +55,10 @@ pub struct Slots {
     bound: Bound,
 }
 
-/// The right to run one clone, until it is dropped.
+/// The right to run some clones, until it is dropped.
 #[derive(Debug)]
 pub struct Slot {
-    _file: File,
+    _files: Vec<File>,
 }
 
 impl Slots {
@@ -81,15 +81,20 @@ impl Slots {
         }
     }
 
-    /// Waits for a free slot. It is not the order of asking that counts, but one of those who wait comes
+    /// Waits for slots for `clones` of them, and takes all at once or none: two labs of several machines never wait
+    /// for what the other holds. It is not the order of asking that counts, but one of those who wait comes
     /// before all who ask later.
     ///
     /// # Errors
     /// [`crate::Error::Timeout`] after an hour, or when a file can't be locked.
-    pub async fn take(&self) -> Result<Slot> {
+    pub async fn take(&self, clones: NonZeroUsize) -> Result<Slot> {
         let pace = Duration::from_millis(100);
         let next = OnceLock::new();
-        poll::until("a slot for one more VM", LIMIT, pace, || async {
+        let what = match clones.get() {
+            1 => "a slot for one more VM".to_owned(),
+            many => format!("slots for {many} more VMs"),
+        };
+        poll::until(&what, LIMIT, pace, || async {
             if self.bound != Bound::None && next.get().is_none() {
                 let file = self.file(NEXT)?;
                 if !granted(&file)? {
@@ -97,66 +102,70 @@ impl Slots {
                 }
                 next.get_or_init(|| file);
             }
-            self.look()
+            self.look(clones.get())
         })
         .await
     }
 
-    fn look(&self) -> Result<Seen<Slot>> {
+    fn look(&self, clones: usize) -> Result<Seen<Slot>> {
         let queue = self.file(QUEUE)?;
         if !granted(&queue)? {
             return Ok(Seen::NotYet("another process is looking".into()));
         }
-        let (file, holders) = self.count()?;
-        if let Err(why) = self.room(&holders) {
+        let (files, holders) = self.count(clones)?;
+        if let Err(why) = self.room(&holders, clones) {
             return Ok(Seen::NotYet(why));
         }
-        file.set_len(0)?;
-        writeln!(&file, "{}", std::process::id())?;
-        Ok(Seen::Ready(Slot { _file: file }))
+        for file in &files {
+            file.set_len(0)?;
+            writeln!(&*file, "{}", std::process::id())?;
+        }
+        Ok(Seen::Ready(Slot { _files: files }))
     }
 
-    /// A free slot, and who holds the others, as far as they say so.
-    fn count(&self) -> Result<(File, Vec<Option<u32>>)> {
+    /// As many free slots as `wanted`, and who holds the others, as far as they say so.
+    fn count(&self, wanted: usize) -> Result<(Vec<File>, Vec<Option<u32>>)> {
         let names = self.dir.read_dir_utf8()?.flatten();
         let numbers = names.filter_map(|entry| entry.file_name().parse::<usize>().ok());
         let end = numbers.max().map_or(0, |last| last + 1);
-        let (mut free, mut holders) = (None, vec![]);
-        for number in 0..=end {
+        let (mut free, mut holders) = (vec![], vec![]);
+        for number in 0..end + wanted {
             let name = number.to_string();
-            if number == end && free.is_some() {
+            if number >= end && free.len() == wanted {
                 break;
             }
             let file = self.file(&name)?;
             if !granted(&file)? {
                 let holder = fs_err::read_to_string(self.dir.join(&name)).unwrap_or_default();
                 holders.push(holder.trim().parse().ok());
-            } else if free.is_none() {
-                free = Some(file);
+            } else if free.len() < wanted {
+                free.push(file);
             }
         }
-        let busy = || std::io::Error::from(std::io::ErrorKind::ResourceBusy);
-        Ok((free.ok_or_else(busy)?, holders))
+        if free.len() < wanted {
+            return Err(std::io::Error::from(std::io::ErrorKind::ResourceBusy).into());
+        }
+        Ok((free, holders))
     }
 
-    /// Whether there is room for a clone more, or why there is none.
-    fn room(&self, holders: &[Option<u32>]) -> std::result::Result<(), String> {
+    /// Whether there is room for `clones` more, or why there is none.
+    fn room(&self, holders: &[Option<u32>], clones: usize) -> std::result::Result<(), String> {
         let Bound::Machine { processors } = self.bound else {
             return Ok(());
         };
-        if holders.len() >= processors.get() {
-            return Err(format!("all {processors} are taken"));
+        // A lab that is too large for this machine runs when it is the only one.
+        if !holders.is_empty() && holders.len() + clones > processors.get() {
+            return Err(format!("{} of {processors} are taken", holders.len()));
         }
         let clone = reckoned(measured(&self.dir));
         let available = memory::available().bytes;
         // Looking at other processes is only worth it where memory may be short.
-        if fits(clone, available, holders.len(), &[])
-            || fits(clone, available, holders.len(), &used(holders))
-        {
+        let number = (holders.len(), clones);
+        if fits(clone, available, number, &[]) || fits(clone, available, number, &used(holders)) {
             return Ok(());
         }
         Err(format!(
-            "{} run, and there is no memory for one more of {} MiB: {} MiB are left",
+            "{} run, and there is no memory for {clones} more of {} MiB: {} MiB are left",
             holders.len(),
             clone >> 20,
             available >> 20
@@ -181,13 +190,13 @@ fn granted(file: &File) -> Result<bool> {
     }
 }
 
-/// Whether a clone of `clone` bytes fits beside `running` ones, which have `used` so much each by now and
-/// may still use the rest; `available` is what all others leave. One always runs.
-fn fits(clone: u64, available: u64, running: usize, used: &[u64]) -> bool {
+/// Whether `more` clones of `clone` bytes fit beside `running` ones, which have `used` so much each by now and
+/// may still use the rest; `available` is what all others leave. One lab always runs.
+fn fits(clone: u64, available: u64, (running, more): (usize, usize), used: &[u64]) -> bool {
     if running == 0 {
         return true;
     }
-    let all = clone.saturating_mul(running as u64 + 1);
+    let all = clone.saturating_mul((running + more) as u64);
     // Who uses more than was reckoned leaves no more to the others for it.
     let used: u64 = used.iter().map(|used| *used.min(&clone)).sum();
     available.saturating_add(used) >= all
@@ -285,7 +294,7 @@ mod tests {
         #[case] fit: bool,
     ) {
         let used: Vec<u64> = used.iter().map(|mib| mib * MIB).collect();
-        assert_eq!(fits(400 * MIB, available * MIB, running, &used), fit);
+        assert_eq!(fits(400 * MIB, available * MIB, (running, 1), &used), fit);
     }
 
     #[test]
@@ -316,38 +325,73 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slot_is_free_again_when_its_holder_is_gone() {
         let (_dir, [ours, theirs]) = two([some(2), some(2)]);
-        let first = ours.take().await.unwrap();
-        let _second = theirs.take().await.unwrap();
+        let first = ours.take(NonZeroUsize::MIN).await.unwrap();
+        let _second = theirs.take(NonZeroUsize::MIN).await.unwrap();
         let soon = Duration::from_secs(10);
-        assert!(tokio::time::timeout(soon, ours.take()).await.is_err());
+        assert!(
+            tokio::time::timeout(soon, ours.take(NonZeroUsize::MIN))
+                .await
+                .is_err()
+        );
         drop(first);
-        theirs.take().await.unwrap();
+        theirs.take(NonZeroUsize::MIN).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lab_takes_all_of_its_slots_or_none() {
+        let (_dir, [ours, theirs]) = two([some(3), some(3)]);
+        let count = |count| NonZeroUsize::new(count).unwrap();
+        let pair = ours.take(count(2)).await.unwrap();
+        let soon = Duration::from_secs(10);
+        let second = tokio::time::timeout(soon, theirs.take(count(2))).await;
+        assert!(second.is_err(), "one is free, and two are needed");
+        let one = ours.take(count(1)).await.unwrap();
+        drop(pair);
+        let second = theirs.take(count(2)).await.unwrap();
+        drop((one, second));
+        // More than this machine carries: by itself.
+        let large = ours.take(count(5)).await.unwrap();
+        assert!(
+            tokio::time::timeout(soon, theirs.take(count(1)))
+                .await
+                .is_err()
+        );
+        drop(large);
+        theirs.take(count(1)).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_comes_before_who_has_just_had_one() {
         let (_dir, [busy, patient]) = two([some(1), some(1)]);
-        let held = busy.take().await.unwrap();
-        let waits = tokio::spawn(async move { patient.take().await.unwrap() });
+        let held = busy.take(NonZeroUsize::MIN).await.unwrap();
+        let waits = tokio::spawn(async move { patient.take(NonZeroUsize::MIN).await.unwrap() });
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(held);
         // Asked for before the other one looks again.
         let soon = Duration::from_secs(10);
-        assert!(tokio::time::timeout(soon, busy.take()).await.is_err());
+        assert!(
+            tokio::time::timeout(soon, busy.take(NonZeroUsize::MIN))
+                .await
+                .is_err()
+        );
         drop(waits.await.unwrap());
-        busy.take().await.unwrap();
+        busy.take(NonZeroUsize::MIN).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_is_not_bound_is_counted_nevertheless() {
         let (_dir, [bound, free]) = two([some(2), Bound::None]);
-        let mut held = vec![bound.take().await.unwrap()];
+        let mut held = vec![bound.take(NonZeroUsize::MIN).await.unwrap()];
         for _ in 0..3 {
-            held.push(free.take().await.unwrap());
+            held.push(free.take(NonZeroUsize::MIN).await.unwrap());
         }
         let soon = Duration::from_secs(10);
-        assert!(tokio::time::timeout(soon, bound.take()).await.is_err());
+        assert!(
+            tokio::time::timeout(soon, bound.take(NonZeroUsize::MIN))
+                .await
+                .is_err()
+        );
         held.truncate(1);
-        bound.take().await.unwrap();
+        bound.take(NonZeroUsize::MIN).await.unwrap();
     }
 }

@@ -31,6 +31,11 @@ fn each_mistake_has_a_message_that_says_what_to_write() {
         "on = Deployed, needs = Idempotent",
         "on = Deployed, cases(one)",
         "on = Deployed, cases(one, two)",
+        "on = Deployed, machines(laptop = Host, host = Host)",
+        "machines(host = Host)",
+        "machines(host = Host, host = Deployed)",
+        "machines(lap_top = Host, host = Deployed)",
+        "machines(laptop = Host, server = Deployed)",
     ];
     let of_arguments = arguments.map(|it| format!("({it}): {}", wrong(it, &claimed, FUNCTION)));
     insta::assert_snapshot!("wrong_arguments", of_arguments.join("\n"));
@@ -48,6 +53,8 @@ fn each_mistake_has_a_message_that_says_what_to_write() {
         "/// It holds.\n#[saboteur(\"s\", fails = \"f\", spares = \"a::b\", \"true\")]".to_owned(),
         "/// It holds.\n#[saboteur(\"s\", breaks = \"f\", \"true\")]".to_owned(),
         "/// It holds.\n#[saboteur(\"s\", fails = \"f\", spares = \"a::b\", case = x => \"true\")]"
+            .to_owned(),
+        "/// It holds.\n#[saboteur(\"s\", fails = \"f\", spares = \"a::b\", on = \"laptop\" => \"true\")]"
             .to_owned(),
         format!("/// It holds.\n{SABOTEUR}\n#[expects(FailedUnit(\"x.service\"))]"),
         format!(

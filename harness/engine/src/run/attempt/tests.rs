@@ -235,7 +235,7 @@ async fn a_saboteur_is_done_before_the_body_and_in_order() {
     let plain = lab.attempt(scenario);
     let sabotaged = Attempt {
         saboteur: Some(&BOTH),
-        ..plain
+        ..plain.clone()
     };
     assert_eq!(sabotaged.run(&lab.evidence).await, Verdict::Passed);
     let verdict = plain.run(&lab.cache.evidence()).await;
@@ -355,7 +355,7 @@ async fn no_more_hosts_are_kept_than_there_may_be() {
         ..lab.attempt(ending(fails))
     };
     for number in 0..=crate::layer::kept::MOST {
-        let verdict = attempt.run(&lab.cache.evidence()).await;
+        let verdict = attempt.clone().run(&lab.cache.evidence()).await;
         let full = number == crate::layer::kept::MOST;
         let note = words(&verdict).contains("as many as there may be are kept already");
         assert_eq!(note, full, "{number}: {verdict:?}");

@@ -16,6 +16,7 @@ where
         name: name.into(),
         claim: "it is so".into(),
         limit: Duration::from_secs(60),
+        machines: NonZeroUsize::MIN,
         skip: None,
         again: format!("spawnlab run --exact {name}"),
         body: Box::new(|folder| Box::pin(body(folder))),

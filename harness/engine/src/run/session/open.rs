@@ -34,7 +34,7 @@ use crate::{
             programs,
         },
     },
-    scenario::{Base, capability},
+    scenario::{Base, Scenario, capability},
     util::{
         error::{Error, Result},
         scratch::{self, Scratch},
@@ -94,8 +94,8 @@ impl Session {
     ) -> Result<Arc<Self>> {
         let mut needed = vec![];
         for one in selected {
-            needed.push(one.scenario.base);
-            needed.extend(one.spared.map(|spared| spared.base));
+            needed.extend(one.scenario.bases());
+            needed.extend(one.spared.map(Scenario::bases).unwrap_or_default());
         }
         Self::open(config, &needed, dir, events).await
     }

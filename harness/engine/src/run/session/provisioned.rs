@@ -15,7 +15,7 @@ use crate::{
         target::guest::{self, Guest},
     },
     scenario::expect::expect,
-    util::error::Result,
+    util::{digest, error::Result},
     verdict::{Outcome, ScenarioError, event::Environment},
     vm::{
         host::Host,
@@ -23,6 +23,9 @@ use crate::{
         verbs::Verbs,
     },
 };
+
+/// Run on every host behind its own provisioning.
+const UPLINK: &str = include_str!("uplink.sh");
 
 /// Longest time for provisioning, stated for a machine with KVM.
 const PROVISIONING: Duration = Duration::from_secs(240);
@@ -86,6 +89,7 @@ pub(super) async fn provisioned(
         made_of: vec![
             ("lab disk".into(), disk.hash.clone()),
             ("provision".into(), provision.clone()),
+            ("uplink".into(), digest::of([UPLINK.as_bytes()])),
         ],
         built_with: tool(&programs.tool),
         lab: Some(disk.file.clone()),
@@ -116,6 +120,7 @@ async fn mount(host: &Host) -> Outcome {
 async fn provision_host(host: &Host, provision: &str, port: Option<&str>) -> Outcome {
     let output = host.execute_with(provision, b"", PROVISIONING).await?;
     expect("provisioning").succeeded(output)?;
+    host.succeed(UPLINK).await?;
     if let Some(port) = port {
         host.take_agent(&format!("/lab/{}", files::AGENT), port)
             .await?;

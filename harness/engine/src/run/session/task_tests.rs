@@ -334,7 +334,7 @@ async fn a_base_that_could_not_be_made_is_the_verdict_of_its_scenarios(
     let found = session.unprepared(base);
     assert_eq!(found.as_ref().map(Verdict::word), unprepared);
     let based = selected(Scenario {
-        base,
+        machines: base.alone(),
         ..scenario("page", body(passes))
     });
     let verdict = verdict(&session, based, &lab.evidence).await;

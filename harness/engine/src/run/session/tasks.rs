@@ -1,6 +1,6 @@
 //! Tasks of selected scenarios: on which layer, how often, and what is left out.
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use camino::Utf8Path;
 
@@ -29,6 +29,9 @@ impl Session {
         Task {
             claim: selected.scenario.claim(),
             limit: self.limit(selected.scenario) * parts * policy.repeat.get(),
+            // The two of a proof run one after the other.
+            machines: machines(selected.scenario)
+                .max(selected.spared.map_or(NonZeroUsize::MIN, machines)),
             skip: self.skip(selected.scenario),
             again: (policy.again)(&name),
             body: Box::new(move |dir| {
@@ -63,6 +66,7 @@ impl Session {
         Task {
             claim: scenario.claim(),
             limit: self.limit(scenario),
+            machines: machines(scenario),
             skip: None,
             again: (self.config.policy.again)(&scenario.full_name()),
             body: Box::new(move |dir| {
@@ -102,14 +106,16 @@ impl Session {
         deadline * self.timeout_factor() * capability::effort(&self.manifest)
     }
 
-    /// An attempt at `scenario` on the layer that it starts from.
+    /// An attempt at `scenario` on the layers that its machines start from.
     fn attempt<'s>(
         &'s self,
         scenario: &'s Scenario,
         run: usize,
     ) -> std::result::Result<Attempt<'s>, Box<Verdict>> {
-        let layer = self.layer(scenario.base, run)?;
-        Ok(Attempt::of(scenario, layer, self.config.policy.iterations))
+        let layers = scenario.machines.iter();
+        let layers = layers.map(|machine| self.layer(machine.base, run));
+        let layers = layers.collect::<Result<_, _>>()?;
+        Ok(Attempt::of(scenario, layers, self.config.policy.iterations))
     }
 
     /// Runs `selected` as often as the policy says, with the evidence of each run in a folder of its own.
@@ -153,4 +159,9 @@ impl Session {
             Err(verdict) => *verdict,
         }
     }
+}
+
+/// How many VMs `scenario` needs at once.
+fn machines(scenario: &Scenario) -> NonZeroUsize {
+    NonZeroUsize::new(scenario.machines.len()).unwrap_or(NonZeroUsize::MIN)
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     scenario::{Body, Saboteur, Scenario, expect::expect, lab::Lab, script, tool::Deploy},
     util::{error::Error, poll::Seen},
-    verdict::{Failure, Outcome, ScenarioError},
+    verdict::{Failure, Outcome, ScenarioError, finding::HOST},
     vm::{container::quote, host::Host, qemu::agent::Output, verbs::Verbs},
 };
 
@@ -31,6 +31,7 @@ fn scenario(declared: &'static Declared) -> Scenario {
         .iter()
         .map(|saboteur| Saboteur {
             name: &saboteur.name,
+            on: HOST,
             changes: vec![script(&saboteur.script)].leak(),
             fails: &saboteur.fails,
             spares: &saboteur.spares,
@@ -41,7 +42,7 @@ fn scenario(declared: &'static Declared) -> Scenario {
         area: &declared.area,
         name: &declared.name,
         claim: &declared.claim,
-        base: declared.base,
+        machines: declared.base.alone(),
         needs: &declared.needs,
         wants: &[],
         brings: &[],

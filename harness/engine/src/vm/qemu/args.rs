@@ -93,6 +93,16 @@ pub enum Memory {
     Anonymous,
 }
 
+/// A machine's place in a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uplink {
+    /// The socket of its port there.
+    pub socket: Utf8PathBuf,
+    /// The hardware address of its card. A machine that is resumed has the one of its saved state until it is told
+    /// another or reboots; QEMU announces it with this one in any case.
+    pub mac: String,
+}
+
 /// What a VM is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineSpec {
@@ -114,6 +124,8 @@ pub struct MachineSpec {
     pub disks: Vec<Disk>,
     /// Name of the guest agent's virtio-serial port.
     pub agent_port: String,
+    /// The network that it is in, if it is in one.
+    pub uplink: Option<Uplink>,
     /// Whether it waits for a saved state instead of booting.
     pub incoming: bool,
 }
@@ -123,6 +135,9 @@ pub const MACHINE: &str = "q35";
 
 /// Name of the socket behind the guest's `/dev/hvc0`.
 pub const SHELL: &str = "shell";
+
+/// Name of the socket behind the network card of a machine by itself.
+const UPLINK: &str = "uplink";
 
 /// QEMU's arguments for `spec`, with its sockets in `sockets` and its console in `console`.
 #[must_use]
@@ -165,14 +180,7 @@ pub fn command_line(spec: &MachineSpec, sockets: &Utf8Path, console: &Utf8Path) 
     );
     args.pair("-device", "virtio-rng-pci,rng=rng".to_owned());
     args.pair("-device", "vmgenid,guid=auto".to_owned());
-    // Its state is part of a saved layer, so every VM has it; `restrict` keeps tests off the Internet.
-    args.pair("-netdev", "user,id=uplink,restrict=on".to_owned());
-    // A machine that was moved has its guest announce it to the switches, which the guest's networkd
-    // takes for news of every link. A clone has not moved.
-    args.pair(
-        "-device",
-        "virtio-net-pci,netdev=uplink,romfile=,guest_announce=off".to_owned(),
-    );
+    card_args(&mut args, spec.uplink.as_ref(), sockets);
     args.pair(
         "-chardev",
         format!("file,id=console,path={}", quoted(console)),
@@ -194,6 +202,26 @@ pub fn command_line(spec: &MachineSpec, sockets: &Utf8Path, console: &Utf8Path) 
         args.pair("-incoming", "defer".to_owned());
     }
     args.0
+}
+
+/// The network card. A machine in a lab calls the network's socket. By itself it listens where nobody calls, and QEMU
+/// drops what the guest sends (a hub port without a neighbour would stall the card). Neither is part of a saved
+/// state, so what was saved of the one is resumed as the other.
+fn card_args(args: &mut Args, uplink: Option<&Uplink>, sockets: &Utf8Path) {
+    let (server, path) = match uplink {
+        Some(uplink) => ("off", uplink.socket.clone()),
+        None => ("on", sockets.join(UPLINK)),
+    };
+    let path = quoted(&path);
+    args.pair(
+        "-netdev",
+        format!("stream,id=uplink,server={server},addr.type=unix,addr.path={path}"),
+    );
+    // A machine that was moved has its guest announce it to the switches, which the guest's networkd
+    // takes for news of every link. A clone has not moved.
+    let card = "virtio-net-pci,netdev=uplink,romfile=,guest_announce=off";
+    let mac = uplink.map_or(String::new(), |uplink| format!(",mac={}", uplink.mac));
+    args.pair("-device", format!("{card}{mac}"));
 }
 
 fn disk_args(args: &mut Args, index: usize, disk: &Disk) {
@@ -260,6 +288,7 @@ mod tests {
                 writes: Writes::Kept,
             }],
             agent_port: "org.qemu.guest_agent.0".into(),
+            uplink: None,
             incoming: false,
         }
     }
@@ -288,6 +317,27 @@ mod tests {
             writes: Writes::Refused,
         });
         insta::assert_snapshot!(shown(&clone));
+    }
+
+    #[test]
+    fn a_machine_in_a_network_calls_its_socket() {
+        let uplink = Uplink {
+            socket: "/net/lan,laptop".into(),
+            mac: "52:54:00:12:34:57".into(),
+        };
+        let spec = MachineSpec {
+            uplink: Some(uplink),
+            ..spec()
+        };
+        let args = command_line(&spec, "/s".into(), "/c".into());
+        let card: Vec<_> = args.iter().filter(|arg| arg.contains("uplink")).collect();
+        assert_eq!(
+            card,
+            [
+                "stream,id=uplink,server=off,addr.type=unix,addr.path=/net/lan,,laptop",
+                "virtio-net-pci,netdev=uplink,romfile=,guest_announce=off,mac=52:54:00:12:34:57"
+            ]
+        );
     }
 
     #[test]

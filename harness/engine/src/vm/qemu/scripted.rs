@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use camino::Utf8Path;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, split};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, split},
+    net::UnixStream,
+};
 
-use super::{agent::Agent, machine::Machine, monitor::Monitor};
+use super::{agent::Agent, args::Uplink, machine::Machine, monitor::Monitor};
 use crate::util::error::{Error, Result};
 
 /// What becomes of a command in the VM.
@@ -30,6 +33,8 @@ pub(crate) struct Script {
     replies: Mutex<Vec<(&'static str, Reply)>>,
     refused: Mutex<Vec<&'static str>>,
     asked: Mutex<Vec<String>>,
+    /// The cards of its VMs, as far as they are in a network.
+    cards: Mutex<Vec<UnixStream>>,
 }
 
 /// What one VM knows.
@@ -71,13 +76,22 @@ impl Script {
         asked.iter().filter(|asked| asked.contains(part)).count()
     }
 
-    /// Starts a VM that answers as this script says.
+    /// Starts a VM that answers as this script says, and whose card in the network of `uplink`, if there is one,
+    /// says nothing.
     ///
     /// # Errors
     /// When the script refuses that.
-    pub(crate) async fn machine(self: &Arc<Self>, evidence: &Utf8Path) -> Result<Machine> {
+    pub(crate) async fn machine(
+        self: &Arc<Self>,
+        uplink: Option<&Uplink>,
+        evidence: &Utf8Path,
+    ) -> Result<Machine> {
         if self.refuses("start") {
             return Err(Error::Qemu("it could not be started".into()));
+        }
+        if let Some(uplink) = uplink {
+            let card = UnixStream::connect(&uplink.socket).await?;
+            lock(&self.cards).push(card);
         }
         let vm = Arc::new(Mutex::new(Vm::default()));
         let (monitor, theirs) = tokio::io::duplex(1 << 20);
