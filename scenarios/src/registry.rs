@@ -3,7 +3,7 @@
 use spawnlab::scenario::Scenario;
 
 /// The areas in the order in which they are listed. One that is not named here comes behind them.
-const AREAS: [&str; 16] = [
+const AREAS: [&str; 17] = [
     "networking",
     "names",
     "journal",
@@ -12,6 +12,7 @@ const AREAS: [&str; 16] = [
     "health",
     "restart",
     "deploy",
+    "remote",
     "contract",
     "inside",
     "isolation",
@@ -89,11 +90,19 @@ mod tests {
             for saboteur in scenario.saboteurs {
                 let full = format!("{name}+{}", saboteur.name);
                 assert!(!saboteur.fails.is_empty(), "{full} names no assertion");
-                assert!(!saboteur.script().trim().is_empty(), "{full} does nothing");
+                let does = saboteur.cuts() || !saboteur.script().trim().is_empty();
+                assert!(does, "{full} does nothing");
                 assert!(
                     names.contains(saboteur.spares),
                     "{full} spares {:?}, which is no scenario",
                     saboteur.spares
+                );
+                let mut all = scenarios().into_iter();
+                let spared = all.find(|it| it.full_name() == saboteur.spares);
+                let has_it = |it: &Scenario| it.machines.iter().any(|it| it.name == saboteur.on);
+                assert!(
+                    spared.is_some_and(has_it),
+                    "{full} spares one without its machine"
                 );
                 assert_ne!(saboteur.spares, name, "{full} has to spare another one");
             }
