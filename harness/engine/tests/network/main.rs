@@ -6,8 +6,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use camino::Utf8Path;
 use spawnlab::{
-    network::{Direction, Impairment, Network, NetworkSpec, Saved, wire},
-    util::scratch::Scratch,
+    network::{Direction, Impairment, Network, NetworkSpec, PortStatistics, Saved, wire},
+    util::{
+        poll::{self, Seen},
+        scratch::Scratch,
+    },
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -56,6 +59,24 @@ impl Machine {
         };
         tokio::time::timeout(LIMIT, read).await.expect("a frame")
     }
+}
+
+/// Waits until the network has seen what `seen` asks for: a frame that was sent is not yet one that was decided on.
+async fn settled(network: &Network, seen: impl Fn(&BTreeMap<String, PortStatistics>) -> bool) {
+    let pace = Duration::from_millis(20);
+    let wait = poll::until(
+        "the network to have read the frames",
+        LIMIT,
+        pace,
+        || async {
+            let statistics = network.statistics();
+            Ok(match seen(&statistics) {
+                true => Seen::Ready(()),
+                false => Seen::NotYet(format!("{statistics:?}")),
+            })
+        },
+    );
+    wait.await.unwrap();
 }
 
 fn spec(folder: &Utf8Path, machines: &[&str]) -> NetworkSpec {
@@ -121,10 +142,10 @@ async fn a_cut_is_one_way_or_both_and_heals() {
     assert_eq!(laptop.receive().await, "one way is open");
     network.cut("host", Direction::Both).unwrap();
     host.send(1, "lost").await;
-    network.save(LIMIT).await.unwrap();
-    network.thaw();
-    assert_eq!(network.statistics()["laptop"].out.cut, 1);
-    assert_eq!(network.statistics()["host"].out.cut, 1);
+    settled(&network, |seen| {
+        (seen["laptop"].out.cut, seen["host"].out.cut) == (1, 1)
+    })
+    .await;
     network.heal_all();
     laptop.send(2, "healed").await;
     assert_eq!(host.receive().await, "healed");
@@ -169,8 +190,7 @@ async fn who_does_not_read_loses_frames_and_makes_nobody_wait() {
     tokio::time::timeout(LIMIT, send)
         .await
         .expect("the sender does not wait");
-    network.save(LIMIT).await.unwrap();
-    network.thaw();
+    settled(&network, |seen| seen["laptop"].out.frames == 4001).await;
     assert!(network.statistics()["host"].in_.unread > 1000);
     assert_eq!(
         network.notes(),
@@ -190,6 +210,7 @@ async fn what_is_in_flight_is_kept_and_goes_on_in_another_network() {
     };
     network.impair("host", Direction::In, hour).unwrap();
     laptop.send(2, "delayed").await;
+    settled(&network, |seen| seen["host"].in_.delayed == 1).await;
     network.freeze();
     network
         .impair("host", Direction::In, Impairment::default())
@@ -263,9 +284,12 @@ async fn survivors(seed: u64) -> (Vec<String>, BTreeMap<String, u64>) {
     for number in 0..1000 {
         laptop.send(2, &number.to_string()).await;
     }
-    network.save(LIMIT).await.unwrap();
+    settled(&network, |seen| {
+        let out = seen["laptop"].out;
+        out.frames - out.duplicated + out.lost == 1001
+    })
+    .await;
     network.heal_all();
-    network.thaw();
     laptop.send(2, "end").await;
     let mut texts = vec![];
     while texts.last().is_none_or(|text| text != "end") {

@@ -12,7 +12,7 @@ use spawnlab::{
     },
 };
 
-use super::{Duration, LIMIT, spec, two};
+use super::{Duration, LIMIT, settled, spec, two};
 
 /// The folder of the lab that is killed.
 const CHILD: &str = "SPAWNLAB_TEST_CHILD";
@@ -48,9 +48,8 @@ async fn wireshark_reads_the_recording_and_shows_what_was_lost() {
     let (network, mut laptop, mut host) = two(recorded).await;
     network.cut("host", Direction::In).unwrap();
     laptop.send(2, "lost").await;
-    network.save(LIMIT).await.unwrap();
+    settled(&network, |seen| seen["host"].in_.cut == 1).await;
     network.heal_all();
-    network.thaw();
     let delayed = Impairment {
         delay: Duration::from_millis(5),
         ..Impairment::default()
