@@ -38,7 +38,7 @@ use spawnlab_cli::{
     args::LabArgs,
     lab::{diagnosis, rerun::Rerun},
 };
-use table::{Fault, HELP, LISTED, OTHERS};
+use table::{BEYOND, Fault, HELP, LISTED, NO_WAY_OUT, OTHERS, WAYS};
 use tokio::{runtime::Runtime, sync::OnceCell};
 
 /// Pairs that ci/test tries, later hop first; all others are ignored tests.
@@ -90,24 +90,28 @@ fn main() -> ExitCode {
         }
     };
     let mut trials = vec![];
-    let mut add = |name: String, faults: Vec<Fault>, ignored: bool| {
+    let mut add = |name: String, setup: &'static str, faults: Vec<Fault>, ignored: bool| {
         let bench = bench.clone();
-        let test = move || bench.test(&faults);
+        let test = move || bench.test(setup, &faults);
         trials.push(Trial::test(name, test).with_ignored_flag(ignored));
     };
-    add("sound".into(), vec![], false);
+    add("sound".into(), "", vec![], false);
+    add("sound-with-an-uplink".into(), BEYOND, vec![], false);
     for fault in LISTED {
-        add(format!("listed::{}", fault.name), vec![fault], false);
+        add(format!("listed::{}", fault.name), "", vec![fault], false);
     }
-    for fault in OTHERS {
-        add(format!("others::{}", fault.name), vec![fault], false);
+    for fault in OTHERS.into_iter().chain(NO_WAY_OUT) {
+        add(format!("others::{}", fault.name), "", vec![fault], false);
+    }
+    for fault in WAYS {
+        add(format!("ways::{}", fault.name), BEYOND, vec![fault], false);
     }
     for (index, first) in LISTED.iter().enumerate() {
         for later in &LISTED[index + 1..] {
             // The later hop first: behind a dead guest there is nothing to break any more.
             let name = format!("pairs::{}+{}", later.name, first.name);
             let often = PAIRS.contains(&(later.name, first.name));
-            add(name, vec![*later, *first], !often);
+            add(name, "", vec![*later, *first], !often);
         }
     }
     let conclusion = libtest_mimic::run(&args, trials);
@@ -126,7 +130,7 @@ impl Bench {
         })
     }
 
-    fn test(&self, faults: &[Fault]) -> Result<(), Failed> {
+    fn test(&self, setup: &str, faults: &[Fault]) -> Result<(), Failed> {
         self.runtime.block_on(async {
             let session = self
                 .session
@@ -136,7 +140,7 @@ impl Bench {
             for round in 1..=self.environment.repeat {
                 let record = self.environment.record.as_deref();
                 session
-                    .round(faults, record)
+                    .round(setup, faults, record)
                     .await
                     .map_err(|why| format!("round {round}: {why}"))?;
             }
@@ -172,8 +176,13 @@ impl Session {
         })
     }
 
-    /// Breaks one clone and has it explained.
-    async fn round(&self, faults: &[Fault], record: Option<&Utf8Path>) -> Result<(), String> {
+    /// Sets up one clone, breaks it, and has it explained.
+    async fn round(
+        &self,
+        setup: &str,
+        faults: &[Fault],
+        record: Option<&Utf8Path>,
+    ) -> Result<(), String> {
         let _slot = match &self.slots {
             Some(slots) => Some(slots.take(NonZeroUsize::MIN).await.map_err(text_of)?),
             None => None,
@@ -181,6 +190,7 @@ impl Session {
         let evidence = tempfile::tempdir_in(self.scratch.path()).map_err(text_of)?;
         let evidence = Utf8Path::from_path(evidence.path()).ok_or("a path is not UTF-8")?;
         let host = self.layer.host(evidence).await.map_err(text_of)?;
+        run(&host, "the setup", setup).await?;
         for fault in faults {
             inject(&host, fault).await?;
         }
@@ -190,10 +200,10 @@ impl Session {
         let named = diagnosis.broken().map(|step| step.hop);
         if let Some(dir) = record {
             let names: Vec<_> = faults.iter().map(|fault| fault.name).collect();
-            let name = if names.is_empty() {
-                "sound".into()
-            } else {
-                names.join("+")
+            let name = match (names.is_empty(), setup.is_empty()) {
+                (true, true) => "sound".into(),
+                (true, false) => "sound-with-an-uplink".into(),
+                (false, _) => names.join("+"),
             };
             let text = serde_json::to_vec_pretty(&diagnosis.facts).map_err(text_of)?;
             fs_err::write(dir.join(name + ".json"), text).map_err(text_of)?;
@@ -215,18 +225,25 @@ impl Session {
     }
 }
 
-async fn inject(host: &Host, fault: &Fault) -> Result<(), String> {
-    let script = format!("{HELP}\nset -e\n{}", fault.inject);
-    let limit = Duration::from_secs(30);
+/// How long a change of the host may take, with KVM.
+const LIMIT: Duration = Duration::from_secs(30);
+
+async fn run(host: &Host, what: &str, script: &str) -> Result<(), String> {
+    let script = format!("{HELP}\nset -e\n{script}");
     let output = host
-        .execute_with(&script, b"", limit)
+        .execute_with(&script, b"", LIMIT)
         .await
         .map_err(text_of)?;
-    if !output.status.success() {
-        return Err(format!("{} was not injected: {output:?}", fault.name));
+    if output.status.success() {
+        return Ok(());
     }
+    Err(format!("{what} failed: {output:?}"))
+}
+
+async fn inject(host: &Host, fault: &Fault) -> Result<(), String> {
+    run(host, fault.name, fault.inject).await?;
     let until = format!("{HELP}\n{}", fault.until);
-    let reached = host.wait_until_succeeds(&until, limit).await;
+    let reached = host.wait_until_succeeds(&until, LIMIT).await;
     reached
         .map(drop)
         .map_err(|error| format!("{} never came: {error}", fault.name))

@@ -215,3 +215,131 @@ pub(crate) const OTHERS: [Fault; 19] = [
         until: "! systemctl -M web -q is-active nginx.service",
     },
 ];
+
+/// Gives the host a way out, with a router that is a name server, too, and the guest one of the host's ports as
+/// systemd-nspawn does for `Port=`.
+pub(crate) const BEYOND: &str = r#"
+    ip netns add outside
+    ip link add uplink0 type veth peer name eth0 netns outside
+    ip address add 203.0.113.1/24 dev uplink0
+    ip link set uplink0 up
+    ip -n outside address add 203.0.113.2/24 dev eth0
+    ip -n outside link set eth0 up
+    ip route add default via 203.0.113.2
+    cat >/run/answers.pl <<'END'
+use IO::Socket::INET;
+my $socket = IO::Socket::INET->new(LocalAddr => "203.0.113.2", LocalPort => 53, Proto => "udp") or die;
+while (defined $socket->recv(my $question, 512)) {
+    $socket->send(substr($question, 0, 2) . "\x81\x83" . substr($question, 4));
+}
+END
+    systemd-run --quiet --collect ip netns exec outside perl /run/answers.pl
+    in_guest resolvectl dns host0 203.0.113.2
+    for try in $(seq 50); do
+        [ -z "$(ip netns exec outside ss -Hlun 'sport = 53')" ] || break
+        sleep 0.1
+    done
+    [ -n "$(ip netns exec outside ss -Hlun 'sport = 53')" ]
+    printf '[Network]\nPort=tcp:8088:80\n' >>/etc/systemd/nspawn/web.nspawn
+    nft add element ip io.systemd.nat map_port_ipport "{ tcp . 8088 : $address . 80 }"
+"#;
+
+/// Faults of the way out and the way in, on a host that has them.
+pub(crate) const WAYS: [Fault; 12] = [
+    Fault {
+        name: "forwarding-off",
+        hop: Hop::Forwarding,
+        inject: "sysctl -q net.ipv4.conf.ve-web.forwarding=0",
+        until: "grep -qx 0 /proc/sys/net/ipv4/conf/ve-web/forwarding",
+    },
+    // https://github.com/systemd/systemd/issues/33004
+    Fault {
+        name: "uplink-forwarding-off",
+        hop: Hop::Forwarding,
+        inject: "sysctl -q net.ipv4.conf.uplink0.forwarding=0",
+        until: "grep -qx 0 /proc/sys/net/ipv4/conf/uplink0/forwarding",
+    },
+    // https://github.com/moby/moby/issues/39439
+    Fault {
+        name: "forward-policy-drop",
+        hop: Hop::ForwardFilter,
+        inject: "iptables -P FORWARD DROP",
+        until: "iptables -S FORWARD | grep -q -- '-P FORWARD DROP'",
+    },
+    Fault {
+        name: "forward-dropped",
+        hop: Hop::ForwardFilter,
+        inject: "nft add table inet sabotage
+            nft 'add chain inet sabotage forward { type filter hook forward priority 0; }'
+            nft 'add rule inet sabotage forward iifname \"ve-*\" counter drop'",
+        until: "nft list chain inet sabotage forward | grep -q drop",
+    },
+    Fault {
+        name: "dropped-before-forwarding",
+        hop: Hop::ForwardFilter,
+        inject: "nft add table inet sabotage
+            nft 'add chain inet sabotage prerouting { type filter hook prerouting priority 0; }'
+            nft 'add rule inet sabotage prerouting iifname \"ve-*\" ip daddr 203.0.113.0/24 counter drop'",
+        until: "nft list chain inet sabotage prerouting | grep -q drop",
+    },
+    Fault {
+        name: "masquerade-removed",
+        hop: Hop::Masquerade,
+        inject: "nft flush set ip io.systemd.nat masq_saddr",
+        until: "! nft list set ip io.systemd.nat masq_saddr | grep -q elements",
+    },
+    Fault {
+        name: "uplink-without-carrier",
+        hop: Hop::Uplink,
+        inject: "ip -n outside link set eth0 down",
+        until: "ip -o link show uplink0 | grep -q NO-CARRIER",
+    },
+    Fault {
+        name: "router-silent",
+        hop: Hop::Uplink,
+        inject: "ip -n outside address flush dev eth0; ip neighbour flush dev uplink0",
+        until: "! ip -n outside -4 -o address show dev eth0 | grep -q inet",
+    },
+    Fault {
+        name: "name-server-silent",
+        hop: Hop::NameServers,
+        inject: "in_guest resolvectl dns host0 203.0.113.9",
+        until: "in_guest resolvectl dns host0 | grep -q 203.0.113.9",
+    },
+    Fault {
+        name: "no-name-server",
+        hop: Hop::NameServers,
+        inject: "in_guest resolvectl dns host0 ''",
+        until: "! in_guest resolvectl dns host0 | grep -q 203.0.113",
+    },
+    Fault {
+        name: "port-not-loaded",
+        hop: Hop::PortForwards,
+        inject: "nft delete element ip io.systemd.nat map_port_ipport '{ tcp . 8088 }'",
+        until: "! nft list map ip io.systemd.nat map_port_ipport | grep -q 8088",
+    },
+    Fault {
+        name: "port-of-a-former-address",
+        hop: Hop::PortForwards,
+        inject: "nft delete element ip io.systemd.nat map_port_ipport '{ tcp . 8088 }'
+            nft add element ip io.systemd.nat map_port_ipport '{ tcp . 8088 : 10.99.0.2 . 80 }'",
+        until: "nft list map ip io.systemd.nat map_port_ipport | grep -q 10.99.0.2",
+    },
+];
+
+/// Faults of a host that has no way out.
+pub(crate) const NO_WAY_OUT: [Fault; 2] = [
+    // https://github.com/moby/moby/issues/39439
+    Fault {
+        name: "forward-policy-drop-without-an-uplink",
+        hop: Hop::ForwardFilter,
+        inject: "iptables -P FORWARD DROP",
+        until: "iptables -S FORWARD | grep -q -- '-P FORWARD DROP'",
+    },
+    Fault {
+        name: "forwarding-off-without-an-uplink",
+        hop: Hop::Forwarding,
+        inject: "sysctl -q net.ipv4.conf.ve-web.forwarding=0",
+        until: "grep -qx 0 /proc/sys/net/ipv4/conf/ve-web/forwarding",
+    },
+];

@@ -76,7 +76,8 @@ pub const FILE: &str = "walk.json";
 pub const FACTS: &str = "facts.json";
 
 /// Walks to `way` on `host`. A guest without a lease is made to ask for one again, and its request is
-/// counted by a table of the host's firewall that is removed again; nothing else is changed.
+/// counted by a table of the host's firewall that is removed again; so is a packet that it sends to the host's router.
+/// Nothing else is changed.
 ///
 /// # Errors
 /// When the lab fails. A host that does not answer any more is no error, but a broken hop.

@@ -10,7 +10,8 @@ use crate::{
     vm::{container::quote, host::Host},
 };
 
-const SCRIPT: &str = include_str!("gather.sh");
+/// The way to the container, then the way from it to others and from them to it.
+const SCRIPT: &str = concat!(include_str!("gather.sh"), include_str!("beyond.sh"));
 
 /// How long any single program may take for its answer, with KVM.
 const ANSWER: Duration = Duration::from_secs(8);

@@ -3,7 +3,9 @@
 //! What was seen is told even behind a broken hop. What could not be seen is unknown, and never guessed.
 
 mod answer;
+mod beyond;
 mod boot;
+mod forwards;
 mod network;
 
 use std::net::Ipv4Addr;
@@ -100,7 +102,17 @@ pub(super) fn judge(facts: &Facts) -> Vec<Step> {
             Hop::Unit => boot::unit(&seen),
             Hop::Machine => boot::machine(&seen),
             Hop::Guest => boot::guest(&seen),
-            Hop::Link | Hop::Firewall | Hop::Lease | Hop::Route if seen.shared => {
+            Hop::Link
+            | Hop::Firewall
+            | Hop::Lease
+            | Hop::Route
+            | Hop::Forwarding
+            | Hop::ForwardFilter
+            | Hop::Masquerade
+            | Hop::NameServers
+            | Hop::PortForwards
+                if seen.shared =>
+            {
                 unknown("the container shares the host's network")
             }
             Hop::Link => network::link(&seen),
@@ -110,6 +122,12 @@ pub(super) fn judge(facts: &Facts) -> Vec<Step> {
             Hop::Name => answer::name(&seen),
             Hop::Port => answer::port(&seen),
             Hop::Service => answer::service(&seen),
+            Hop::Forwarding => beyond::forwarding(&seen),
+            Hop::ForwardFilter => beyond::filter(&seen),
+            Hop::Masquerade => beyond::masquerade(&seen),
+            Hop::Uplink => beyond::uplink(&seen),
+            Hop::NameServers => beyond::name_servers(&seen),
+            Hop::PortForwards => forwards::ports(&seen),
         };
         seen.steps.push(Step {
             hop,

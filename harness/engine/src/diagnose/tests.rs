@@ -42,6 +42,20 @@ fn recorded(name: &str) -> Diagnosis {
 #[case("listens-locally-only", Hop::Port)]
 #[case("service-stopped", Hop::Service)]
 #[case("service-dead+port-closed", Hop::Port)]
+#[case("forwarding-off", Hop::Forwarding)]
+#[case("uplink-forwarding-off", Hop::Forwarding)]
+#[case("forwarding-off-without-an-uplink", Hop::Forwarding)]
+#[case("forward-policy-drop", Hop::ForwardFilter)]
+#[case("forward-policy-drop-without-an-uplink", Hop::ForwardFilter)]
+#[case("forward-dropped", Hop::ForwardFilter)]
+#[case("dropped-before-forwarding", Hop::ForwardFilter)]
+#[case("masquerade-removed", Hop::Masquerade)]
+#[case("uplink-without-carrier", Hop::Uplink)]
+#[case("router-silent", Hop::Uplink)]
+#[case("name-server-silent", Hop::NameServers)]
+#[case("no-name-server", Hop::NameServers)]
+#[case("port-not-loaded", Hop::PortForwards)]
+#[case("port-of-a-former-address", Hop::PortForwards)]
 fn a_broken_hop_is_named_with_its_facts(#[case] name: &str, #[case] hop: Hop) {
     let diagnosis = recorded(name);
     assert_eq!(diagnosis.broken().map(|step| step.hop), Some(hop));
@@ -56,8 +70,39 @@ fn a_sound_host_is_called_sound() {
     let diagnosis = recorded("sound");
     insta::assert_snapshot!(diagnosis.explanation().join("\n"), @r"
     web is sound: no hop of the way to it is broken
-    whole: host, declaration, profile, unit, machine, guest, link, firewall, lease, route, name, port, service
+    whole: host, declaration, profile, unit, machine, guest, link, firewall, lease, route, name, port, service, forwarding, forward-filter, masquerade, port-forwards
+    not told: uplink, name-servers (the host has no default route)
     ");
+}
+
+#[test]
+fn a_sound_host_with_a_way_out_is_whole() {
+    let diagnosis = recorded("sound-with-an-uplink");
+    let untold = |step: &&Step| step.condition != Condition::Ok;
+    assert_eq!(diagnosis.steps.iter().find(untold), None);
+}
+
+#[test]
+fn a_host_that_is_in_no_other_network_is_not_called_broken_for_it() {
+    let mut facts = recorded("sound").facts;
+    let nothing = |said: &str| Fact {
+        status: 0,
+        said: said.to_owned(),
+    };
+    facts.facts.insert("beyond".into(), nothing(""));
+    facts.facts.remove("forwarded");
+    let diagnosis = Diagnosis::of(facts);
+    assert_eq!(diagnosis.broken(), None);
+    insta::assert_snapshot!(diagnosis.explanation()[2], @"not told: forwarding, forward-filter, masquerade (nothing lies beyond the host), uplink (the host has no default route), name-servers (nothing lies beyond the host)");
+}
+
+#[test]
+fn a_guest_whose_way_out_is_another_router_is_not_judged_by_this_host() {
+    let mut facts = recorded("masquerade-removed").facts;
+    if let Some(routes) = facts.facts.get_mut("guest-routes") {
+        routes.said = r#"[{"dst":"default","gateway":"10.1.1.1","dev":"host0"}]"#.into();
+    }
+    assert_eq!(Diagnosis::of(facts).broken(), None);
 }
 
 #[test]
@@ -107,7 +152,8 @@ proptest::proptest! {
     #[test]
     fn whatever_is_printed_is_judged(name in "[a-z-]{1,10}", said in "\\PC{0,60}", status in -1..130_i32) {
         let mut facts = recorded("sound").facts;
-        for at in ["addresses", "guest-addresses", "networkd", "route", "by-address", "requests", &name] {
+        for at in ["addresses", "guest-addresses", "networkd", "route", "by-address", "requests", "beyond", "forwarded", "host-routes", "router",
+            "name-servers", "ports", "forwards", "ports-answer", &name] {
             let said = said.clone();
             facts.facts.insert(at.to_owned(), Fact { status, said });
             let diagnosis = Diagnosis::of(facts.clone());

@@ -14,12 +14,7 @@ pub(super) fn explanation(endpoint: &Endpoint, steps: &[Step]) -> Vec<String> {
         hops.map(|step| step.hop.to_string()).collect::<Vec<_>>()
     };
     let whole = of(Condition::Ok).join(", ");
-    let untold = steps
-        .iter()
-        .filter(|step| step.condition == Condition::Unknown)
-        .map(|step| format!("{} ({})", step.hop, step.seen))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let untold = untold(steps);
     let Some(step) = broken(steps) else {
         let mut lines = vec![format!(
             "{name} is sound: no hop of the way to it is broken"
@@ -49,6 +44,20 @@ pub(super) fn explanation(endpoint: &Endpoint, steps: &[Step]) -> Vec<String> {
         lines.push(format!("not told: {untold}"));
     }
     lines.into_iter().map(|line| cut(&line)).collect()
+}
+
+/// The hops that could not be told, each reason once behind those that share it.
+fn untold(steps: &[Step]) -> String {
+    let untold = steps
+        .iter()
+        .filter(|step| step.condition == Condition::Unknown);
+    let untold: Vec<&Step> = untold.collect();
+    let alike = untold.chunk_by(|one, next| one.seen == next.seen);
+    let told = alike.map(|those| {
+        let hops: Vec<String> = those.iter().map(|step| step.hop.to_string()).collect();
+        format!("{} ({})", hops.join(", "), those[0].seen)
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// One line of printable characters.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One hop between "a person types deploy" and "the page answers by name".
+/// One hop between "a person types deploy" and "the page answers by name", or of the container's way out to others
+/// and of their way in by the host's ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hop {
@@ -34,11 +35,23 @@ pub enum Hop {
     Port,
     /// The service in the guest runs, and answers by name.
     Service,
+    /// The host forwards what the guest sends beyond it, and the answers.
+    Forwarding,
+    /// The host's filter of forwarded packets lets out what the guest sends.
+    ForwardFilter,
+    /// What leaves the host has an address that answers find back to.
+    Masquerade,
+    /// The host's link to its router has a carrier and an address, and the router is there.
+    Uplink,
+    /// A name server that the guest was told answers it.
+    NameServers,
+    /// The host's ports that `Port=` gives to the container lead to it, and answer.
+    PortForwards,
 }
 
 impl Hop {
     /// All hops, first to last.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::Host,
         Self::Declaration,
         Self::Profile,
@@ -52,6 +65,12 @@ impl Hop {
         Self::Name,
         Self::Port,
         Self::Service,
+        Self::Forwarding,
+        Self::ForwardFilter,
+        Self::Masquerade,
+        Self::Uplink,
+        Self::NameServers,
+        Self::PortForwards,
     ];
 }
 
@@ -71,6 +90,12 @@ impl fmt::Display for Hop {
             Self::Name => "name",
             Self::Port => "port",
             Self::Service => "service",
+            Self::Forwarding => "forwarding",
+            Self::ForwardFilter => "forward-filter",
+            Self::Masquerade => "masquerade",
+            Self::Uplink => "uplink",
+            Self::NameServers => "name-servers",
+            Self::PortForwards => "port-forwards",
         })
     }
 }

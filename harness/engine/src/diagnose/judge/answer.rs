@@ -71,6 +71,14 @@ fn listeners(seen: &Seen) -> Vec<Listener> {
     said.lines().filter_map(Listener::read).collect()
 }
 
+/// Who waits for connections at `port` of the guest, in words.
+pub(super) fn listens_at(seen: &Seen, port: u16) -> String {
+    let all = listeners(seen);
+    let one = all.iter().find(|one| !one.udp && one.port == port);
+    let who = one.map_or("nobody", |one| one.program.as_str());
+    format!("listening at port {port} in the guest (ss): {who}")
+}
+
 /// Whether the service's unit is known and does not run.
 fn service_is_down(seen: &Seen) -> bool {
     seen.facts.field("guest-service", "LoadState") == "loaded"

@@ -74,7 +74,7 @@ fn requests(seen: &Seen) -> Option<(u64, u64)> {
 }
 
 /// The host's addresses on the link, or on the bridge that it belongs to.
-fn hosts_networks(seen: &Seen) -> Vec<(Ipv4Addr, u8)> {
+pub(super) fn hosts_networks(seen: &Seen) -> Vec<(Ipv4Addr, u8)> {
     let Some(link) = &seen.link else {
         return vec![];
     };
