@@ -3,7 +3,7 @@
 use spawnlab::scenario::Scenario;
 
 /// The areas in the order in which they are listed. One that is not named here comes behind them.
-const AREAS: [&str; 17] = [
+const AREAS: [&str; 18] = [
     "networking",
     "names",
     "journal",
@@ -20,6 +20,7 @@ const AREAS: [&str; 17] = [
     "rpfilter",
     "uplink",
     "egress",
+    "ports",
     "nixos",
 ];
 

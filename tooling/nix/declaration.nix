@@ -124,6 +124,16 @@ let
     "ExecReload"
   ];
 
+  # What systemd gives the unit is systemd-nspawn's own, which hands on to the guest only what its command line
+  # names: https://github.com/systemd/systemd/issues/38966. A declaration that replaces the command line may do so.
+  credentials = [
+    "ImportCredential"
+    "LoadCredential"
+    "LoadCredentialEncrypted"
+    "SetCredential"
+    "SetCredentialEncrypted"
+  ];
+
   # Lists are joined; of two scalars the declaration's counts.
   merge =
     defaults: theirs:
@@ -245,6 +255,15 @@ let
     ) sections
   );
 
+  service = given serviceConfig "serviceConfig";
+  credentialProblems = concatLists (
+    map (
+      key:
+      problem (service ? ${key} && !(service ? ExecStart))
+        "serviceConfig.serviceConfig.${key} would give systemd-nspawn a credential that the guest never sees; bind a file with nspawnConfig.filesConfig.BindReadOnly, or hand the credential on by an ExecStart with --load-credential="
+    ) credentials
+  );
+
   firstOf = checks: builtins.foldl' (found: check: if found != [ ] then found else check) [ ] checks;
   problems = map (text: "container ${toJSON name}: ${text}") (firstOf [
     (problem (!nameIsValid)
@@ -256,6 +275,7 @@ let
     unknownProblems
     sectionProblems
     fixedProblems
+    credentialProblems
   ]);
   sound = value: if problems == [ ] then value else throw (concatStringsSep "\n" problems);
 in

@@ -62,3 +62,22 @@ async fn switch_may_exchange_the_service_manager(lab: &Lab) -> Outcome {
     expect("the running closure").equal(&after.closure, &built)?;
     expect("the boot id").equal(&after.boot_id, &before.boot_id)
 }
+
+/// The root of a container that is declared has `/usr`, without which systemd-nspawn takes it for no operating
+/// system, and gets it back at each boot (<https://github.com/NixOS/nixpkgs/issues/538540>).
+#[scenario(on = Host)]
+#[saboteur("usr-is-not-declared", fails = "the root's /usr", spares = "status::host_has_no_failed_units" =>
+    "file=$(grep -l machines/bare/usr /etc/tmpfiles.d/*); /lab/tools/editable $file
+     sed -i '/machines.bare.usr/d' $file")]
+async fn root_of_a_container_has_usr(lab: &Lab) -> Outcome {
+    const USR: &str = "/var/lib/machines/bare/usr";
+    let host = lab.host();
+    // What systemd-tmpfiles-setup.service does at a boot.
+    let again = format!("rm -r {USR} && systemd-tmpfiles --create --prefix=/var/lib/machines");
+    host.execute(&again).await?;
+    let usr = host.execute(&format!("test -d {USR}")).await?;
+    expect("the root's /usr").succeeded(usr)?;
+    let deployed = lab.deploy(Deploy::of("bare")).await?;
+    expect("the deploy").succeeded(deployed)?;
+    Ok(())
+}

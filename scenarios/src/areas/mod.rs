@@ -11,6 +11,7 @@ pub mod journal;
 pub mod names;
 pub mod networking;
 pub mod nixos;
+pub mod ports;
 pub mod remote;
 pub mod restart;
 pub mod rpfilter;

@@ -157,3 +157,40 @@ async fn two_containers_have_networks_of_their_own(lab: &Lab) -> Outcome {
     )?;
     expect("the second lease").contains(&second, "DHCPv4")
 }
+
+/// With `Address=::/64` for the links of containers, guests get unique local addresses of their hosts' networks
+/// (<https://github.com/systemd/systemd/issues/29115>).
+#[scenario(on = Deployed, limit = 90)]
+#[saboteur("host-has-none", fails = "the host's address", spares = "networking::lease_comes_from_the_host" =>
+    file("/run/systemd/network/80-container-ve.network.d/90-sabotage.conf", "[Network]\nAddress="))]
+async fn unique_local_address_comes_with_the_hosts(lab: &Lab) -> Outcome {
+    const OF: &str = "ip -6 -o address show scope global";
+    let host = lab.host();
+    let web = host.container("web");
+    let restart = "set -e; folder=/run/systemd/network/80-container-ve.network.d; mkdir -p $folder
+        printf '[Network]\\nAddress=::/64\\n' > $folder/10-address.conf
+        networkctl reload; systemctl restart systemd-nspawn@web.service";
+    let restarted = host.execute_within(restart, RESTART).await?;
+    expect("the restart").succeeded(restarted)?;
+    let local = |text: &str| text.split_whitespace().any(|word| word.starts_with("fd"));
+    expect("the host's address")
+        .eventually(lab.seconds(10), "a unique local one", || async {
+            let found = host.succeed(&format!("{OF} dev ve-web")).await?;
+            Ok(if local(&found) {
+                Seen::Ready(())
+            } else {
+                Seen::NotYet(found)
+            })
+        })
+        .await?;
+    expect("the guest's address")
+        .eventually(lab.seconds(10), "a unique local one", || async {
+            let found = web.succeed(&format!("{OF} dev host0")).await?;
+            Ok(if local(&found) {
+                Seen::Ready(())
+            } else {
+                Seen::NotYet(found)
+            })
+        })
+        .await
+}

@@ -19,4 +19,7 @@
   { web.nspawnConfig.execConfig.Parameters = "/bin/sh"; }
   { web.serviceConfig.MemoryMax = "1G"; }
   { web.serviceConfig.serviceConfig.ExecReload = "/bin/true"; }
+  # https://github.com/systemd/systemd/issues/38966
+  { web.serviceConfig.serviceConfig.SetCredential = "probe:42"; }
+  { web.serviceConfig.serviceConfig.LoadCredential = [ "probe:/etc/probe" ]; }
 ]

@@ -96,6 +96,8 @@ refused() {
 }
 refused '{ "a_b" = { }; }' 'container "a_b": not a valid container name'
 refused '{ web.nspawnConfig.execConfig.Boot = true; }' 'container "web": nspawnConfig.execConfig.Boot must stay false'
+# https://github.com/systemd/systemd/issues/38966
+refused '{ web.serviceConfig.serviceConfig.SetCredential = "probe:42"; }' 'a credential that the guest never sees'
 refused '{ web.nspawnConfig.filesConfig.Bind = { }; }' 'container "web": Bind is a set'
 refused '{ web.serviceConfig.serviceConfig.User = "a\nExecStart=b"; }' 'container "web": User has a line break'
 refused '[ ]' 'must be an attribute set'

@@ -37,15 +37,17 @@ ask() {
 
 if [ -n "$address" ] && [ -n "$link" ]; then
     door=${master:-$link}
-    # Beyond the host is its router, or where it has none, somebody in another network that the host is in.
+    # Beyond the host is its router, or where it has none, somebody in another network that the host is in: if need be
+    # one of another container.
     default=$(ip -4 route show default | head -n 1)
     router=
     if [ -n "$default" ]; then
         uplink=$(word_after dev "$default") router=$(word_after via "$default")
         beyond=${router:-192.0.2.1}
     else
-        network=$(ip -4 route show scope link proto kernel |
-            grep -Ev "^169\.254\.| dev (lo|ve-|vb-|vz-)| dev $door | linkdown" | head -n 1)
+        networks=$(ip -4 route show scope link proto kernel | grep -Ev "^169\.254\.| dev (lo|$door) | linkdown")
+        network=$(printf '%s\n' "$networks" | grep -Ev ' dev (ve-|vb-|vz-)' | head -n 1)
+        [ -n "$network" ] || network=$(printf '%s\n' "$networks" | head -n 1)
         uplink=$(word_after dev "$network") base=${network%%/*}
         beyond=
         if [ -n "$uplink" ]; then
