@@ -3,6 +3,7 @@
 //! Uses verdicts and `util`. What is done with one running machine belongs here.
 
 pub mod container;
+pub mod disk;
 pub mod host;
 pub mod identity;
 pub mod journal;
