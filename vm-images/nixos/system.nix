@@ -244,8 +244,6 @@ in
         '';
         ExecStart = "${pkgs.nginx}/bin/nginx -c /etc/lab/proxy.conf -e stderr";
         ExecReload = "${pkgs.nginx}/bin/nginx -c /etc/lab/proxy.conf -e stderr -s reload";
-        KillSignal = "SIGQUIT";
-        TimeoutStopSec = 5;
       };
     };
 

@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Version of [`Note`].
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// File name of the [`Note`] of a kept host, and in the evidence of the [`Pointer`] to it.
 const NOTE: &str = "kept.json";
 /// How many hosts are kept at most.
