@@ -32,6 +32,7 @@ pub(crate) struct Arguments {
     pub(crate) needs: Vec<Ident>,
     pub(crate) wants: Vec<Ident>,
     pub(crate) brings: Vec<LitStr>,
+    pub(crate) disk: Option<Ident>,
     pub(crate) cases: Vec<Ident>,
     pub(crate) area: Option<LitStr>,
 }
@@ -45,13 +46,14 @@ pub(crate) struct Expects {
 }
 
 /// The arguments that have a value behind `=`.
-const VALUES: [&str; 7] = [
+const VALUES: [&str; 8] = [
     "on",
     "limit",
     "per_iteration",
     "needs",
     "wants",
     "brings",
+    "disk",
     "area",
 ];
 
@@ -74,6 +76,7 @@ impl Parse for Arguments {
                 "needs" => read.needs = names(input)?,
                 "wants" => read.wants = names(input)?,
                 "brings" => read.brings = names(input)?,
+                "disk" => read.disk = Some(input.parse()?),
                 "area" => read.area = Some(input.parse()?),
                 "machines" => read.machines = machines(&key, input)?,
                 "cases" => {
@@ -185,6 +188,10 @@ pub(crate) fn read(arguments: TokenStream, function: &mut ItemFn) -> Result<Decl
             }
         };
         return Err(Error::new(Span::call_site(), why));
+    }
+    if let (Some(disk), false) = (&arguments.disk, arguments.machines.is_empty()) {
+        let why = "the disk of a lab's machine is not logged: a scenario with `disk` has one machine, on = ..";
+        return Err(Error::new(disk.span(), why));
     }
     let case_type = case_type(function, &arguments.cases)?;
     let (mut claim, mut saboteurs, mut expects) = (vec![], vec![], vec![]);

@@ -102,6 +102,10 @@ impl Case<'_> {
         let claim = self.claim()?;
         let machines = self.machines();
         let (needs, wants, brings) = (&arguments.needs, &arguments.wants, &arguments.brings);
+        let disk = match &arguments.disk {
+            Some(disk) => disk.clone(),
+            None => Ident::new("Unlogged", Span::call_site()),
+        };
         let expects = self.declaration.expects.iter().map(|it| self.expected(it));
         let expects = expects.collect::<Result<Vec<_>>>()?;
         let limit = seconds(arguments.limit.as_ref(), 60);
@@ -118,6 +122,7 @@ impl Case<'_> {
                 needs: &[#(::spawnlab::scenario::Guarantee::#needs),*],
                 wants: &[#(::spawnlab::scenario::Feature::#wants),*],
                 brings: &[#(#brings),*],
+                disk: ::spawnlab::scenario::DiskLog::#disk,
                 expects: &[#(#expects),*],
                 limit: ::core::time::Duration::from_secs(#limit),
                 per_iteration: ::core::time::Duration::from_secs(#per_iteration),

@@ -33,6 +33,7 @@ use proc_macro::TokenStream;
 /// | `needs = [Idempotent]` | what the deploy tool has to promise (`Guarantee`) |
 /// | `wants = [NixosModules]` | what the host has to have (`Feature`) |
 /// | `brings = ["firewall"]` | the suite's variables that it sets by itself |
+/// | `disk = Logged` | every write of its host to its disk is logged, so that the power can be cut (`Lab::power_cut`) |
 /// | `cases(nftables, iptables)` | one scenario for each case, called `nftables_NAME` and `iptables_NAME` |
 /// | `area = "names"` | the area, if it is not the last part of the module's path |
 ///

@@ -17,4 +17,5 @@ pub mod restart;
 pub mod rpfilter;
 pub mod run;
 pub mod status;
+pub mod survives;
 pub mod uplink;

@@ -20,7 +20,7 @@ mod event;
 mod guest_base;
 mod lock;
 mod manifest;
-mod nar;
+pub(crate) mod nar;
 mod nixos;
 mod open;
 mod recipe;

@@ -58,18 +58,35 @@ impl Built {
         uplink: Option<Uplink>,
         evidence: &Utf8Path,
     ) -> Result<Machine> {
+        self.start_on(self.disk(), uplink, evidence).await
+    }
+
+    async fn start_on(
+        &self,
+        disk: Disk,
+        uplink: Option<Uplink>,
+        evidence: &Utf8Path,
+    ) -> Result<Machine> {
         let memory = self.checked.open(RAM)?;
         let lab = self.lab.clone();
-        let spec = self
-            .platform
-            .machine(Memory::Private, true, self.disk(), lab);
+        let spec = self.platform.machine(Memory::Private, true, disk, lab);
         let spec = MachineSpec { uplink, ..spec };
         self.platform.start(&spec, memory, evidence).await
     }
 
     /// A running clone, in the network of `uplink` if there is one.
     pub(super) async fn host(&self, uplink: Option<Uplink>, evidence: &Utf8Path) -> Result<Host> {
-        let machine = self.start(uplink, evidence).await?;
+        self.host_on(self.disk(), uplink, evidence).await
+    }
+
+    /// The same on `disk`, an overlay over its own.
+    pub(super) async fn host_on(
+        &self,
+        disk: Disk,
+        uplink: Option<Uplink>,
+        evidence: &Utf8Path,
+    ) -> Result<Host> {
+        let machine = self.start_on(disk, uplink, evidence).await?;
         let host = Host::new(machine, self.platform.accel, evidence)?;
         let state = self.dir.join(STATE);
         host.resume(&state, Stream::WithoutMemory, self.key.as_str())

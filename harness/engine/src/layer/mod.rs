@@ -14,6 +14,7 @@ pub mod key;
 pub mod labdisk;
 pub mod list;
 pub mod lock;
+pub mod logged;
 pub mod platform;
 pub mod recipe;
 pub mod record;

@@ -9,6 +9,7 @@ use super::{
     built::Built,
     kept::Origin,
     key::Key,
+    logged::LoggedDisk,
     platform::Platform,
     recipe::LayerRecipe,
     stack::{BuildError, Stack},
@@ -97,6 +98,34 @@ impl Layer {
                 Ok(host) => {
                     let (layer, dir) = (self.recipe.name.clone(), self.stack.kept());
                     return Ok((host, Origin { built, layer, dir }));
+                }
+                Err(error) => self.once_more(&built, &mut attempt, error)?,
+            }
+        }
+    }
+
+    /// The same, with a log of what it writes to its disk, from its first instant on.
+    ///
+    /// # Errors
+    /// As [`Self::host`].
+    pub async fn host_on_logged_disk(
+        &self,
+        evidence: &Utf8Path,
+    ) -> Result<(Host, Origin, LoggedDisk)> {
+        let mut attempt = 1;
+        loop {
+            let built = self.built().await.map_err(error)?;
+            let started = async {
+                let disk = LoggedDisk::over(Arc::clone(&built), &self.stack.scratch()).await?;
+                Ok((
+                    built.host_on(disk.disk().clone(), None, evidence).await?,
+                    disk,
+                ))
+            };
+            match started.await {
+                Ok((host, disk)) => {
+                    let (layer, dir) = (self.recipe.name.clone(), self.stack.kept());
+                    return Ok((host, Origin { built, layer, dir }, disk));
                 }
                 Err(error) => self.once_more(&built, &mut attempt, error)?,
             }

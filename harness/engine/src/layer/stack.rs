@@ -204,6 +204,11 @@ impl Stack {
         self.dir.with_file_name("kept")
     }
 
+    /// Where files go that live as long as a clone, and are too large for memory.
+    pub(super) fn scratch(&self) -> Utf8PathBuf {
+        self.dir.with_file_name("scratch")
+    }
+
     fn lock(&self, key: &Key) -> Utf8PathBuf {
         self.dir.join(format!("{key}.lock"))
     }

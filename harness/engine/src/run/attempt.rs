@@ -17,7 +17,7 @@ use crate::{
     health::{self, Health},
     layer::{kept::Origin, saved::Layer},
     network::Direction,
-    scenario::{Saboteur, Scenario, evidence, lab::Lab},
+    scenario::{DiskLog, Saboteur, Scenario, evidence, lab::Lab},
     util::error::{Error, Timeout},
     verdict::{Outcome, ScenarioError, Verdict, hop::Hop},
     vm::host::Host,
@@ -151,7 +151,7 @@ impl<'a> Attempt<'a> {
         let lab = &clones.lab;
         let host = lab.host();
         let origin = match clones.origins.as_slice() {
-            [origin] if self.keep => Some(origin),
+            [origin] if self.keep && self.scenario.disk == DiskLog::Unlogged => Some(origin),
             _ => None,
         };
         if let Some(saboteur) = self.saboteur {
@@ -173,20 +173,24 @@ impl<'a> Attempt<'a> {
             })),
         };
         clock.ended("scenario");
+        // It may be another one, whose power was cut meanwhile.
+        let host = lab.host();
         // Before anybody looks around on it: that would change what is to be looked at.
         let mut note = kept(origin, host, &outcome).await;
         if self.keep && lab.machines().len() > 1 {
             note = Some("it is not kept: a lab of several machines can't be".into());
+        } else if self.keep && self.scenario.disk == DiskLog::Logged {
+            note = Some("it is not kept: a host whose disk is logged can't be".into());
         }
         let held = outcome.is_ok();
         let mut outcome = outcome;
         for machine in lab.machines() {
             outcome = health::judged(machine, outcome, self.health).await;
         }
-        if held {
+        if held && note.is_none() {
             note = kept(origin, host, &outcome).await;
         }
-        let verdict = match explain(lab.machines(), outcome).await {
+        let verdict = match explain(&lab.machines(), outcome).await {
             Ok(()) => Verdict::Passed,
             Err(broken) => broken.into_verdict(),
         };
@@ -223,9 +227,9 @@ fn noted(mut verdict: Verdict, note: String) -> Verdict {
 
 /// The command that was started last, on each machine that was given one.
 fn last_commands(lab: &Lab) -> String {
-    let [machine] = lab.machines() else {
-        let all = lab.machines().iter();
-        let all = all.map(|it| (it.name(), it.last_command()));
+    let machines = lab.machines();
+    let [machine] = machines.as_slice() else {
+        let all = machines.iter().map(|it| (it.name(), it.last_command()));
         let given = all.filter(|(_, command)| !command.is_empty());
         let given: Vec<_> = given.map(|(name, it)| format!("{name}: {it}")).collect();
         return given.join("; ");
@@ -277,7 +281,7 @@ async fn first_broken(host: &Host) -> Option<(Hop, Vec<String>)> {
 }
 
 /// The first broken hop to the container that was asked for last, on the first of `machines` that has one.
-async fn broken_on(machines: &[Host]) -> Option<(Hop, Vec<String>)> {
+async fn broken_on(machines: &[&Host]) -> Option<(Hop, Vec<String>)> {
     if let [host] = machines {
         return first_broken(host).await;
     }
@@ -299,7 +303,7 @@ async fn broken_on(machines: &[Host]) -> Option<(Hop, Vec<String>)> {
 ///
 /// # Errors
 /// What `outcome` holds, explained.
-pub async fn explain(machines: &[Host], outcome: Outcome) -> Outcome {
+pub async fn explain(machines: &[&Host], outcome: Outcome) -> Outcome {
     let mut broken = match outcome {
         Ok(()) => return Ok(()),
         Err(broken) => broken,

@@ -13,7 +13,7 @@ use crate::{
     diagnose::Facts,
     image::Manifest,
     layer::{kept, saved::Layer, scripted::ScriptedCache},
-    scenario::{Base, Body, Saboteur, Scenario, capability::is_nixos, script},
+    scenario::{Base, Body, DiskLog, Saboteur, Scenario, capability::is_nixos, script},
     util::{
         error::{Error, Timeout},
         poll::BoxFuture,
@@ -146,6 +146,7 @@ pub(super) fn scenario(name: &'static str, body: Body) -> Scenario {
         needs: &[],
         wants: &[],
         brings: &[],
+        disk: DiskLog::Unlogged,
         expects: &[],
         limit: Duration::from_secs(30),
         per_iteration: Duration::ZERO,

@@ -96,7 +96,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::scenario::{Base, Body};
+    use crate::scenario::{Base, Body, DiskLog};
 
     fn host(change: impl FnOnce(&mut Manifest)) -> Manifest {
         let text = include_str!("../../../../vm-images/nixos/tests/image.json");
@@ -132,6 +132,7 @@ mod tests {
             needs: &[],
             wants,
             brings: &[],
+            disk: DiskLog::Unlogged,
             expects: &[],
             limit: Duration::ZERO,
             per_iteration: Duration::ZERO,

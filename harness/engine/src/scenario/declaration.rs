@@ -68,11 +68,14 @@ pub enum Guarantee {
     OldNix,
     /// A host that says nothing ends the deploy after a limit that can be given (`--connect-timeout`).
     GivesUpOnSilence,
+    /// A power cut of the host at any instant leaves the old generation or the new one, whole, and what was said to have
+    /// succeeded is there.
+    SurvivesPowerCuts,
 }
 
 impl Guarantee {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RestoresAfterFailure,
         Self::RefusesUndeclared,
         Self::Idempotent,
@@ -80,6 +83,7 @@ impl Guarantee {
         Self::RollsBack,
         Self::OldNix,
         Self::GivesUpOnSilence,
+        Self::SurvivesPowerCuts,
     ];
 
     /// Its name on the command line.
@@ -93,6 +97,7 @@ impl Guarantee {
             Self::RollsBack => "rolls-back",
             Self::OldNix => "old-nix",
             Self::GivesUpOnSilence => "gives-up-on-silence",
+            Self::SurvivesPowerCuts => "survives-power-cuts",
         }
     }
 
@@ -126,6 +131,15 @@ pub enum Feature {
     ResolveHook,
     /// firewalld makes the host's rules. No image says so of itself: the scenario looks.
     Firewalld,
+}
+
+/// What the lab knows of what a scenario's host writes to its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DiskLog {
+    /// Nothing: it costs nothing.
+    Unlogged,
+    /// Each write and each flush, in their order: the host's power can be cut.
+    Logged,
 }
 
 /// A named change to the host that must make its scenario fail, at a named assertion.
@@ -215,6 +229,8 @@ pub struct Scenario {
     /// The suite's variables that it sets by itself, by their names. Under a setting of such a variable it would say
     /// the same whatever the setting is, and is left out.
     pub brings: &'static [&'static str],
+    /// What is known of its host's disk.
+    pub disk: DiskLog,
     /// What would be trouble anywhere else, and is meant to happen here.
     pub expects: &'static [Expected],
     /// Its deadline on a machine with KVM, without its turns.

@@ -2,10 +2,12 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use super::power::Power;
 use crate::{
+    layer::logged::LoggedDisk,
     network::Network,
     scenario::tool::Deploy,
-    util::error::Result,
+    util::error::{Error, Result},
     verdict::finding::HOST,
     vm::{host::Host, qemu::agent::Output},
 };
@@ -15,6 +17,7 @@ use crate::{
 pub struct Lab {
     machines: Vec<Host>,
     network: Option<Network>,
+    power: Option<Power>,
     iterations: NonZeroU32,
 }
 
@@ -29,7 +32,17 @@ impl Lab {
         Self {
             machines: vec![host],
             network: None,
+            power: None,
             iterations,
+        }
+    }
+
+    /// The same for a host that writes to `disk`, and whose power can be cut.
+    #[must_use]
+    pub fn on_logged_disk(host: Host, disk: LoggedDisk, iterations: NonZeroU32) -> Self {
+        Self {
+            power: Some(Power::of(disk)),
+            ..Self::new(host, iterations)
         }
     }
 
@@ -39,8 +52,17 @@ impl Lab {
         Self {
             machines,
             network: Some(network),
+            power: None,
             iterations,
         }
+    }
+
+    pub(super) fn power(&self) -> Result<&Power> {
+        self.power.as_ref().ok_or_else(|| {
+            Error::Machine(
+                "this scenario does not log its host's disk: #[scenario(disk = Logged, ..)]".into(),
+            )
+        })
     }
 
     /// How often a scenario repeats on its clone what only fails now and then: [`ITERATIONS`], and more
@@ -50,7 +72,8 @@ impl Lab {
         self.iterations
     }
 
-    /// The container host: the machine `host`, or the first one where none is called so.
+    /// The container host: the machine `host`, or the first one where none is called so. After [`Lab::power_on`] it is the
+    /// one that was switched on again.
     #[must_use]
     pub fn host(&self) -> &Host {
         self.find(HOST).unwrap_or(&self.machines[0])
@@ -73,13 +96,17 @@ impl Lab {
     /// The machine called `name`, if there is one.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Host> {
-        self.machines.iter().find(|machine| machine.name() == name)
+        let mut machines = self.machines().into_iter();
+        machines.find(|machine| machine.name() == name)
     }
 
     /// All machines, in the order of the scenario's declaration.
     #[must_use]
-    pub fn machines(&self) -> &[Host] {
-        &self.machines
+    pub fn machines(&self) -> Vec<&Host> {
+        match self.power.as_ref().and_then(Power::again) {
+            Some(again) => vec![again],
+            None => self.machines.iter().collect(),
+        }
     }
 
     /// The network between the machines.
@@ -118,6 +145,9 @@ impl Lab {
     /// Machines and network again, when the scenario is over.
     #[must_use]
     pub fn into_parts(self) -> (Vec<Host>, Option<Network>) {
-        (self.machines, self.network)
+        match self.power.and_then(Power::into_again) {
+            Some(again) => (vec![again], None),
+            None => (self.machines, self.network),
+        }
     }
 }

@@ -45,6 +45,7 @@ pub mod evidence;
 pub mod expect;
 pub mod fixture;
 pub mod lab;
+pub mod power;
 pub mod prelude;
 pub mod ready;
 pub mod registry;
@@ -52,6 +53,6 @@ pub mod tool;
 
 pub use change::{Change, cut, drop_in, edit, file, in_guest, script, shim, stop_unit};
 pub use declaration::{
-    Base, Body, Call, Feature, Future, Guarantee, MachineBase, Saboteur, Scenario,
+    Base, Body, Call, DiskLog, Feature, Future, Guarantee, MachineBase, Saboteur, Scenario,
 };
 pub use spawnlab_macros::{expects, saboteur, scenario};

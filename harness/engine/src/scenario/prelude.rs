@@ -17,6 +17,7 @@ pub use crate::{
     verdict::{Outcome, ScenarioError},
     vm::{
         container::{Container, quote},
+        disk::loss::Loss,
         host::Host,
         link::Link,
         qemu::agent::{Output, Status},

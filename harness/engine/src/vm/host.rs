@@ -140,6 +140,15 @@ impl Host {
         self.born.get().copied()
     }
 
+    /// Says that it goes on where `before` ended: what that one logged is this one's, too, and so is the container
+    /// that was asked for last.
+    pub(crate) fn follows(&self, before: &Self) {
+        if let Some(born) = before.born() {
+            let _ = self.born.set(born);
+        }
+        self.last().container = before.last_container();
+    }
+
     /// `limit`, stated for a machine with KVM, for this machine.
     #[must_use]
     pub fn limit(&self, limit: Duration) -> Duration {

@@ -1,4 +1,4 @@
-//! VMs: QEMU and its agent, the host that runs in one, its containers, and how many there may be.
+//! VMs: QEMU and its agent, the host that runs in one, its containers and its disk, and how many there may be.
 //!
 //! Uses verdicts and `util`. What is done with one running machine belongs here.
 

@@ -36,6 +36,7 @@ fn each_mistake_has_a_message_that_says_what_to_write() {
         "machines(host = Host, host = Deployed)",
         "machines(lap_top = Host, host = Deployed)",
         "machines(laptop = Host, server = Deployed)",
+        "machines(laptop = Host, host = Deployed), disk = Logged",
     ];
     let of_arguments = arguments.map(|it| format!("({it}): {}", wrong(it, &claimed, FUNCTION)));
     insta::assert_snapshot!("wrong_arguments", of_arguments.join("\n"));

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::{
     layer::{kept::Origin, saved::Layer},
     network::{Network, NetworkSpec, Recording},
-    scenario::{Scenario, lab::Lab},
+    scenario::{DiskLog, Scenario, lab::Lab},
     util::{
         error::{Error, Result},
         scratch::Scratch,
@@ -72,9 +72,18 @@ impl Clones {
         dir: &Utf8Path,
     ) -> Result<Self> {
         if let [layer] = layers {
-            let (host, origin) = layer.host_to_keep(None, dir).await?;
+            let (lab, origin) = match scenario.disk {
+                DiskLog::Unlogged => {
+                    let (host, origin) = layer.host_to_keep(None, dir).await?;
+                    (Lab::new(host, iterations), origin)
+                }
+                DiskLog::Logged => {
+                    let (host, origin, disk) = layer.host_on_logged_disk(dir).await?;
+                    (Lab::on_logged_disk(host, disk, iterations), origin)
+                }
+            };
             return Ok(Self {
-                lab: Lab::new(host, iterations),
+                lab,
                 origins: vec![origin],
                 about: None,
                 evidence: dir.to_owned(),

@@ -49,7 +49,7 @@ pub(super) async fn applied(
             let (setting, containers) = (Arc::clone(&setting), containers.clone());
             Box::pin(async move {
                 let outcome = put_under(setting, &host, base, containers).await;
-                attempt::explain(std::slice::from_ref(&*host), outcome).await
+                attempt::explain(&[&*host], outcome).await
             })
         }),
     };

@@ -49,7 +49,7 @@ pub(super) async fn deployed(
             Box::pin(async move {
                 let outcome = deploy_all(&host, &deployed, leases).await;
                 // The verdict of every scenario that needs this layer should name the hop.
-                attempt::explain(std::slice::from_ref(&*host), outcome).await
+                attempt::explain(&[&*host], outcome).await
             })
         }),
     };

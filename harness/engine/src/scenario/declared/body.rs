@@ -8,7 +8,7 @@ use super::{
     words,
 };
 use crate::{
-    scenario::{Body, Saboteur, Scenario, expect::expect, lab::Lab, script, tool::Deploy},
+    scenario::{Body, DiskLog, Saboteur, Scenario, expect::expect, lab::Lab, script, tool::Deploy},
     util::{error::Error, poll::Seen},
     verdict::{Failure, Outcome, ScenarioError, finding::HOST},
     vm::{container::quote, host::Host, qemu::agent::Output, verbs::Verbs},
@@ -46,6 +46,7 @@ fn scenario(declared: &'static Declared) -> Scenario {
         needs: &declared.needs,
         wants: &[],
         brings: &[],
+        disk: DiskLog::Unlogged,
         limit: Duration::from_secs(declared.limit),
         per_iteration: Duration::ZERO,
         expects: &[],

@@ -3,6 +3,8 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use crate::vm::disk::{image::log_of, log::SECTOR};
+
 /// How the virtual processors are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,6 +78,8 @@ pub enum Writes {
     /// It is in an unnamed temporary file of QEMU's own and gone with QEMU: nothing to clean up,
     /// even after SIGKILL.
     Dropped,
+    /// It is in the file, and each write and flush is in the empty file [`log_of`] it as well, in their order.
+    Logged,
     /// The guest can't write.
     Refused,
 }
@@ -226,6 +230,7 @@ fn card_args(args: &mut Args, uplink: Option<&Uplink>, sockets: &Utf8Path) {
 
 fn disk_args(args: &mut Args, index: usize, disk: &Disk) {
     let writes = match disk.writes {
+        Writes::Logged => return logged_disk_args(args, index, disk),
         Writes::Kept => "readonly=off",
         Writes::Dropped => "snapshot=on",
         Writes::Refused => "readonly=on",
@@ -243,6 +248,44 @@ fn disk_args(args: &mut Args, index: usize, disk: &Disk) {
     args.pair(
         "-device",
         format!("virtio-blk-pci,drive=disk{index},serial={}", disk.serial),
+    );
+}
+
+/// The log is on top: a flush that a node above it swallows would not be in it. Below it nothing need be flushed.
+fn logged_disk_args(args: &mut Args, index: usize, disk: &Disk) {
+    let id = format!("disk{index}");
+    let mut node = |name: &str, options: String| {
+        args.pair("-blockdev", format!("node-name={name},{options}"));
+    };
+    let file = |path: &Utf8Path| {
+        format!(
+            "driver=file,filename={},cache.no-flush=on,discard=unmap",
+            quoted(path)
+        )
+    };
+    let format = &disk.format;
+    node(&format!("{id}-file"), file(&disk.file));
+    node(
+        &format!("{id}-image"),
+        format!("driver={format},file={id}-file,cache.no-flush=on,discard=unmap"),
+    );
+    node(&format!("{id}-log-file"), file(&log_of(&disk.file)));
+    node(
+        &format!("{id}-log"),
+        format!("driver=raw,file={id}-log-file"),
+    );
+    node(
+        &id,
+        format!(
+            "driver=blklogwrites,file={id}-image,log={id}-log,log-sector-size={SECTOR},discard=unmap"
+        ),
+    );
+    args.pair(
+        "-device",
+        format!(
+            "virtio-blk-pci,drive={id},serial={},write-cache=on",
+            disk.serial
+        ),
     );
 }
 
@@ -338,6 +381,23 @@ mod tests {
                 "virtio-net-pci,netdev=uplink,romfile=,guest_announce=off,mac=52:54:00:12:34:57"
             ]
         );
+    }
+
+    #[test]
+    fn a_disk_whose_writes_are_logged() {
+        let mut logged = spec();
+        logged.disks[0].writes = Writes::Logged;
+        let args = command_line(&logged, "/s".into(), "/c".into());
+        let disk: Vec<_> = args.iter().filter(|arg| arg.contains("disk0")).collect();
+        let disk: Vec<&str> = disk.into_iter().map(String::as_str).collect();
+        insta::assert_snapshot!(disk.join("\n"), @r"
+        node-name=disk0-file,driver=file,filename=/tmp/o,,ver.qcow2,cache.no-flush=on,discard=unmap
+        node-name=disk0-image,driver=qcow2,file=disk0-file,cache.no-flush=on,discard=unmap
+        node-name=disk0-log-file,driver=file,filename=/tmp/o,,ver.qcow2.log,cache.no-flush=on,discard=unmap
+        node-name=disk0-log,driver=raw,file=disk0-log-file
+        node-name=disk0,driver=blklogwrites,file=disk0-image,log=disk0-log,log-sector-size=512,discard=unmap
+        virtio-blk-pci,drive=disk0,serial=root,write-cache=on
+        ");
     }
 
     #[test]

@@ -121,6 +121,15 @@ impl Machine {
         }
     }
 
+    /// Kills it as a power cut does: neither the guest nor QEMU is told.
+    ///
+    /// # Errors
+    /// When the kernel does not tell how it ended.
+    pub async fn kill(&self) -> Result<()> {
+        self.process.kill();
+        self.process.wait().await.map(drop)
+    }
+
     /// Ends it in an orderly way, by force after a few seconds.
     ///
     /// # Errors

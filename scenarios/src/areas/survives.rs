@@ -1,0 +1,190 @@
+//! What is left when the host's power is cut: what was not flushed is lost, as on a real machine.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use spawnlab::{
+    prelude::*,
+    scenario::power::{
+        found::{Found, missing_program},
+        sweep::{Cut, Sweep, summary},
+    },
+};
+
+use crate::generation::{page, profile};
+
+/// For each turn, how many power cuts of a deploy lose some of what is not flushed, beside one at each flush.
+const SUBSETS: usize = 10;
+/// Where those cuts are, and what they lose, is the same in each run.
+const SEED: u64 = 14;
+
+/// The lab's hosts have Nix' database unflushed, which is faster. Where the power is cut, Nix is as it is by default.
+const NIX_AS_IT_IS: &str = "/lab/tools/editable /etc/nix/nix.conf
+    sed -i /fsync-metadata/d /etc/nix/nix.conf
+    systemctl try-restart nix-daemon.service; sync";
+
+/// Whoever waits for the host's disk does not wait: by the program's own name, and before it in the PATH.
+const NO_FLUSH: &str = "mkdir -p /run/wrappers/bin
+    printf '#!/bin/sh\\n' > /run/wrappers/bin/sync; chmod 755 /run/wrappers/bin/sync
+    sync=$(PATH=${PATH#/run/wrappers/bin:}; readlink -f \"$(command -v sync)\")
+    case $sync in */sync) mount --bind /run/wrappers/bin/sync $sync ;; esac";
+
+/// A profile is not replaced, but removed and made anew.
+const OLD_LINK_GOES_FIRST: &str = "mkdir -p /run/wrappers/bin
+    mv=$(PATH=${PATH#/run/wrappers/bin:}; readlink -f \"$(command -v mv)\")
+    printf '#!/bin/sh\\nfor last; do :; done\\ncase $last in */system) rm -f $last; sync ;; esac\\nexec /run/real-mv \"$@\"\\n' \
+        > /run/wrappers/bin/mv
+    chmod 755 /run/wrappers/bin/mv; cp $mv /run/real-mv
+    case $mv in */mv) mount --bind /run/wrappers/bin/mv $mv ;; esac";
+
+/// What a booted host has of a container. The tree of the guests' distribution, which no deploy brings, is not hashed: an
+/// emulated host would take minutes.
+const WHOLE: &str = "p=/nix/var/nix/profiles/per-container/web/system; readlink $p
+    nix-store --verify-path $(du -s $(nix-store -qR $p) | awk '$1 < 20000 { print $2 }') 2>&1 && echo whole";
+
+/// The power is cut at once after the tool has said that a container is set to a generation, and all is lost that was not
+/// flushed: the host comes up and serves that generation.
+#[scenario(on = Host, limit = 240, disk = Logged, needs = [SurvivesPowerCuts])]
+#[saboteur("nothing-is-flushed", fails = "what the host has after the power cut",
+    spares = "deploy::first_deploy_starts_the_container" => script(NO_FLUSH))]
+async fn acknowledged_generation_outlives_a_power_cut(lab: &Lab) -> Outcome {
+    lab.host().succeed(NIX_AS_IT_IS).await?;
+    // A start of the container takes so long that the kernel writes all by itself.
+    let output = lab.deploy(Deploy::of("web").flag("--no-activate")).await?;
+    expect("the deploy").succeeded(output)?;
+    lab.power_cut(Loss::All).await?;
+    lab.power_on().await?;
+    let found = what_it_has(lab).await?;
+    expect("what the host has after the power cut")
+        .equal(found.as_str(), "system-1-link\nwhole")?;
+    serves(lab, "web version 1").await
+}
+
+/// Wherever the power is cut while containers are deployed, for the first time and again, their profiles lead to the old
+/// generation or the new one, whole, and to the new one once the tool has said that it succeeded. Looked at without
+/// booting: a cut at each flush, and others that lose some of what is not flushed.
+#[scenario(on = Deployed, limit = 300, per_iteration = 30, disk = Logged, needs = [SurvivesPowerCuts])]
+#[saboteur("nothing-is-flushed", fails = "power cuts that lose",
+    spares = "deploy::second_deploy_switches_without_restart" => script(NO_FLUSH))]
+async fn every_cut_of_a_deploy_leaves_it_whole(lab: &Lab) -> Outcome {
+    needs_programs()?;
+    lab.host().succeed(NIX_AS_IT_IS).await?;
+    let first = Recorded::of(lab, "first deploy", Deploy::of("bare"), "bare").await?;
+    let second = Deploy::of("web-v2").into("web");
+    let second = Recorded::of(lab, "second deploy", second, "web").await?;
+    power_is_cut_during(lab, &[first, second]).await
+}
+
+/// The same for a rollback.
+#[scenario(on = Deployed, limit = 300, per_iteration = 15, disk = Logged, needs = [SurvivesPowerCuts, RollsBack])]
+#[saboteur("old-link-goes-first", fails = "power cuts that lose",
+    spares = "deploy::second_deploy_switches_without_restart" => script(OLD_LINK_GOES_FIRST))]
+async fn every_cut_of_a_rollback_leaves_it_whole(lab: &Lab) -> Outcome {
+    needs_programs()?;
+    lab.host().succeed(NIX_AS_IT_IS).await?;
+    let output = lab.deploy(Deploy::of("web-v2").into("web")).await?;
+    expect("the deploy before").succeeded(output)?;
+    let back = Deploy::of("web").flag("--rollback");
+    let back = Recorded::of(lab, "rollback", back, "web").await?;
+    power_is_cut_during(lab, &[back]).await
+}
+
+fn needs_programs() -> Outcome {
+    match missing_program() {
+        None => Ok(()),
+        Some(program) => Err(ScenarioError::Skipped(format!(
+            "this machine has no {program}, with which disks are looked at"
+        ))),
+    }
+}
+
+/// A deploy that said it succeeded, and where it is in the log of the disk.
+struct Recorded {
+    name: &'static str,
+    container: &'static str,
+    entries: RangeInclusive<usize>,
+    before: String,
+    after: String,
+}
+
+impl Recorded {
+    async fn of(
+        lab: &Lab,
+        name: &'static str,
+        deploy: Deploy<'_>,
+        container: &'static str,
+    ) -> Result<Self, ScenarioError> {
+        let (before, _) = profile(lab.host(), container).await?;
+        let from = lab.logged_disk()?.log()?.entries.len();
+        let output = lab.deploy(deploy).await?;
+        // At once: what comes later is on the disk by chance.
+        let to = lab.logged_disk()?.log()?.entries.len();
+        expect("the deploy").succeeded(output)?;
+        let (after, _) = profile(lab.host(), container).await?;
+        Ok(Self {
+            name,
+            container,
+            entries: from..=to,
+            before,
+            after,
+        })
+    }
+
+    /// What is wrong with what was `found` after `cut`.
+    fn wrong(&self, cut: &Cut, found: &Found) -> Option<String> {
+        let done = cut.after == *self.entries.end();
+        let may_be = found.generation == self.after || (found.generation == self.before && !done);
+        if may_be && found.is_whole() {
+            return None;
+        }
+        let (generation, broken) = (&found.generation, found.broken.join(", "));
+        Some(format!("{}, {cut:?}: {generation:?} {broken}", self.name))
+    }
+}
+
+async fn power_is_cut_during(lab: &Lab, deploys: &[Recorded]) -> Outcome {
+    let subsets = SUBSETS * usize::try_from(lab.iterations().get()).unwrap_or(usize::MAX);
+    let (mut said, mut lost) = (vec![], vec![]);
+    for deploy in deploys {
+        let mut sweep = Sweep::new(lab.logged_disk()?, deploy.container).await?;
+        let mut cuts = Cut::all(sweep.log(), &deploy.entries, subsets, SEED);
+        cuts.extend([Loss::All, Loss::None].map(|loss| Cut {
+            after: *deploy.entries.end(),
+            loss,
+        }));
+        let seen = sweep.look(&cuts).await?;
+        let wrong = seen
+            .iter()
+            .filter_map(|(cut, found)| deploy.wrong(cut, found));
+        let before = lost.len();
+        lost.extend(wrong);
+        said.push(format!(
+            "{}: {} power cuts, {} of them lose; {}",
+            deploy.name,
+            seen.len(),
+            lost.len() - before,
+            summary(&seen)
+        ));
+    }
+    let figures = lab.host().evidence().join("power-cuts.txt");
+    let text = [said.clone(), lost.clone()].concat().join("\n") + "\n";
+    std::fs::write(figures, text).map_err(Error::from)?;
+    expect("power cuts that lose").that(lost.is_empty(), "none", said.join("\n"))
+}
+
+async fn what_it_has(lab: &Lab) -> Result<String> {
+    let has = lab.host().execute_within(WHOLE, Duration::from_secs(60));
+    Ok(has.await?.stdout.trim().to_owned())
+}
+
+/// The host is up, and `web` serves `wanted` from the closure that its profile leads to.
+async fn serves(lab: &Lab, wanted: &str) -> Outcome {
+    let host = lab.host();
+    host.execute_within("systemctl is-system-running --wait", lab.seconds(30))
+        .await?;
+    host.container("web").wait_ready().await?;
+    let (_, closure) = profile(host, "web").await?;
+    let running = crate::generation::guest(&host.container("web")).await?;
+    expect("the running closure").equal(running.closure, closure)?;
+    let page = expect("the page").succeeded(page(host, "web").await?)?;
+    expect("the page").equal(page.trim(), wanted)
+}
