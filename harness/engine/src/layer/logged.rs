@@ -125,8 +125,10 @@ impl LoggedDisk {
         let host = Host::new(machine, platform.accel, evidence)?;
         host.wait_for_boot().await?;
         // The lab mounts it by hand, so no boot does.
-        host.succeed("mkdir -p /lab; mount -o ro /dev/disk/by-id/virtio-lab /lab")
-            .await?;
+        host.succeed(
+            "set -e; disk=/dev/disk/by-id/virtio-lab; udevadm wait --timeout=60 $disk; mkdir -p /lab; mount -o ro $disk /lab",
+        )
+        .await?;
         Ok(host)
     }
 }

@@ -140,8 +140,8 @@ pub const MACHINE: &str = "q35";
 /// Name of the socket behind the guest's `/dev/hvc0`.
 pub const SHELL: &str = "shell";
 
-/// Name of the socket behind the network card of a machine by itself.
-const UPLINK: &str = "uplink";
+/// Name of the socket that the network card of a machine by itself calls, and that is never there.
+const NOBODY: &str = "nobody";
 
 /// QEMU's arguments for `spec`, with its sockets in `sockets` and its console in `console`.
 #[must_use]
@@ -208,18 +208,19 @@ pub fn command_line(spec: &MachineSpec, sockets: &Utf8Path, console: &Utf8Path) 
     args.0
 }
 
-/// The network card. A machine in a lab calls the network's socket. By itself it listens where nobody calls, and QEMU
-/// drops what the guest sends (a hub port without a neighbour would stall the card). Neither is part of a saved
-/// state, so what was saved of the one is resumed as the other.
+/// The network card. A machine in a lab calls the network's socket. By itself it calls one where nobody listens, and QEMU
+/// drops what the guest sends (a hub port without a neighbour would stall the card, and a QEMU that listens dies of a
+/// frame that the guest sends before it does). Neither is part of a saved state, so what was saved of the one is
+/// resumed as the other.
 fn card_args(args: &mut Args, uplink: Option<&Uplink>, sockets: &Utf8Path) {
-    let (server, path) = match uplink {
-        Some(uplink) => ("off", uplink.socket.clone()),
-        None => ("on", sockets.join(UPLINK)),
+    let path = match uplink {
+        Some(uplink) => uplink.socket.clone(),
+        None => sockets.join(NOBODY),
     };
     let path = quoted(&path);
     args.pair(
         "-netdev",
-        format!("stream,id=uplink,server={server},addr.type=unix,addr.path={path}"),
+        format!("stream,id=uplink,server=off,addr.type=unix,addr.path={path}"),
     );
     // A machine that was moved has its guest announce it to the switches, which the guest's networkd
     // takes for news of every link. A clone has not moved.
