@@ -1,6 +1,6 @@
 //! The lab disk: everything that a run injects, on one read-only disk of fixed size.
 
-use std::{os::unix::fs::PermissionsExt, process::Stdio, time::Duration};
+use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::process::Command;
@@ -9,7 +9,11 @@ use super::platform::LAB_DISK_MIB;
 use crate::util::{
     digest,
     error::{Error, Result},
+    program,
 };
+
+/// How long it may take to make one.
+const MKFS: Duration = Duration::from_secs(120);
 
 /// One file of the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +66,8 @@ async fn sized(files: &[LabFile], dir: &Utf8Path, mib: u64) -> Result<LabDisk> {
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
     }
     let file = dir.join("lab.raw");
-    let run = Command::new("mke2fs")
+    let mut command = Command::new("mke2fs");
+    command
         .args([
             "-q",
             "-t",
@@ -76,25 +81,8 @@ async fn sized(files: &[LabFile], dir: &Utf8Path, mib: u64) -> Result<LabDisk> {
             "-d",
         ])
         .args([tree.as_str(), file.as_str(), &format!("{mib}M")])
-        // Ordinary users have no sbin in their PATH.
-        .env(
-            "PATH",
-            format!(
-                "{}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
-                std::env::var("PATH").unwrap_or_default()
-            ),
-        )
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(Duration::from_secs(120), run)
-        .await
-        .map_err(|_| Error::Machine("mke2fs did not end within 120 s".into()))?
-        .map_err(|error| {
-            Error::Machine(format!(
-                "mke2fs could not be started: {error}; install e2fsprogs (ci/lab does)"
-            ))
-        })?;
+        .env("PATH", program::search_path());
+    let output = program::output(&mut command, "", MKFS, "e2fsprogs").await?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
         return Err(Error::Machine(format!(

@@ -17,7 +17,10 @@ use crate::{
             loss::Loss,
         },
         host::Host,
-        qemu::args::{Disk, Memory, Writes},
+        qemu::{
+            args::{Disk, Memory, Writes},
+            img,
+        },
         verbs::Verbs as _,
     },
 };
@@ -84,7 +87,7 @@ impl LoggedDisk {
     pub async fn at_start(&self, name: &str) -> Result<Utf8PathBuf> {
         let raw = self.folder().join(name);
         let from = self.built.disk();
-        image::copy(&from.file, &from.format, &raw).await?;
+        img::copy(&from.file, &from.format, &raw).await?;
         Ok(raw)
     }
 

@@ -7,7 +7,6 @@ mod built;
 mod checked;
 pub mod clean;
 pub mod cold;
-pub mod disk;
 pub mod evict;
 pub mod kept;
 pub mod key;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::{disk, key::Key, record::VERSION};
+use super::{key::Key, record::VERSION};
 #[cfg(test)]
 use crate::vm::qemu::scripted::Script;
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     vm::qemu::{
         args::{Accel, Disk, MachineSpec, Memory, Writes, command_line},
         identity::QemuVersion,
+        img,
         machine::Machine,
     },
 };
@@ -161,10 +162,10 @@ impl Platform {
         Machine::start(spec, memory, evidence).await
     }
 
-    /// Makes `file`, an overlay over `backing`, as [`disk::overlay`] does.
+    /// Makes `file`, an overlay over `backing`, as [`img::overlay`] does.
     ///
     /// # Errors
-    /// Those of [`disk::overlay`].
+    /// Those of [`img::overlay`].
     pub async fn overlay(&self, backing: &Disk, file: &Utf8Path) -> Result<Disk> {
         #[cfg(test)]
         if self.script.is_some() {
@@ -174,7 +175,7 @@ impl Platform {
                 ..backing.clone()
             });
         }
-        disk::overlay(backing, file).await
+        img::overlay(backing, file).await
     }
 }
 

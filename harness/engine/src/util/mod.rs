@@ -7,6 +7,7 @@ pub mod error;
 pub(crate) mod layout;
 pub mod pattern;
 pub mod poll;
+pub mod program;
 pub mod scratch;
 pub mod text;
 pub mod version;

@@ -12,9 +12,12 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::image::{
-    error::{Doing as _, ImageError},
-    stop::Stop,
+use crate::{
+    image::{
+        error::{Doing as _, ImageError},
+        stop::Stop,
+    },
+    util::program::search_path,
 };
 
 /// Runs its arguments as the leader of a process group, with a watcher in the same group that kills the group when
@@ -52,12 +55,8 @@ impl BuildStep {
         command.args(["-c", LEADER, "sh", program]);
         // Ordinary users have no sbin in their PATH, and mke2fs and chroot live there. The image must not depend
         // on the builder's language.
-        let path = std::env::var("PATH").unwrap_or_default();
-        command.env(
-            "PATH",
-            format!("{path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"),
-        );
         command
+            .env("PATH", search_path())
             .env("LC_ALL", "C.UTF-8")
             .env("LANG", "C.UTF-8")
             .env_remove("LANGUAGE");

@@ -5,9 +5,12 @@ use std::os::unix::fs::MetadataExt as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::workdir::Workdir;
-use crate::image::{
-    error::{Doing as _, ImageError},
-    recipe::ImageKind,
+use crate::{
+    image::{
+        error::{Doing as _, ImageError},
+        recipe::ImageKind,
+    },
+    util::program::find,
 };
 
 /// Trees as tar files, the unpacked tree, and the disk, beside the images. Measured: 1,750 MiB at most.
@@ -40,12 +43,7 @@ pub(crate) fn check(kind: ImageKind, work: &Workdir) -> Result<Tools, ImageError
         });
     }
     let root = rustix::process::geteuid().is_root();
-    let path = std::env::var("PATH").unwrap_or_default();
-    let missing = missing(root, |program| {
-        path.split(':')
-            .chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"])
-            .any(|dir| Utf8Path::new(dir).join(program).is_file())
-    });
+    let missing = missing(root, |program| find(program).is_some());
     let keyring = KEYRINGS
         .iter()
         .map(Utf8PathBuf::from)

@@ -1,50 +1,13 @@
 //! The disk that a machine finds after a power cut, as a file.
 
-use std::{
-    io::{self, Read, Seek, SeekFrom, Write},
-    process::Stdio,
-    time::Duration,
-};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use tokio::process::Command;
 
 use super::loss::Patch;
-use crate::util::error::{Error, Result};
 
 /// How many bytes are copied at a time: a discard may be of the whole disk.
 const PART: u64 = 1 << 20;
-/// How long a copy of a whole disk may take.
-const COPY: Duration = Duration::from_secs(300);
-
-/// Copies the disk of which `image` is the newest layer, as QEMU reads it, into the new file `raw`, with holes.
-///
-/// # Errors
-/// When qemu-img is missing or refuses, with its words.
-pub async fn copy(image: &Utf8Path, format: &str, raw: &Utf8Path) -> Result<()> {
-    let run = Command::new("qemu-img")
-        .args(["convert", "-q", "-f", format, "-O", "raw"])
-        // A layer in use by clones is not written to.
-        .args(["-U", "--"])
-        .arg(image)
-        .arg(raw)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(COPY, run)
-        .await
-        .map_err(|_| Error::Qemu(format!("qemu-img did not copy a disk within {COPY:?}")))?
-        .map_err(|error| {
-            Error::Machine(format!(
-                "qemu-img could not be started: {error}; install qemu-utils (ci/lab does)"
-            ))
-        })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let words = String::from_utf8_lossy(&output.stderr);
-    Err(Error::Qemu(format!("qemu-img convert: {}", words.trim())))
-}
 
 /// Writes `patches`, whose data is in `log`, to `disk`, in their order.
 ///

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod args;
 pub mod channel;
 pub mod identity;
+pub mod img;
 pub mod machine;
 pub mod monitor;
 mod output;
