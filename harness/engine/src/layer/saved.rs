@@ -91,17 +91,12 @@ impl Layer {
         uplink: Option<Uplink>,
         evidence: &Utf8Path,
     ) -> Result<(Host, Origin)> {
-        let mut attempt = 1;
-        loop {
-            let built = self.built().await.map_err(error)?;
-            match built.host(uplink.clone(), evidence).await {
-                Ok(host) => {
-                    let (layer, dir) = (self.recipe.name.clone(), self.stack.kept());
-                    return Ok((host, Origin { built, layer, dir }));
-                }
-                Err(error) => self.once_more(&built, &mut attempt, error)?,
-            }
-        }
+        let start = |built: Arc<Built>| {
+            let uplink = uplink.clone();
+            async move { built.host(uplink, evidence).await }
+        };
+        let (built, host) = self.started(start).await?;
+        Ok((host, self.origin(built)))
     }
 
     /// The same, with a log of what it writes to its disk, from its first instant on.
@@ -112,24 +107,13 @@ impl Layer {
         &self,
         evidence: &Utf8Path,
     ) -> Result<(Host, Origin, LoggedDisk)> {
-        let mut attempt = 1;
-        loop {
-            let built = self.built().await.map_err(error)?;
-            let started = async {
-                let disk = LoggedDisk::over(Arc::clone(&built), &self.stack.scratch()).await?;
-                Ok((
-                    built.host_on(disk.disk().clone(), None, evidence).await?,
-                    disk,
-                ))
-            };
-            match started.await {
-                Ok((host, disk)) => {
-                    let (layer, dir) = (self.recipe.name.clone(), self.stack.kept());
-                    return Ok((host, Origin { built, layer, dir }, disk));
-                }
-                Err(error) => self.once_more(&built, &mut attempt, error)?,
-            }
-        }
+        let start = |built: Arc<Built>| async move {
+            let disk = LoggedDisk::over(Arc::clone(&built), &self.stack.scratch()).await?;
+            let host = built.host_on(disk.disk().clone(), None, evidence).await?;
+            Ok((host, disk))
+        };
+        let (built, (host, disk)) = self.started(start).await?;
+        Ok((host, self.origin(built), disk))
     }
 
     /// A QEMU with a clone's command line that has loaded nothing yet: what any clone costs at least.
@@ -137,11 +121,29 @@ impl Layer {
     /// # Errors
     /// When QEMU can't be started.
     pub async fn start(&self, evidence: &Utf8Path) -> Result<Machine> {
+        let start = |built: Arc<Built>| async move { built.start(None, evidence).await };
+        let (_, machine) = self.started(start).await?;
+        Ok(machine)
+    }
+
+    fn origin(&self, built: Arc<Built>) -> Origin {
+        let (layer, dir) = (self.recipe.name.clone(), self.stack.kept());
+        Origin { built, layer, dir }
+    }
+
+    /// What `start` makes of the layer's files, and those files.
+    ///
+    /// # Errors
+    /// Those of `start`, unless the files were changed meanwhile.
+    async fn started<T, F>(&self, start: impl Fn(Arc<Built>) -> F) -> Result<(Arc<Built>, T)>
+    where
+        F: Future<Output = Result<T>> + Send,
+    {
         let mut attempt = 1;
         loop {
             let built = self.built().await.map_err(error)?;
-            match built.start(None, evidence).await {
-                Ok(machine) => return Ok(machine),
+            match start(Arc::clone(&built)).await {
+                Ok(started) => return Ok((built, started)),
                 Err(error) => self.once_more(&built, &mut attempt, error)?,
             }
         }
