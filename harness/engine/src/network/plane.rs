@@ -230,10 +230,20 @@ impl Plane {
         let mut remarks = vec![];
         self.enter(now, Direction::Out, port, &frame, &mut remarks);
         let comment = self.comment(&remarks);
+        self.push_record(port, Direction::Out, frame, comment);
+    }
+
+    fn push_record(
+        &mut self,
+        port: usize,
+        direction: Direction,
+        frame: Bytes,
+        comment: Option<String>,
+    ) {
         if let Some(records) = &mut self.records {
             records.push(Record {
                 port,
-                direction: Direction::Out,
+                direction,
                 frame,
                 comment,
             });
@@ -368,14 +378,7 @@ impl Plane {
         for remark in remarks {
             let port = remark.port;
             let comment = self.comment(&[remark]);
-            if let Some(records) = &mut self.records {
-                records.push(Record {
-                    port,
-                    direction: Direction::In,
-                    frame: frame.clone(),
-                    comment,
-                });
-            }
+            self.push_record(port, Direction::In, frame.clone(), comment);
         }
     }
 

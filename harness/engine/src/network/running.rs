@@ -163,18 +163,6 @@ impl Network {
         Ok(&self.sockets[port])
     }
 
-    /// The value of QEMU's `-netdev` that joins `machine` as the backend `id`.
-    ///
-    /// # Errors
-    /// When it is not in this network.
-    pub fn netdev(&self, machine: &str, id: &str) -> Result<String> {
-        // A comma ends a value, unless there are two.
-        let socket = self.socket(machine)?.as_str().replace(',', ",,");
-        Ok(format!(
-            "stream,id={id},server=off,addr.type=unix,addr.path={socket}"
-        ))
-    }
-
     /// Waits until each machine is connected.
     ///
     /// # Errors
