@@ -45,10 +45,7 @@ impl Variable for FirewallVariable {
         is_nixos(manifest).then(|| why.into())
     }
 
-    fn says_nothing(&self, scenario: &Scenario) -> Option<String> {
-        if scenario.brings.contains(&NAME) {
-            return Some("it loads a firewall of its own".into());
-        }
+    fn irrelevant(&self, scenario: &Scenario) -> Option<String> {
         let of_the_host = [Feature::NixosModules, Feature::Firewalld];
         let about_the_host = scenario.wants.iter().any(|one| of_the_host.contains(one));
         about_the_host.then(|| "it is about rules that a host's own system makes".into())

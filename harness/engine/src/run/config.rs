@@ -8,7 +8,7 @@ use super::{
     known::Known,
     stability::Stability,
     target::{choice::ImageOptions, declarations::Declarations},
-    variable::{Setting, Variable},
+    variable::{Setting, Variable, sets},
 };
 use crate::{
     image::Manifest,
@@ -76,11 +76,12 @@ impl Target {
     #[must_use]
     pub fn unfit_to_bring(&self, manifest: &Manifest, scenario: &Scenario) -> Option<String> {
         scenario.brings.iter().find_map(|variable| {
+            let sets = sets(variable, scenario)?;
             if self.settings.iter().any(|one| one.variable() == *variable) {
-                return Some(format!("it sets a {variable} of its own"));
+                return Some(sets);
             }
             let why = self.unfit(variable, manifest)?;
-            Some(format!("it sets a {variable} of its own: {why}"))
+            Some(format!("{sets}: {why}"))
         })
     }
 

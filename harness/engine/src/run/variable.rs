@@ -26,10 +26,9 @@ pub trait Variable: Debug + Sync {
         None
     }
 
-    /// Why `scenario` says nothing about it, if it does not.
-    fn says_nothing(&self, scenario: &Scenario) -> Option<String> {
-        let brings = scenario.brings.contains(&self.name());
-        brings.then(|| format!("it sets a {} of its own", self.name()))
+    /// Why `scenario`, which does not set it by itself, says nothing about it, if it does not.
+    fn irrelevant(&self, _scenario: &Scenario) -> Option<String> {
+        None
     }
 
     /// Reads a value. No setting means that hosts are left as they are.
@@ -37,6 +36,21 @@ pub trait Variable: Debug + Sync {
     /// # Errors
     /// A message for the user: what is wrong, and which values there are.
     fn read(&self, value: &str) -> std::result::Result<Option<Arc<dyn Setting>>, String>;
+}
+
+impl dyn Variable {
+    /// Why `scenario` says nothing about it, if it does not.
+    #[must_use]
+    pub fn says_nothing(&self, scenario: &Scenario) -> Option<String> {
+        let sets = sets(self.name(), scenario);
+        sets.or_else(|| self.irrelevant(scenario))
+    }
+}
+
+/// That `scenario` sets the variable `name` by itself, if it does.
+pub(super) fn sets(name: &str, scenario: &Scenario) -> Option<String> {
+    let sets = scenario.brings.contains(&name);
+    sets.then(|| format!("it loads a {name} of its own"))
 }
 
 /// A value of a [`Variable`], and how a host is put under it.

@@ -63,6 +63,15 @@ pub struct Session {
     _scratch: Option<Scratch>,
 }
 
+/// What of the environment is told besides what everybody asks for.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    /// Nothing: nobody compares what comes out.
+    Versions,
+    /// The digest of all inputs, for which the program itself is read.
+    Inputs,
+}
+
 /// The programs of a run that go onto the lab disk.
 #[derive(Debug)]
 pub(super) struct Programs {
@@ -97,7 +106,9 @@ impl Session {
             needed.extend(one.scenario.bases());
             needed.extend(one.spared.map(Scenario::bases).unwrap_or_default());
         }
-        Self::open(config, &needed, dir, events).await
+        Box::pin(opened(config, &needed, Told::Inputs, dir, events))
+            .await
+            .map(Arc::new)
     }
 
     /// The same for the bases of `needed`.
@@ -113,7 +124,7 @@ impl Session {
         dir: &Utf8Path,
         events: &Events,
     ) -> Result<Arc<Self>> {
-        Box::pin(opened(config, needed, dir, events))
+        Box::pin(opened(config, needed, Told::Versions, dir, events))
             .await
             .map(Arc::new)
     }
@@ -160,6 +171,7 @@ impl Session {
 async fn opened(
     config: RunConfig,
     needed: &[Base],
+    told: Told,
     dir: &Utf8Path,
     events: &Events,
 ) -> Result<Session> {
@@ -181,7 +193,9 @@ async fn opened(
     let (platform, mut environment) =
         platform(&image, &guest, (target, &programs.tool), cache.root()).await?;
     let files = files::lab_files(&target.declared(), &programs)?;
-    environment.inputs = Some(inputs(&environment, &files, &config)?);
+    if let Told::Inputs = told {
+        environment.inputs = Some(inputs(&environment, &files, &config)?);
+    }
     events.send(Event::EnvironmentKnown(environment.clone()));
     let obstacle = obstacle(target, image.manifest());
     let mut session = Session {
