@@ -6,7 +6,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
     util::error::Result,
-    vm::{container::quote, host::Host, qemu::agent::Output},
+    vm::{
+        container::{assignments, quote},
+        host::Host,
+        qemu::agent::Output,
+    },
 };
 
 /// What a tool is.
@@ -143,10 +147,7 @@ impl<'a> Deploy<'a> {
         words.extend(self.container);
         let words: Vec<String> = words.into_iter().map(quote).collect();
         let user = self.user;
-        let variables = self.environment.iter();
-        let variables: String = variables
-            .map(|(name, value)| format!(" {}", quote(&format!("{name}={value}"))))
-            .collect();
+        let variables = assignments(self.environment.iter().copied());
         // The deploying side has a store of its own: with the target's, evaluating would already
         // put the derivation where the copy, the heart of the tool, is to bring it. Its PATH is the
         // host's, for a reset environment knows only the folders that all distributions have.

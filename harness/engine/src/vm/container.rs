@@ -163,6 +163,15 @@ pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
+/// `variables` as `env` takes them, each behind a blank.
+#[must_use]
+pub(crate) fn assignments<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    variables
+        .into_iter()
+        .map(|(name, value)| format!(" {}", quote(&format!("{name}={value}"))))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -56,7 +56,7 @@ pub(super) struct RawScenario {
     pub(super) saboteur: Vec<Spanned<RawSaboteur>>,
 }
 
-#[derive(Deserialize, Clone)]
+#[derive(Deserialize, Clone, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStep {
     pub(super) succeed: Option<Spanned<String>>,
@@ -92,7 +92,7 @@ pub(super) struct RawStep {
     pub(super) stderr: Option<Spanned<RawText>>,
 }
 
-#[derive(Deserialize, Clone)]
+#[derive(Deserialize, Clone, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawText {
     pub(super) equals: Option<Spanned<String>>,

@@ -90,65 +90,10 @@ impl Checker<'_> {
 impl RawStep {
     /// Whether it takes shared steps, and says nothing else.
     fn is_only_steps(&self) -> bool {
-        let Self {
-            succeed,
-            fail,
-            execute,
-            wait_until_succeeds,
-            wait_until_fails,
-            wait_for_unit,
-            wait_for_open_port,
-            wait_for_lease,
-            wait_for_name,
-            deploy,
-            deploy_fails,
-            put_file,
-            steps: _,
-            into,
-            to,
-            flags,
-            flake,
-            text,
-            from,
-            mode,
-            user,
-            env,
-            container,
-            called,
-            within,
-            status,
-            stdout,
-            stderr,
-        } = self;
-        let texts = [
-            succeed,
-            fail,
-            execute,
-            wait_until_succeeds,
-            wait_until_fails,
-            wait_for_unit,
-            wait_for_lease,
-            wait_for_name,
-            deploy,
-            deploy_fails,
-            put_file,
-            into,
-            to,
-            flake,
-            text,
-            from,
-            mode,
-            user,
-            container,
-            called,
-        ];
-        texts.iter().all(|text| text.is_none())
-            && wait_for_open_port.is_none()
-            && flags.is_none()
-            && env.is_empty()
-            && within.is_none()
-            && status.is_none()
-            && stdout.is_none()
-            && stderr.is_none()
+        let bare = Self {
+            steps: self.steps.clone(),
+            ..Self::default()
+        };
+        *self == bare
     }
 }

@@ -3,14 +3,12 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::step::DeclaredStep;
-use crate::vm::container::quote;
+use crate::vm::container::{assignments, quote};
 
 /// `script` as the user of `step`, who begins at home, and with what it puts into the environment.
 pub(super) fn script(step: &DeclaredStep, script: &str) -> String {
     let variables = step.environment.iter();
-    let variables: String = variables
-        .map(|(name, value)| format!(" {}", quote(&format!("{name}={value}"))))
-        .collect();
+    let variables = assignments(variables.map(|(name, value)| (name.as_str(), value.as_str())));
     match &step.user {
         None if variables.is_empty() => script.to_owned(),
         None => format!("exec env{variables} sh -c {}", quote(script)),

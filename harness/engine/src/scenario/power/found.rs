@@ -1,21 +1,18 @@
 //! What a host would find of a deployed container on a disk, told without booting it and without root: the file
 //! system's journal is replayed as the kernel does, and Nix' database and the files are read out of it.
 
-use std::{
-    collections::BTreeSet,
-    process::{Output, Stdio},
-    time::Duration,
-};
+use std::{collections::BTreeSet, process::Output, time::Duration};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
-use tokio::{io::AsyncWriteExt as _, process::Command};
+use tokio::process::Command;
 
 use crate::{
     image::nar,
     util::{
         digest,
         error::{Error, Result},
+        program,
     },
 };
 
@@ -26,25 +23,12 @@ const UNDO: &str = "undo";
 /// Where Nix registers what is in the store.
 const DATABASE: &str = "/nix/var/nix/db/db.sqlite";
 
-/// Debian has programs where an ordinary user does not look.
-const MORE_FOLDERS: &str = "/usr/sbin:/sbin";
-
 /// A program that [`look`] needs and this machine does not have.
 #[must_use]
 pub fn missing_program() -> Option<&'static str> {
-    let path = search_path();
-    let is_there = |program: &str| {
-        let mut folders = path.split(':');
-        folders.any(|folder| Utf8Path::new(folder).join(program).is_file())
-    };
     ["e2fsck", "e2undo", "debugfs", "sqlite3"]
         .into_iter()
-        .find(|program| !is_there(program))
-}
-
-fn search_path() -> String {
-    let path = std::env::var("PATH").unwrap_or_default();
-    format!("{path}:{MORE_FOLDERS}")
+        .find(|name| program::find(name).is_none())
 }
 
 /// A container as a disk has it.
@@ -208,27 +192,14 @@ async fn hash_of(raw: &Utf8Path, path: &str, folder: &Utf8Path) -> Result<Option
     let Ok(metadata) = fs_err::symlink_metadata(&tree) else {
         return Ok(None);
     };
-    let mut hash = Hashing(Sha256::new());
+    let mut hash = Sha256::new();
     nar::write(tree.as_std_path(), &mut hash)?;
     if metadata.is_dir() {
         fs_err::remove_dir_all(&tree)?;
     } else {
         fs_err::remove_file(&tree)?;
     }
-    Ok(Some(digest::hex(&hash.0.finalize())))
-}
-
-struct Hashing(Sha256);
-
-impl std::io::Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    Ok(Some(digest::hex(&hash.finalize())))
 }
 
 /// Copies the tree `path` of the file system into `folder`. What does not exist is not copied.
@@ -282,30 +253,8 @@ fn words(output: &Output) -> String {
     String::from_utf8_lossy(&all).trim().to_owned()
 }
 
-async fn run(program: &str, arguments: &[&str], input: &str) -> Result<Output> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("PATH", search_path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| {
-            Error::Machine(format!(
-                "{program} could not be started: {error}; install e2fsprogs and sqlite3"
-            ))
-        })?;
-    let whole = async {
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input.as_bytes()).await?;
-        }
-        child.wait_with_output().await
-    };
-    match tokio::time::timeout(LOOK, whole).await {
-        Ok(output) => Ok(output?),
-        Err(_) => Err(Error::Machine(format!(
-            "{program} did not end within {LOOK:?}"
-        ))),
-    }
+async fn run(name: &str, arguments: &[&str], input: &str) -> Result<Output> {
+    let mut command = Command::new(name);
+    command.args(arguments).env("PATH", program::search_path());
+    program::output(&mut command, input, LOOK, "e2fsprogs and sqlite3").await
 }
