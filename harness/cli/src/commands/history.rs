@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use spawnlab::{
     report::{
+        dir::{CASES, COMPARISON, JSON},
         json,
         ledger::{self, CLEAN, Entry, Ledger, Past},
         run::Run,
@@ -102,24 +103,24 @@ fn reports(path: &Utf8Path) -> Result<Vec<Run>, CliError> {
     };
     let mut files: Vec<Utf8PathBuf> = vec![];
     if path.is_dir() {
-        if path.join("verify.json").exists() {
+        if path.join(COMPARISON).exists() {
             return Err(wrong(
                 "it is a comparison, whose sides are not counted".into(),
             ));
         }
         let cases = path
-            .join("cases")
+            .join(CASES)
             .read_dir_utf8()
             .into_iter()
             .flatten()
             .flatten();
-        let cases = cases.map(|case| case.path().join("run.json"));
+        let cases = cases.map(|case| case.path().join(JSON));
         files.extend(cases.filter(|file| file.exists()));
         files.sort_unstable();
     }
     if files.is_empty() {
         files.push(if path.is_dir() {
-            path.join("run.json")
+            path.join(JSON)
         } else {
             path.to_owned()
         });

@@ -5,7 +5,7 @@ use std::io;
 use camino::Utf8Path;
 use spawnlab::{
     campaign::qualify::{self, Qualification, junit},
-    report::dir::{Dir, DirError},
+    report::dir::{Dir, DirError, QUALIFICATION},
 };
 
 use crate::{lab::report_dir, output::error::CliError};
@@ -40,7 +40,7 @@ pub(crate) fn open(
 /// It can't be written.
 pub(crate) fn keep(qualification: &Qualification, dir: &Dir) -> Result<(), CliError> {
     let json = qualify::render(qualification).map_err(trouble)?;
-    dir.write("qualify.json", &json).map_err(trouble)
+    dir.write(QUALIFICATION, &json).map_err(trouble)
 }
 
 /// Writes every file of the report.

@@ -5,7 +5,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
     campaign::{qualify, verify},
-    report::dir::remake_html,
+    report::dir::{COMPARISON, EVIDENCE, QUALIFICATION, remake_html},
 };
 
 use crate::{
@@ -14,10 +14,6 @@ use crate::{
     lab::report_dir,
     output::{error::CliError, exit::Exit, print},
 };
-
-const QUALIFY: &str = "qualify.json";
-const VERIFY: &str = "verify.json";
-const EVIDENCE: &str = "evidence";
 
 /// Does what `command` asks for.
 pub(crate) fn report(command: &ReportCommand) -> Result<Exit, CliError> {
@@ -40,7 +36,7 @@ fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
     if let Some(target) = &args.report {
         apart(target, &args.dirs)?;
     }
-    let compared = args.dirs.iter().any(|dir| dir.join(VERIFY).is_file());
+    let compared = args.dirs.iter().any(|dir| dir.join(COMPARISON).is_file());
     if compared {
         merge_comparisons(args)
     } else {
@@ -49,7 +45,7 @@ fn merge(args: &MergeArgs) -> Result<Exit, CliError> {
 }
 
 fn merge_qualifications(args: &MergeArgs) -> Result<Exit, CliError> {
-    let reports = read(&args.dirs, QUALIFY, qualify::read)?;
+    let reports = read(&args.dirs, QUALIFICATION, qualify::read)?;
     let merged = qualify::merge::merge(&reports).map_err(wrong)?;
     let dir = qualify_files::open(args.report.as_deref(), &merged)?;
     for case in &merged.cases {
@@ -66,7 +62,7 @@ fn merge_qualifications(args: &MergeArgs) -> Result<Exit, CliError> {
 }
 
 fn merge_comparisons(args: &MergeArgs) -> Result<Exit, CliError> {
-    let reports = read(&args.dirs, VERIFY, verify::read)?;
+    let reports = read(&args.dirs, COMPARISON, verify::read)?;
     let merged = verify::merge::merge(&reports).map_err(wrong)?;
     let dir = report_dir::open(args.report.as_deref())?;
     // No two shards hold the same scenario, so that none's evidence is in the way of another's.
@@ -102,7 +98,7 @@ fn read<T>(
         Ok((dir.to_string(), report))
     };
     let hint = match name {
-        VERIFY => {
+        COMPARISON => {
             "`report merge` takes folders that `spawnlab verify --shard K/N --report DIR` wrote"
         }
         _ => "`report merge` takes folders that `spawnlab qualify --report DIR` wrote",

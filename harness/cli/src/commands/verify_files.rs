@@ -5,7 +5,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
     campaign::verify::{self, Comparison, junit},
-    report::dir::Dir,
+    report::dir::{COMPARISON, Dir},
 };
 
 use crate::{args::verify::VerifyArgs, output::error::CliError};
@@ -16,7 +16,7 @@ fn files(comparison: &Comparison) -> Result<[(&'static str, String); 3], CliErro
     let json = verify::render(comparison).map_err(|error| trouble(error.into()))?;
     let junit = junit::render(comparison).map_err(|error| trouble(io::Error::other(error)))?;
     Ok([
-        ("verify.json", json),
+        (COMPARISON, json),
         ("verify.md", verify::page(comparison).markdown()),
         ("junit.xml", junit),
     ])

@@ -7,6 +7,7 @@ use serde::Serialize;
 use spawnlab::{
     image::Cache,
     layer::list,
+    util::program::find,
     vm::{
         memory,
         qemu::{
@@ -188,13 +189,7 @@ async fn kvm(cache: &CacheState) -> Kvm {
 
 /// The first line that `program --version` prints; none if it is not there.
 async fn version(program: &str) -> Option<String> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let dirs = path
-        .split(':')
-        .chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"]);
-    let found = dirs
-        .map(|dir| Utf8Path::new(dir).join(program))
-        .find(|path| path.is_file())?;
+    let found = find(program)?;
     // These two print theirs elsewhere, or change something when they are called.
     let flag = match program {
         "newuidmap" => return Some(String::new()),

@@ -7,7 +7,11 @@ use spawnlab::{
         qualify,
         verify::{self, Effect},
     },
-    report::{json, run::Run},
+    report::{
+        dir::{COMPARISON, JSON, QUALIFICATION},
+        json,
+        run::Run,
+    },
     run::selection::Selected,
     verdict::event::{Record, Request},
 };
@@ -165,9 +169,9 @@ fn file_of(path: &Utf8Path) -> Utf8PathBuf {
     if !path.is_dir() {
         return path.to_owned();
     }
-    let files = ["qualify.json", "verify.json"].map(|name| path.join(name));
+    let files = [QUALIFICATION, COMPARISON].map(|name| path.join(name));
     let campaign = files.into_iter().find(|file| file.exists());
-    campaign.unwrap_or_else(|| path.join("run.json"))
+    campaign.unwrap_or_else(|| path.join(JSON))
 }
 
 /// What kind of campaign `text` is a report of, if it is one, with the commands for what failed in it.

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     campaign::case::Case,
+    report::dir,
     util::layout,
     verdict::{
         Verdict,
@@ -258,7 +259,7 @@ pub fn folder(name: &str) -> Utf8PathBuf {
             &crate::util::digest::of([name.as_bytes()])[..8]
         );
     }
-    Utf8PathBuf::from("cases").join(clean)
+    Utf8PathBuf::from(dir::CASES).join(clean)
 }
 
 /// `qualification` as the text of `qualify.json`.

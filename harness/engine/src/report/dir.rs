@@ -10,14 +10,19 @@ use super::{
     run::Run,
 };
 
-const JSON: &str = "run.json";
+/// The file of a run.
+pub const JSON: &str = "run.json";
 const JUNIT: &str = "junit.xml";
-const EVIDENCE: &str = "evidence";
+/// The folder of what scenarios leave behind.
+pub const EVIDENCE: &str = "evidence";
 /// What [`Dir::write`] may replace besides: a comparison, or a qualification.
-const BESIDES: [&str; 4] = ["verify.json", "verify.md", "qualify.md", QUALIFICATION];
-const QUALIFICATION: &str = "qualify.json";
-/// The runs of a qualification.
-const CASES: &str = "cases";
+const BESIDES: [&str; 4] = [COMPARISON, "verify.md", "qualify.md", QUALIFICATION];
+/// The file of a comparison.
+pub const COMPARISON: &str = "verify.json";
+/// The file of a qualification.
+pub const QUALIFICATION: &str = "qualify.json";
+/// The folder of a qualification's runs.
+pub const CASES: &str = "cases";
 /// What the making of layers leaves behind.
 const LAYERS: &str = "layers";
 

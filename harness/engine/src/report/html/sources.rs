@@ -8,7 +8,7 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::report::{
-    json,
+    dir, json,
     ledger::excerpt::{self, Earlier, Excerpt},
     run::Run,
 };
@@ -169,7 +169,7 @@ fn earlier(run: &Run, dir: &Utf8Path) -> Vec<Run> {
         .rev()
         .take(EARLIER)
         .filter_map(|name| {
-            let text = fs_err::read_to_string(runs.join(name).join("run.json")).ok()?;
+            let text = fs_err::read_to_string(runs.join(name).join(dir::JSON)).ok()?;
             json::read(&text).ok()
         })
         .filter(|other| other.started < run.started)
