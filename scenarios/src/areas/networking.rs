@@ -164,7 +164,6 @@ async fn two_containers_have_networks_of_their_own(lab: &Lab) -> Outcome {
 #[saboteur("host-has-none", fails = "the host's address", spares = "networking::lease_comes_from_the_host" =>
     file("/run/systemd/network/80-container-ve.network.d/90-sabotage.conf", "[Network]\nAddress="))]
 async fn unique_local_address_comes_with_the_hosts(lab: &Lab) -> Outcome {
-    const OF: &str = "ip -6 -o address show scope global";
     let host = lab.host();
     let web = host.container("web");
     let restart = "set -e; folder=/run/systemd/network/80-container-ve.network.d; mkdir -p $folder
@@ -172,25 +171,22 @@ async fn unique_local_address_comes_with_the_hosts(lab: &Lab) -> Outcome {
         networkctl reload; systemctl restart systemd-nspawn@web.service";
     let restarted = host.execute_within(restart, RESTART).await?;
     expect("the restart").succeeded(restarted)?;
-    let local = |text: &str| text.split_whitespace().any(|word| word.starts_with("fd"));
-    expect("the host's address")
+    unique_local(lab, "the host's address", host, "ve-web").await?;
+    unique_local(lab, "the guest's address", &web, "host0").await
+}
+
+/// Asserts under `name` that `link` of `machine` gets a unique local address.
+async fn unique_local(lab: &Lab, name: &'static str, machine: &impl Verbs, link: &str) -> Outcome {
+    let show = format!("ip -6 -o address show scope global dev {link}");
+    expect(name)
         .eventually(lab.seconds(10), "a unique local one", || async {
-            let found = host.succeed(&format!("{OF} dev ve-web")).await?;
-            Ok(if local(&found) {
-                Seen::Ready(())
-            } else {
-                Seen::NotYet(found)
-            })
-        })
-        .await?;
-    expect("the guest's address")
-        .eventually(lab.seconds(10), "a unique local one", || async {
-            let found = web.succeed(&format!("{OF} dev host0")).await?;
-            Ok(if local(&found) {
-                Seen::Ready(())
-            } else {
-                Seen::NotYet(found)
-            })
+            let found = machine.succeed(&show).await?;
+            Ok(
+                match found.split_whitespace().any(|word| word.starts_with("fd")) {
+                    true => Seen::Ready(()),
+                    false => Seen::NotYet(found),
+                },
+            )
         })
         .await
 }

@@ -17,6 +17,12 @@ const HOST_IPV6: &str = "2001:db8:1::1";
 const IPV6: &str = "ip address add 2001:db8:1::1/64 dev uplink0 nodad
     ip -n outside address add 2001:db8:1::2/64 dev eth0 nodad";
 
+const DROP_PAGES: Change = script(
+    "nft add table inet sabotage
+     nft 'add chain inet sabotage forward { type filter hook forward priority 0; }'
+     nft 'add rule inet sabotage forward tcp dport 80 drop'",
+);
+
 fn fetch(address: &str) -> String {
     format!(
         "curl -gsS -o /dev/null -w '%{{http_code}}' --connect-timeout 3 -m 10 http://{address}:8088/"
@@ -49,9 +55,7 @@ async fn served_outside(lab: &Lab, name: &'static str, outside: &Outside<'_>) ->
 /// (<https://github.com/systemd/systemd/issues/6106>, <https://github.com/systemd/systemd/issues/30475>).
 #[scenario(on = Deployed, limit = 120)]
 #[saboteur("dropped-on-the-way", fails = "the page from outside", spares = "names::http_by_name" =>
-    "nft add table inet sabotage
-     nft 'add chain inet sabotage forward { type filter hook forward priority 0; }'
-     nft 'add rule inet sabotage forward tcp dport 80 drop'")]
+    DROP_PAGES)]
 #[saboteur("another-network-is-dropped", fails = "the page after the move", spares = "names::http_by_name" =>
     "nft add table inet sabotage
      nft 'add chain inet sabotage forward { type filter hook forward priority 0; }'
@@ -73,9 +77,7 @@ async fn container_is_reached_by_the_hosts_port(lab: &Lab) -> Outcome {
 /// (<https://github.com/systemd/systemd/issues/6106>).
 #[scenario(on = Deployed, limit = 90)]
 #[saboteur("dropped-on-the-way", fails = "the page from outside", spares = "names::http_by_name" =>
-    "nft add table inet sabotage
-     nft 'add chain inet sabotage forward { type filter hook forward priority 0; }'
-     nft 'add rule inet sabotage forward tcp dport 80 drop'")]
+    DROP_PAGES)]
 async fn container_is_reached_by_the_hosts_loopback(lab: &Lab) -> Outcome {
     let host = lab.host();
     let outside = forwarded(host).await?;
@@ -88,9 +90,7 @@ async fn container_is_reached_by_the_hosts_loopback(lab: &Lab) -> Outcome {
 /// (<https://github.com/systemd/systemd/issues/30475>).
 #[scenario(on = Deployed, limit = 90)]
 #[saboteur("dropped-on-the-way", fails = "the page from outside", spares = "names::http_by_name" =>
-    "nft add table inet sabotage
-     nft 'add chain inet sabotage forward { type filter hook forward priority 0; }'
-     nft 'add rule inet sabotage forward tcp dport 80 drop'")]
+    DROP_PAGES)]
 async fn container_is_reached_by_the_hosts_port_over_ipv6(lab: &Lab) -> Outcome {
     let host = lab.host();
     let outside = forwarded(host).await?;
