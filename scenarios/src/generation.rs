@@ -51,6 +51,16 @@ pub async fn profile(host: &Host, container: &str) -> Result<(String, String)> {
     ))
 }
 
+/// Asserts that `container` runs the closure that its profile on the host leads to, as `the running closure`.
+///
+/// # Errors
+/// A failure of the assertion, or one of the machines can't be asked.
+pub async fn runs_its_profile(host: &Host, container: &str) -> Outcome {
+    let (_, built) = profile(host, container).await?;
+    let running = guest(&host.container(container)).await?;
+    expect("the running closure").equal(running.closure, built)
+}
+
 /// What a person who opens `http://NAME/` on the host sees.
 ///
 /// # Errors

@@ -2,21 +2,25 @@
 
 use spawnlab::prelude::*;
 
-use crate::generation::{guest, page, profile};
+use crate::generation::{guest, page, profile, runs_its_profile};
 
 /// The derivations of the lab's machines that the host's store holds, one per line.
 const COPIED: &str = "find /nix/store -maxdepth 1 -name '*-guest-system-*.drv'";
+
+/// Refuses whatever is copied to root over ssh.
+pub(super) const REFUSE_COPIES: Change = script(
+    r#"printf '%s\n' '#!/bin/sh' 'case $SSH_ORIGINAL_COMMAND in *nix-daemon*) exit 1 ;; esac' \
+        'exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"' >/root/sabotage
+    chmod 755 /root/sabotage
+    sed -i 's,^,command="/root/sabotage" ,' /root/.ssh/authorized_keys"#,
+);
 
 /// A first deploy brings the derivation to the host, builds it into the container's profile and
 /// starts the container on it.
 #[scenario(on = Host, limit = 90)]
 #[saboteur("copy-refused", fails = "the first deploy",
     spares = "deploy::undeclared_container_is_refused_before_copying" =>
-    file("/root/sabotage", r#"#!/bin/sh
-case $SSH_ORIGINAL_COMMAND in *nix-daemon*) exit 1 ;; esac
-exec /bin/sh -c "$SSH_ORIGINAL_COMMAND""#),
-    "chmod 755 /root/sabotage
-     sed -i 's,^,command=\"/root/sabotage\" ,' /root/.ssh/authorized_keys")]
+    REFUSE_COPIES)]
 #[saboteur("unit-masked", fails = "the first deploy",
     spares = "deploy::container_may_be_named_otherwise_than_its_machine" =>
     "systemctl mask --runtime systemd-nspawn@bare.service")]
@@ -26,9 +30,7 @@ async fn first_deploy_starts_the_container(lab: &Lab) -> Outcome {
     let output = lab.deploy(Deploy::of("bare")).await?;
     expect("the first deploy").succeeded(output)?;
     expect("the copied derivation").contains(&host.succeed(COPIED).await?, "guest-system-bare")?;
-    let (_, built) = profile(host, "bare").await?;
-    let running = guest(&host.container("bare")).await?.closure;
-    expect("the running closure").equal(running, built)
+    runs_its_profile(host, "bare").await
 }
 
 /// Container `prod` runs machine `bare`: the third argument names the container, and the

@@ -4,22 +4,15 @@ use std::time::Duration;
 
 use spawnlab::prelude::*;
 
+use super::deploy::REFUSE_COPIES;
 use crate::{
     firewall::Firewall,
-    generation::{guest, page, profile},
+    generation::{guest, page, profile, runs_its_profile},
     packet_counters::PacketCounters,
 };
 
 /// The host keeps nothing of what deploys: what it runs afterwards came over the network.
 const NO_FLAKE: &str = "rm -rf /home/deployer";
-
-/// Refuses whatever is copied to root over ssh.
-const REFUSE_COPIES: Change = script(
-    r#"printf '%s\n' '#!/bin/sh' 'case $SSH_ORIGINAL_COMMAND in *nix-daemon*) exit 1 ;; esac' \
-        'exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"' >/root/sabotage
-    chmod 755 /root/sabotage
-    sed -i 's,^,command="/root/sabotage" ,' /root/.ssh/authorized_keys"#,
-);
 
 /// A first deploy from a laptop brings the container to a host that has no flake, and starts it.
 #[scenario(machines(laptop = Host, host = Host), limit = 120)]
@@ -31,9 +24,7 @@ async fn first_deploy_from_a_laptop(lab: &Lab) -> Outcome {
     host.succeed(NO_FLAKE).await?;
     let deploy = Deploy::of("bare").from(laptop).to(host);
     expect("the first deploy").succeeded(lab.deploy(deploy).await?)?;
-    let (_, built) = profile(host, "bare").await?;
-    let running = guest(&host.container("bare")).await?.closure;
-    expect("the running closure").equal(&running, &built)?;
+    runs_its_profile(host, "bare").await?;
     let (_, at_home) = profile(laptop, "bare").await?;
     expect("what the laptop runs itself").equal(at_home.as_str(), "")
 }
@@ -75,9 +66,7 @@ async fn deploy_goes_to_an_ipv6_address(lab: &Lab) -> Outcome {
     let target = format!("root@{}", host.identity().ipv6);
     let deploy = Deploy::of("bare").from(laptop).to(&target);
     expect("the deploy to an IPv6 address").succeeded(lab.deploy(deploy).await?)?;
-    let (_, built) = profile(host, "bare").await?;
-    let running = guest(&host.container("bare")).await?.closure;
-    expect("the running closure").equal(&running, &built)
+    runs_its_profile(host, "bare").await
 }
 
 /// A member of the group that may deploy one container does so from a laptop, and may not deploy another.
@@ -92,9 +81,7 @@ async fn member_of_the_group_deploys_from_a_laptop(lab: &Lab) -> Outcome {
         deploy.to("teamdev@host")
     };
     expect("the deploy of a member").succeeded(lab.deploy(as_member("team")).await?)?;
-    let (_, built) = profile(host, "team").await?;
-    let running = guest(&host.container("team")).await?.closure;
-    expect("the running closure").equal(&running, &built)?;
+    runs_its_profile(host, "team").await?;
     expect("the deploy of another container").refused(lab.deploy(as_member("prod")).await?)?;
     let (_, refused) = profile(host, "prod").await?;
     expect("what the other container got").equal(refused.as_str(), "")
@@ -120,9 +107,7 @@ async fn bad_network_makes_a_deploy_slow_only(lab: &Lab) -> Outcome {
         .get("laptop")
         .map(|port| port.in_.lost + port.out.lost);
     expect("the frames that were lost").that(lost > Some(0), "some", format!("{lost:?}"))?;
-    let (_, built) = profile(host, "bare").await?;
-    let running = guest(&host.container("bare")).await?.closure;
-    expect("the running closure").equal(&running, &built)
+    runs_its_profile(host, "bare").await
 }
 
 /// Has the host hold each copy at its beginning until `/run/go` is there, and say by `/run/copying` that it does.
@@ -161,9 +146,7 @@ async fn cut_while_copying_needs_no_cleaning_up(lab: &Lab) -> Outcome {
     expect("what was deployed").equal(deployed.as_str(), "")?;
     lab.network().heal("host")?;
     expect("the next deploy").succeeded(lab.deploy(deploy()).await?)?;
-    let (_, built) = profile(host, "bare").await?;
-    let running = guest(&host.container("bare")).await?.closure;
-    expect("the running closure").equal(&running, &built)
+    runs_its_profile(host, "bare").await
 }
 
 /// Another machine reaches a container through the proxy of its host, by the host's name.

@@ -10,7 +10,7 @@ use spawnlab::{
     },
 };
 
-use crate::generation::{page, profile};
+use crate::generation::{page, profile, runs_its_profile};
 
 /// For each turn, how many power cuts of a deploy lose some of what is not flushed, beside one at each flush.
 const SUBSETS: usize = 10;
@@ -182,9 +182,7 @@ async fn serves(lab: &Lab, wanted: &str) -> Outcome {
     host.execute_within("systemctl is-system-running --wait", lab.seconds(30))
         .await?;
     host.container("web").wait_ready().await?;
-    let (_, closure) = profile(host, "web").await?;
-    let running = crate::generation::guest(&host.container("web")).await?;
-    expect("the running closure").equal(running.closure, closure)?;
+    runs_its_profile(host, "web").await?;
     let page = expect("the page").succeeded(page(host, "web").await?)?;
     expect("the page").equal(page.trim(), wanted)
 }
