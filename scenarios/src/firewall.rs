@@ -47,7 +47,7 @@ pub const VARIANTS: [Variant; 5] = [
 
 /// An option of NixOS' firewall beside the variant. The tag of its lines is `NAME=VALUE`.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Switch {
+pub struct FirewallOption {
     /// Its name on the command line.
     pub name: &'static str,
     /// What it can be; NixOS' default first.
@@ -59,16 +59,16 @@ pub struct Switch {
 }
 
 /// The switches.
-pub const SWITCHES: [Switch; 2] = [
+pub const SWITCHES: [FirewallOption; 2] = [
     // networking.firewall.checkReversePath
-    Switch {
+    FirewallOption {
         name: "rpfilter",
         values: &["strict", "loose", "off"],
         alone: None,
         backends: &Backend::ALL,
     },
     // networking.firewall.filterForward, and with `containers` an extraForwardRules
-    Switch {
+    FirewallOption {
         name: "forward",
         values: &["off", "on", "containers"],
         alone: Some("on"),

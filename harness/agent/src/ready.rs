@@ -24,17 +24,17 @@ const WAIT: &str = "exec 3<&0 </dev/null; . /proc/self/fd/3";
 pub(crate) struct Ready {
     child: Child,
     script: File,
-    like: Shell,
+    like: WaitingShell,
 }
 
 /// What a shell is started with, besides the script.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Shell {
+pub(crate) struct WaitingShell {
     path: String,
     env: Vec<String>,
 }
 
-impl Shell {
+impl WaitingShell {
     /// The shell and the script that `wanted` asks for, if it asks for one that might have waited.
     pub(crate) fn of(wanted: &Wanted) -> Option<(Self, &str)> {
         let [flag, script] = wanted.arg.as_slice() else {
@@ -68,7 +68,7 @@ impl Shell {
 
 impl Ready {
     /// Hands it `script`, if it is such a shell and still waits; `None` if not, and it ends.
-    pub(crate) fn run(mut self, shell: &Shell, script: &str) -> Option<Child> {
+    pub(crate) fn run(mut self, shell: &WaitingShell, script: &str) -> Option<Child> {
         let waits = self.like == *shell && matches!(self.child.try_wait(), Ok(None));
         let whole = format!("exec 3<&-; {script}\n");
         if waits && self.script.write_all(whole.as_bytes()).is_ok() {

@@ -15,7 +15,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::{Deserialize, Serialize};
 
-use crate::stream::{self, Cut, Stream};
+use crate::stream::{self, Gap, Stream};
 
 /// A command that has ended is waited for as long as its streams are held open by what it left running, and
 /// something still comes; this long after the last byte it is over.
@@ -49,9 +49,9 @@ pub(crate) struct Told {
     err_data: String,
     /// Where in `out-data` something was cut, and how much; absent if nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    out_cut: Option<Cut>,
+    out_cut: Option<Gap>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    err_cut: Option<Cut>,
+    err_cut: Option<Gap>,
     /// Processes that hold a stream open although the command has ended, as `NAME[PID]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     held_by: Vec<String>,

@@ -23,10 +23,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     random,
-    ready::{Ready, Shell},
+    ready::{Ready, WaitingShell},
     run::{self, Running, Wanted},
     stream::Stream,
-    wire::{self, Refusal, Request, generic},
+    wire::{self, GuestRequest, Refusal, generic},
 };
 
 /// A line longer than this is no request: base64 of 16 MiB of input, and then some.
@@ -68,7 +68,7 @@ pub(crate) struct Server {
     orphans: Vec<Stream>,
     ready: Option<Ready>,
     // What the last command was run by: the next one will be run by the same.
-    shell: Option<Shell>,
+    shell: Option<WaitingShell>,
     // Nobody is connected to the port's other end.
     alone: bool,
 }
@@ -207,7 +207,7 @@ impl Server {
             .iter()
             .rposition(|byte| *byte == 0xff)
             .map_or(0, |at| at + 1);
-        let request: Request<'_> = match serde_json::from_slice(&line[fresh..]) {
+        let request: GuestRequest<'_> = match serde_json::from_slice(&line[fresh..]) {
             Ok(request) => request,
             Err(error) => return self.refuse(None, generic(error)),
         };
@@ -232,7 +232,7 @@ impl Server {
     }
 
     fn run(&mut self, id: Option<u64>, wanted: &Wanted) -> Result<Running, Refusal> {
-        let waiting = Shell::of(wanted).and_then(|(shell, script)| {
+        let waiting = WaitingShell::of(wanted).and_then(|(shell, script)| {
             let child = self
                 .ready
                 .take()

@@ -19,7 +19,7 @@ const TAIL: usize = 4 << 20;
 
 /// What is missing in the middle of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Cut {
+pub(crate) struct Gap {
     /// How many bytes of what is kept stand before it.
     at: usize,
     /// How many bytes are missing.
@@ -91,10 +91,10 @@ impl Stream {
     }
 
     /// What is kept, and what is missing in it. The stream keeps nothing afterwards.
-    pub(crate) fn kept(&mut self) -> (Vec<u8>, Option<Cut>) {
+    pub(crate) fn kept(&mut self) -> (Vec<u8>, Option<Gap>) {
         self.shorten();
         let mut kept = std::mem::take(&mut self.head);
-        let cut = (self.cut > 0).then_some(Cut {
+        let cut = (self.cut > 0).then_some(Gap {
             at: kept.len(),
             bytes: self.cut,
         });

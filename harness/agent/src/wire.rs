@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 /// A request; what its arguments are is up to the command.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Request<'a> {
+pub(crate) struct GuestRequest<'a> {
     #[serde(borrow)]
     pub(crate) execute: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -16,7 +16,7 @@ pub(crate) struct Request<'a> {
     pub(crate) id: Option<u64>,
 }
 
-impl Request<'_> {
+impl GuestRequest<'_> {
     /// Its arguments, as the command wants them.
     ///
     /// # Errors

@@ -8,14 +8,14 @@ use syn::{
     punctuated::Punctuated,
 };
 
-use crate::saboteur::Saboteur;
+use crate::saboteur::SaboteurSyntax;
 
 /// A scenario as it is written.
 pub(crate) struct Declaration {
     pub(crate) arguments: Arguments,
     /// The lines of the doc comment.
     pub(crate) claim: Vec<LitStr>,
-    pub(crate) saboteurs: Vec<Saboteur>,
+    pub(crate) saboteurs: Vec<SaboteurSyntax>,
     pub(crate) expects: Vec<Expects>,
     /// The type of the second parameter, where there are cases.
     pub(crate) case_type: Option<Type>,
@@ -198,7 +198,7 @@ pub(crate) fn read(arguments: TokenStream, function: &mut ItemFn) -> Result<Decl
     for attribute in &function.attrs {
         if attribute.path().is_ident("saboteur") {
             let inner = arguments_of(attribute)?;
-            saboteurs.push(Parser::parse2(Saboteur::parse, inner)?);
+            saboteurs.push(Parser::parse2(SaboteurSyntax::parse, inner)?);
         } else if attribute.path().is_ident("expects") {
             expects.push(syn::parse2(arguments_of(attribute)?)?);
         } else if let Some(line) = doc(attribute) {
@@ -232,7 +232,7 @@ impl Declaration {
     }
 
     /// Whether `saboteur` is one of the case with this index.
-    pub(crate) fn is_meant(&self, saboteur: &Saboteur, index: usize) -> bool {
+    pub(crate) fn is_meant(&self, saboteur: &SaboteurSyntax, index: usize) -> bool {
         match &saboteur.case {
             None => true,
             Some(case) => self.arguments.cases.get(index) == Some(case),

@@ -10,8 +10,8 @@ use crate::{
     assertions::Mentions,
     case::{fill_in, variant},
     declaration::{Declaration, Expects, read},
-    saboteur::Saboteur,
-    sources::Sources,
+    saboteur::SaboteurSyntax,
+    sources::PackageFunctions,
 };
 
 /// The function `item`, and what registers it as the scenario that its attributes declare.
@@ -188,12 +188,12 @@ impl Case<'_> {
         })
     }
 
-    fn saboteurs(&self) -> impl Iterator<Item = &Saboteur> {
+    fn saboteurs(&self) -> impl Iterator<Item = &SaboteurSyntax> {
         let all = self.declaration.saboteurs.iter();
         all.filter(|it| self.declaration.is_meant(it, self.index))
     }
 
-    fn saboteur(&self, saboteur: &Saboteur) -> Result<TokenStream> {
+    fn saboteur(&self, saboteur: &SaboteurSyntax) -> Result<TokenStream> {
         let name = self.text(&saboteur.name)?;
         let fails = self.text(&saboteur.fails)?;
         let spares = self.text(&saboteur.spares)?;
@@ -241,7 +241,7 @@ impl Case<'_> {
         let mut checks = TokenStream::new();
         for saboteur in self.saboteurs() {
             let fails = self.text(&saboteur.fails)?;
-            let known = |sources: &Sources| {
+            let known = |sources: &PackageFunctions| {
                 let found = sources.reachable(&self.function.to_string(), self.mentions);
                 found.contains(&fails.value())
             };
@@ -295,8 +295,8 @@ fn seconds(given: Option<&syn::LitInt>, default: u64) -> TokenStream {
 }
 
 /// The sources of the package that is compiled, which are read once; none where they can't be read.
-fn sources() -> Option<&'static Sources> {
-    static SOURCES: OnceLock<Option<Sources>> = OnceLock::new();
-    let read = || Sources::of(Path::new(&env::var_os("CARGO_MANIFEST_DIR")?)).ok();
+fn sources() -> Option<&'static PackageFunctions> {
+    static SOURCES: OnceLock<Option<PackageFunctions>> = OnceLock::new();
+    let read = || PackageFunctions::of(Path::new(&env::var_os("CARGO_MANIFEST_DIR")?)).ok();
     SOURCES.get_or_init(read).as_ref()
 }

@@ -8,7 +8,7 @@ use syn::{
 };
 
 /// A saboteur as it is written.
-pub(crate) struct Saboteur {
+pub(crate) struct SaboteurSyntax {
     pub(crate) name: LitStr,
     pub(crate) fails: LitStr,
     pub(crate) spares: LitStr,
@@ -20,7 +20,7 @@ pub(crate) struct Saboteur {
     pub(crate) changes: Vec<Expr>,
 }
 
-impl Parse for Saboteur {
+impl Parse for SaboteurSyntax {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let name: LitStr = input.parse().map_err(|error| {
             Error::new(

@@ -25,11 +25,11 @@ struct Function {
 
 /// All functions and methods of a package.
 #[derive(Debug, Default)]
-pub(crate) struct Sources {
+pub(crate) struct PackageFunctions {
     functions: Vec<Function>,
 }
 
-impl Sources {
+impl PackageFunctions {
     /// Those of the package in `root`. A file that can't be parsed says nothing: the compiler will.
     pub(crate) fn of(root: &Path) -> io::Result<Self> {
         let mut files = vec![];

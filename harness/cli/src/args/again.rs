@@ -4,7 +4,7 @@ use clap::Parser;
 
 use super::{Cli, Command, OnUnstable, RunArgs};
 use crate::{
-    lab::{before::Before, rerun},
+    lab::{before::EarlierRun, rerun},
     output::error::CliError,
 };
 
@@ -16,7 +16,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// The options of `before` are none that this command knows.
-    pub(crate) fn as_before(&self, before: &Before) -> Result<(Self, String), CliError> {
+    pub(crate) fn as_before(&self, before: &EarlierRun) -> Result<(Self, String), CliError> {
         let then = read(before)?;
         let mut args = self.clone();
         let mut said = Said::default();
@@ -66,7 +66,7 @@ impl RunArgs {
 }
 
 /// The options of `before`, read as a command line.
-fn read(before: &Before) -> Result<RunArgs, CliError> {
+fn read(before: &EarlierRun) -> Result<RunArgs, CliError> {
     let request = &before.request;
     let words = ["spawnlab", &request.command].map(str::to_owned);
     let words = words.iter().chain(&request.options);
@@ -136,8 +136,8 @@ mod tests {
         }
     }
 
-    fn before(options: &[&str]) -> Before {
-        Before::of("run", options, &["a::b"])
+    fn before(options: &[&str]) -> EarlierRun {
+        EarlierRun::of("run", options, &["a::b"])
     }
 
     fn words(args: &RunArgs) -> String {

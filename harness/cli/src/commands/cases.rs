@@ -19,7 +19,7 @@ use spawnlab::{
         session::{Session, cache},
         task::Task,
     },
-    verdict::event::{Event, Events, Request, Summary},
+    verdict::event::{Event, Events, RunRequest, Summary},
 };
 use tokio::runtime::Handle;
 
@@ -33,7 +33,7 @@ pub(crate) struct Runner<'a> {
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) dir: &'a Dir,
     /// What was asked for, if it can be asked for again.
-    pub(crate) request: Option<Box<Request>>,
+    pub(crate) request: Option<Box<RunRequest>>,
 }
 
 /// What came of cases that ran together.

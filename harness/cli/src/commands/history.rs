@@ -8,7 +8,7 @@ use spawnlab::{
     report::{
         dir::{CASES, COMPARISON, JSON},
         json,
-        ledger::{self, CLEAN, Entry, Ledger, Past},
+        ledger::{self, CLEAN, Ledger, LedgerEntry, Past},
         run::Run,
         text,
     },
@@ -132,7 +132,7 @@ fn reports(path: &Utf8Path) -> Result<Vec<Run>, CliError> {
     files.iter().map(one).collect()
 }
 
-fn of<'l>(ledger: &'l Ledger, name: &'l str, case: &'l str, entry: &'l Entry) -> Shown<'l> {
+fn of<'l>(ledger: &'l Ledger, name: &'l str, case: &'l str, entry: &'l LedgerEntry) -> Shown<'l> {
     let changed = entry.changed.as_ref().map(|changed| ShownChange {
         at: &changed.at,
         from: changed.from.word(),

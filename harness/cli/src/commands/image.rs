@@ -8,7 +8,7 @@ use spawnlab::{
     verdict::event::Events,
 };
 
-use crate::lab::images::{self, Image};
+use crate::lab::images::{self, ImageSummary};
 use crate::{
     args::{
         ImageCommand,
@@ -68,8 +68,8 @@ async fn list() -> Result<String, CliError> {
 
 async fn show(wanted: &str) -> Result<String, CliError> {
     let images = images().await?;
-    let means = |image: &&Image| image.name == wanted || image.id.starts_with(wanted);
-    let found: Vec<&Image> = images.iter().filter(means).collect();
+    let means = |image: &&ImageSummary| image.name == wanted || image.id.starts_with(wanted);
+    let found: Vec<&ImageSummary> = images.iter().filter(means).collect();
     let hint = "`spawnlab image list` shows names and ids, `spawnlab image build` builds one";
     let image = match found.as_slice() {
         [image] => image,
@@ -86,7 +86,7 @@ async fn show(wanted: &str) -> Result<String, CliError> {
         .map_err(|error| CliError::infrastructure("image.json", error))
 }
 
-async fn images() -> Result<Vec<Image>, CliError> {
+async fn images() -> Result<Vec<ImageSummary>, CliError> {
     images::images()
         .await
         .map_err(|error| CliError::infrastructure("images", error))

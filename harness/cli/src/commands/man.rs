@@ -26,7 +26,7 @@ pub struct ManArgs {
 
 /// A man page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct ManPage {
     /// Its name, such as `spawnlab-run`.
     pub name: String,
     /// Its text, in man's macros.
@@ -37,7 +37,8 @@ pub struct Page {
 pub(crate) fn man(args: &ManArgs, suite: &Suite) -> Result<Exit, CliError> {
     let pages = pages(suite).map_err(|error| CliError::infrastructure("manual", error))?;
     if let Some(dir) = &args.dir {
-        let write = |page: &Page| fs_err::write(dir.join(format!("{}.1", page.name)), &page.text);
+        let write =
+            |page: &ManPage| fs_err::write(dir.join(format!("{}.1", page.name)), &page.text);
         fs_err::create_dir_all(dir)
             .and_then(|()| pages.iter().try_for_each(write))
             .map_err(|error| {
@@ -60,7 +61,7 @@ pub(crate) fn man(args: &ManArgs, suite: &Suite) -> Result<Exit, CliError> {
 ///
 /// # Errors
 /// Those of writing into memory, which there are none of.
-pub fn pages(suite: &Suite) -> std::io::Result<Vec<Page>> {
+pub fn pages(suite: &Suite) -> std::io::Result<Vec<ManPage>> {
     let mut command = command(suite);
     // Gives the subcommands the full names that stand in their usage.
     command.build();
@@ -69,7 +70,7 @@ pub fn pages(suite: &Suite) -> std::io::Result<Vec<Page>> {
     Ok(pages)
 }
 
-fn add(command: &Command, pages: &mut Vec<Page>) -> std::io::Result<()> {
+fn add(command: &Command, pages: &mut Vec<ManPage>) -> std::io::Result<()> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     let version = format!("spawnlab {}", env!("CARGO_PKG_VERSION"));
     let man = Man::new(command.clone())
@@ -88,7 +89,7 @@ fn add(command: &Command, pages: &mut Vec<Page>) -> std::io::Result<()> {
     }
     let long = command.get_after_long_help().or(command.get_after_help());
     sections(&long.map(ToString::to_string).unwrap_or_default()).to_writer(&mut text)?;
-    pages.push(Page {
+    pages.push(ManPage {
         name: name.to_owned(),
         text: String::from_utf8_lossy(&text).into_owned(),
     });

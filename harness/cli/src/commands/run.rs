@@ -11,7 +11,7 @@ use spawnlab::{
         suite::Suite,
     },
     scenario::lab::ITERATIONS,
-    verdict::event::Request,
+    verdict::event::RunRequest,
 };
 use tokio::runtime::Handle;
 
@@ -19,7 +19,7 @@ use crate::{
     args::{OnUnstable, RunArgs, Selection},
     commands::cases::{Runner, remembering, reported},
     lab::{
-        before::Before,
+        before::EarlierRun,
         known, ledger, report_dir,
         rerun::{self, Rerun},
         select::select,
@@ -52,7 +52,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, CliError> {
     // What can be wrong with the command line is found out before anything is written or started.
     let before = match &args.failed {
-        Some(named) => Some(Before::open(
+        Some(named) => Some(EarlierRun::open(
             named.as_deref(),
             &report_dir::runs(),
             what.verb(),
@@ -167,12 +167,12 @@ fn again(args: &RunArgs, what: What) -> Rerun {
 }
 
 /// What a later `--failed` has to know of this run.
-fn request(args: &RunArgs, what: What, again: &Rerun, selected: &[Selected]) -> Request {
+fn request(args: &RunArgs, what: What, again: &Rerun, selected: &[Selected]) -> RunRequest {
     let program = rerun::program();
     let mut words = vec![program.as_str(), what.verb(), "--failed"];
     // A dated report is the newest one.
     words.extend(args.report.as_ref().map(|dir| dir.as_str()));
-    Request {
+    RunRequest {
         command: what.verb().to_owned(),
         options: again.options(),
         repeat: args.repeat.map_or(1, NonZeroU32::get),

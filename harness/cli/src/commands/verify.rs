@@ -16,7 +16,7 @@ use crate::{
     commands::{
         cases::{Ran, Runner, remembering, reported},
         verify_files,
-        verify_plan::Plan,
+        verify_plan::VerifyPlan,
     },
     lab::report_dir,
     output::{error::CliError, exit::Exit, print, signals},
@@ -29,7 +29,7 @@ pub(crate) async fn verify(
     bodies: Handle,
 ) -> Result<Exit, CliError> {
     // What can be wrong with the command line is found out before anything is written or started.
-    let plan = Plan::of(args, suite)?;
+    let plan = VerifyPlan::of(args, suite)?;
     verify_files::check(args)?;
     let dir = report_dir::open(args.report.as_deref())?;
     let terminal = remembering(Terminal::comparison());
@@ -77,7 +77,7 @@ pub(crate) async fn verify(
 }
 
 /// What came of it, as a comparison.
-fn comparison(args: &VerifyArgs, plan: &Plan, ran: Ran, dir: &Dir) -> Comparison {
+fn comparison(args: &VerifyArgs, plan: &VerifyPlan, ran: Ran, dir: &Dir) -> Comparison {
     let scenarios = match ran.failed {
         None => compared(args, plan, &ran, dir),
         Some(_) => vec![],
@@ -115,7 +115,7 @@ fn comparison(args: &VerifyArgs, plan: &Plan, ran: Ran, dir: &Dir) -> Comparison
     }
 }
 
-fn compared(args: &VerifyArgs, plan: &Plan, ran: &Ran, dir: &Dir) -> Vec<Compared> {
+fn compared(args: &VerifyArgs, plan: &VerifyPlan, ran: &Ran, dir: &Dir) -> Vec<Compared> {
     let again = args.again();
     let names: Vec<String> = plan
         .scenarios

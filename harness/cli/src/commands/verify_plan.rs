@@ -33,7 +33,7 @@ const LOOK: &str = include_str!("look.sh");
 const NAMED: usize = 2;
 
 /// A comparison that is to be run.
-pub(crate) struct Plan {
+pub(crate) struct VerifyPlan {
     /// The sides, base first.
     pub(crate) sides: [SideVariables; 2],
     /// What their sessions are opened with.
@@ -44,7 +44,7 @@ pub(crate) struct Plan {
     pub(crate) scenarios: Vec<(Selected, Option<String>)>,
 }
 
-impl Plan {
+impl VerifyPlan {
     /// What `args` mean.
     ///
     /// # Errors
@@ -297,13 +297,13 @@ mod tests {
         args: VerifyArgs,
     }
 
-    fn plan(words: &[&str]) -> Result<Plan, CliError> {
+    fn plan(words: &[&str]) -> Result<VerifyPlan, CliError> {
         let scenarios = spawnlab::scenarios!();
         let scenarios = scenarios.into_iter().filter(|one| one.area == "plan");
         let suite = Suite::of(scenarios).group("pages", &["plan::"]);
         let words = ["verify"].iter().chain(words);
         let args = Line::try_parse_from(words).expect("a command line").args;
-        Plan::of(&args, &suite)
+        VerifyPlan::of(&args, &suite)
     }
 
     const OWN: [&str; 4] = ["--base", "guest=trixie", "--change", "guest=sid"];

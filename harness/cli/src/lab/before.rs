@@ -13,7 +13,7 @@ use spawnlab::{
         run::Run,
     },
     run::selection::Selected,
-    verdict::event::{Record, Request},
+    verdict::event::{Record, RunRequest},
 };
 
 use crate::output::error::CliError;
@@ -22,18 +22,18 @@ const TAKES: &str = "--failed takes the folder of a report of `run` or `prove`, 
 
 /// An earlier run.
 #[derive(Debug)]
-pub(crate) struct Before {
+pub(crate) struct EarlierRun {
     /// What the user knows it by.
     pub(crate) named: Utf8PathBuf,
     /// What it was asked for.
-    pub(crate) request: Request,
+    pub(crate) request: RunRequest,
     /// The scenarios that are still to come out as expected.
     pub(crate) names: Vec<String>,
     /// How the run ended, unless it did so by itself.
     cut: &'static str,
 }
 
-impl Before {
+impl EarlierRun {
     /// The report `named`, or the newest in `runs`, which has to be one of the command `verb`.
     ///
     /// # Errors
@@ -127,7 +127,7 @@ impl Before {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         Self {
             named: "before".into(),
-            request: Request {
+            request: RunRequest {
                 command: command.to_owned(),
                 options: owned(options),
                 repeat: 1,

@@ -13,7 +13,7 @@ use spawnlab::{
 
 /// An image, as `spawnlab image` shows it.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Image {
+pub(crate) struct ImageSummary {
     /// The recipe's name.
     pub name: String,
     /// The hash of all that went in.
@@ -33,7 +33,7 @@ pub(crate) async fn build_image(
     options: &ImageOptions,
     refresh: bool,
     events: &Events,
-) -> Result<Image> {
+) -> Result<ImageSummary> {
     let cache = cache()?;
     let image = match ImageChoice::read(options, fixture, cache.root())? {
         ImageChoice::Recipe(recipe) => {
@@ -49,7 +49,7 @@ pub(crate) async fn build_image(
 ///
 /// # Errors
 /// The cache can't be read.
-pub(crate) async fn images() -> Result<Vec<Image>> {
+pub(crate) async fn images() -> Result<Vec<ImageSummary>> {
     let folder = cache()?.root().join("images");
     let mut images = Vec::new();
     for entry in folder.read_dir_utf8()? {
@@ -68,8 +68,8 @@ pub(crate) async fn images() -> Result<Vec<Image>> {
     Ok(images)
 }
 
-fn shown(image: &spawnlab::image::Image) -> Result<Image> {
-    Ok(Image {
+fn shown(image: &spawnlab::image::Image) -> Result<ImageSummary> {
+    Ok(ImageSummary {
         name: image.manifest().name.clone(),
         id: image.id().to_owned(),
         folder: image.dir().to_owned(),

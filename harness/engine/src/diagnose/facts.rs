@@ -99,7 +99,7 @@ impl Facts {
 
 /// An interface, as `ip -j address` has it.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Link {
+pub(super) struct Interface {
     pub ifindex: u32,
     pub ifname: String,
     /// The number of its other end.
@@ -110,18 +110,18 @@ pub(super) struct Link {
     pub master: Option<String>,
     pub address: Option<String>,
     #[serde(default)]
-    pub addr_info: Vec<Address>,
+    pub addr_info: Vec<InterfaceAddress>,
 }
 
 /// An address of an interface.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Address {
+pub(super) struct InterfaceAddress {
     pub local: Option<std::net::IpAddr>,
     pub prefixlen: u8,
     pub scope: String,
 }
 
-impl Link {
+impl Interface {
     /// Whether somebody set it up.
     pub(super) fn is_up(&self) -> bool {
         self.flags.iter().any(|flag| flag == "UP")

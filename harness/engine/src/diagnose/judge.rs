@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 
 use super::{
     Condition, Step,
-    facts::{Facts, Link},
+    facts::{Facts, Interface},
 };
 use crate::verdict::hop::Hop;
 
@@ -54,11 +54,11 @@ impl Found {
 struct Seen<'a> {
     facts: &'a Facts,
     unit: String,
-    links: Vec<Link>,
+    links: Vec<Interface>,
     /// The host's end.
-    link: Option<Link>,
+    link: Option<Interface>,
     /// The guest's end.
-    guest_link: Option<Link>,
+    guest_link: Option<Interface>,
     /// The guest's address, as far as it is more than link-local.
     address: Option<Ipv4Addr>,
     /// Whether the container has the host's network and no link of its own.
@@ -70,8 +70,8 @@ struct Seen<'a> {
 }
 
 pub(super) fn judge(facts: &Facts) -> Vec<Step> {
-    let links: Vec<Link> = facts.json("addresses").unwrap_or_default();
-    let guest_links: Vec<Link> = facts.json("guest-addresses").unwrap_or_default();
+    let links: Vec<Interface> = facts.json("addresses").unwrap_or_default();
+    let guest_links: Vec<Interface> = facts.json("guest-addresses").unwrap_or_default();
     let link = facts.said("link");
     let link = links.iter().find(|one| Some(one.ifname.as_str()) == link);
     let guest_link = guest_links.iter().find(|one| {

@@ -9,11 +9,11 @@
 
 mod ending;
 
-use ending::Ending;
+use ending::EndingManagers;
 
 use crate::{
     verdict::finding::{Finding, FindingKind, HOST},
-    vm::journal::Entry,
+    vm::journal::JournalEntry,
 };
 
 /// The kernel's words for trouble; they have not changed in years. The first that is found counts.
@@ -62,10 +62,10 @@ const FAULTS: [&str; 7] = ["4", "5", "6", "7", "8", "11", "31"];
 /// What is wrong according to a host's `console` and the journals of it and its guests: each thing
 /// once, the worst first.
 #[must_use]
-pub fn scan(console: &str, journal: &[Entry]) -> Vec<Finding> {
+pub fn scan(console: &str, journal: &[JournalEntry]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = vec![];
     let seen = console.lines().filter_map(on_console);
-    let mut ending = Ending::default();
+    let mut ending = EndingManagers::default();
     let logged = journal.iter().filter_map(|entry| {
         ending.follow(entry);
         if ending.terminated(entry) {
@@ -102,7 +102,7 @@ fn on_console(line: &str) -> Option<Finding> {
     Some(found(kind, HOST, &subject(kind, text), text))
 }
 
-fn in_journal(entry: &Entry) -> Option<Finding> {
+fn in_journal(entry: &JournalEntry) -> Option<Finding> {
     let (machine, message) = (entry.machine.as_str(), first_line(&entry.message));
     if entry.from_kernel {
         let kind = pattern(KERNEL.iter().chain(&CONSOLE), message)?;
@@ -177,7 +177,7 @@ fn subject(kind: FindingKind, line: &str) -> String {
     subject.unwrap_or_else(|| line.to_owned())
 }
 
-fn crashed(entry: &Entry) -> bool {
+fn crashed(entry: &JournalEntry) -> bool {
     entry.exit_code == "dumped"
         || (entry.exit_code == "killed" && FAULTS.contains(&entry.exit_status.as_str()))
 }

@@ -16,7 +16,7 @@ use super::{
     },
     error::{Doing as _, ImageError},
     event::ImageEvent,
-    lock::Lock,
+    lock::ImageLock,
     open::Image,
     recipe::{ImageKind, Recipe},
     stop::Stop,
@@ -126,13 +126,16 @@ impl Cache {
         let folder = recipe.folder();
         let asked = Instant::now();
         let path = self.lock_path(&folder);
-        let (_lock, waited) = match Lock::attempt(&path)? {
+        let (_lock, waited) = match ImageLock::attempt(&path)? {
             Some(lock) => (lock, false),
             None => {
                 progress(ImageEvent::Waiting {
                     image: folder.clone(),
                 });
-                (Lock::wait(&path, &folder, LOCK_LIMIT, &self.stop)?, true)
+                (
+                    ImageLock::wait(&path, &folder, LOCK_LIMIT, &self.stop)?,
+                    true,
+                )
             }
         };
         // Whoever was waited for has just built it: fresh enough for both.
@@ -244,7 +247,7 @@ impl Cache {
             };
             let lock = match own {
                 Some(own) if own == image => None,
-                _ => match Lock::attempt(&self.lock_path(image))? {
+                _ => match ImageLock::attempt(&self.lock_path(image))? {
                     Some(lock) => Some(lock),
                     None => continue,
                 },

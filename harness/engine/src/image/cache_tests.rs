@@ -116,11 +116,11 @@ fn leftovers_are_removed_unless_their_build_is_alive() {
     for name in names {
         put(&cache.images.join(name));
     }
-    let _alive = Lock::attempt(&cache.lock_path("small-2"))
+    let _alive = ImageLock::attempt(&cache.lock_path("small-2"))
         .expect("no error")
         .expect("free");
     // The caller holds the lock of the image that it is about to build.
-    let _own = Lock::attempt(&cache.lock_path("small-1"))
+    let _own = ImageLock::attempt(&cache.lock_path("small-1"))
         .expect("no error")
         .expect("free");
     let cleaned = std::sync::Mutex::new(Vec::new());

@@ -13,7 +13,7 @@ use super::{
     build::{build_step::BuildStep, plan},
     cache::{Cache, LOCK_LIMIT},
     error::{Doing as _, ImageError},
-    lock::Lock,
+    lock::ImageLock,
     manifest::GuestBaseEntry,
     nar,
     open::Image,
@@ -52,7 +52,7 @@ impl Cache {
             .ok_or_else(|| bad("only raw disks can be read"))?;
         let folder = self.folder("guests")?;
         let archive = folder.join(format!("{name}.nar"));
-        let _lock = Lock::wait(
+        let _lock = ImageLock::wait(
             &folder.join(format!(".lock-{name}")),
             name,
             LOCK_LIMIT,

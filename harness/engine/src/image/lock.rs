@@ -22,11 +22,11 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// The lock is held until this is dropped or the process ends, however it ends.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub(crate) struct ImageLock {
     _file: File,
 }
 
-impl Lock {
+impl ImageLock {
     /// The lock at `path` if nobody holds it.
     pub(crate) fn attempt(path: &Utf8Path) -> Result<Option<Self>, ImageError> {
         let file = open(path)?;
@@ -91,17 +91,17 @@ mod tests {
     fn the_second_one_waits_until_the_first_lets_go() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = camino::Utf8PathBuf::try_from(dir.path().join("lock")).expect("UTF-8");
-        let first = Lock::attempt(&path)
+        let first = ImageLock::attempt(&path)
             .expect("no error")
             .expect("nobody holds it");
-        assert!(Lock::attempt(&path).expect("no error").is_none());
-        let error = Lock::wait(&path, "img-0", Duration::from_millis(1), &Stop::default())
+        assert!(ImageLock::attempt(&path).expect("no error").is_none());
+        let error = ImageLock::wait(&path, "img-0", Duration::from_millis(1), &Stop::default())
             .expect_err("it is held");
         assert!(matches!(error, ImageError::LockTimeout { .. }), "{error}");
         let waiter = {
             let path = path.clone();
             std::thread::spawn(move || {
-                Lock::wait(&path, "img-0", Duration::from_secs(60), &Stop::default()).map(drop)
+                ImageLock::wait(&path, "img-0", Duration::from_secs(60), &Stop::default()).map(drop)
             })
         };
         drop(first);

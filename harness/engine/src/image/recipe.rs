@@ -135,14 +135,14 @@ impl GuestBaseSpec {
 #[derive(Debug, Clone)]
 pub struct Recipe {
     pub(crate) spec: RecipeSpec,
-    pub(crate) files: BTreeMap<Utf8PathBuf, Content>,
+    pub(crate) files: BTreeMap<Utf8PathBuf, FileContent>,
     pub(crate) nixos: Option<NixosInputs>,
     id: String,
 }
 
 /// What becomes a file of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) enum Content {
+pub(crate) enum FileContent {
     Bytes { mode: u32, bytes: Vec<u8> },
     Link(Utf8PathBuf),
 }

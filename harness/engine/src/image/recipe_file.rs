@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     embedded,
     error::ImageError,
-    recipe::{Content, FileSpec, GuestBaseSpec, ImageKind, RecipeSpec, Units},
+    recipe::{FileContent, FileSpec, GuestBaseSpec, ImageKind, RecipeSpec, Units},
     validate,
 };
 
@@ -22,7 +22,7 @@ const DEEPEST: usize = 8;
 const NIXOS_PROVISION: &str = "/run/current-system/sw/bin/spawnlab-provision";
 
 /// What a recipe and those that it extends say together: the spec, and what is in its files.
-pub(crate) type Written = (RecipeSpec, BTreeMap<Utf8PathBuf, Content>);
+pub(crate) type Written = (RecipeSpec, BTreeMap<Utf8PathBuf, FileContent>);
 
 /// One file. What it leaves out is said by the recipe that it extends, or has a default.
 #[derive(Debug, Default, Deserialize)]
@@ -50,7 +50,7 @@ struct RecipeFile {
     nixos_modules: Option<Vec<Utf8PathBuf>>,
     /// What is in `files`.
     #[serde(skip)]
-    contents: BTreeMap<Utf8PathBuf, Content>,
+    contents: BTreeMap<Utf8PathBuf, FileContent>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -147,18 +147,18 @@ fn content(
     path: &Utf8Path,
     file: &FileSpec,
     read: impl Fn(&Utf8Path) -> Result<Vec<u8>, ImageError>,
-) -> Result<Content, ImageError> {
+) -> Result<FileContent, ImageError> {
     let mode = || validate::mode(&file.mode).map_err(|why| bad(origin, why));
     match (&file.text, &file.from, &file.link) {
-        (Some(text), None, None) => Ok(Content::Bytes {
+        (Some(text), None, None) => Ok(FileContent::Bytes {
             mode: mode()?,
             bytes: text.clone().into_bytes(),
         }),
-        (None, Some(from), None) => Ok(Content::Bytes {
+        (None, Some(from), None) => Ok(FileContent::Bytes {
             mode: mode()?,
             bytes: read(from)?,
         }),
-        (None, None, Some(link)) => Ok(Content::Link(link.clone())),
+        (None, None, Some(link)) => Ok(FileContent::Link(link.clone())),
         _ => Err(bad(
             origin,
             format!("file {path} needs exactly one of text, from and link"),

@@ -56,7 +56,7 @@ fn tables_are_joined_and_lists_are_replaced() {
     assert_eq!(spec.units.enable, ["systemd-networkd.service"]);
     assert!(spec.units.mask.is_empty());
     let bytes = |path: &str| match new.files.get(Utf8Path::new(path)) {
-        Some(Content::Bytes { bytes, .. }) => String::from_utf8_lossy(bytes).into_owned(),
+        Some(FileContent::Bytes { bytes, .. }) => String::from_utf8_lossy(bytes).into_owned(),
         other => format!("{other:?}"),
     };
     assert_eq!(bytes("/etc/hostname"), "other");

@@ -8,7 +8,7 @@ use super::{
     build::{assemble, initrd, nixos},
     embedded::script,
     nixos::NixosInputs,
-    recipe::{Content, ImageKind, RecipeSpec},
+    recipe::{FileContent, ImageKind, RecipeSpec},
 };
 use crate::util::digest;
 
@@ -18,7 +18,7 @@ const BUILDER: &str = "spawnlab image builder 1";
 /// 64 hex digits. What the archive has to offer that day is not part of it: `--refresh` is for that.
 pub(crate) fn of(
     spec: &RecipeSpec,
-    files: &BTreeMap<Utf8PathBuf, Content>,
+    files: &BTreeMap<Utf8PathBuf, FileContent>,
     inputs: Option<&NixosInputs>,
 ) -> String {
     // Serializing plain structs of strings and numbers cannot fail; should it, the text of the error differs too.

@@ -19,14 +19,14 @@ fn files_come_from_text_file_or_link() {
     let recipe = small();
     assert_eq!(
         recipe.files.get(Utf8Path::new("/usr/lib/lab/agent")),
-        Some(&Content::Bytes {
+        Some(&FileContent::Bytes {
             mode: 0o755,
             bytes: b"content of files/agent".to_vec()
         })
     );
     assert_eq!(
         recipe.files.get(Utf8Path::new("/etc/localtime")),
-        Some(&Content::Link("/usr/share/zoneinfo/UTC".into()))
+        Some(&FileContent::Link("/usr/share/zoneinfo/UTC".into()))
     );
     assert_eq!(recipe.folder(), format!("small-{}", &recipe.id()[..16]));
 }

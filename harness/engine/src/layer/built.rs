@@ -14,7 +14,7 @@ use super::{
 use crate::{
     util::error::Result,
     vm::{
-        host::{Host, Stream},
+        host::{Host, SavedState},
         qemu::{
             args::{Disk, MachineSpec, Memory, Uplink, Writes},
             machine::Machine,
@@ -89,7 +89,7 @@ impl Built {
         let machine = self.start_on(disk, uplink, evidence).await?;
         let host = Host::new(machine, self.platform.accel, evidence)?;
         let state = self.dir.join(STATE);
-        host.resume(&state, Stream::WithoutMemory, self.key.as_str())
+        host.resume(&state, SavedState::WithoutMemory, self.key.as_str())
             .await?;
         Ok(host)
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     util::error::Result,
     vm::{
-        host::{Host, Stream},
+        host::{Host, SavedState},
         qemu::args::Memory,
     },
 };
@@ -69,7 +69,9 @@ impl Cold {
     /// When QEMU can't save it.
     pub async fn save(&self) -> Result<()> {
         let state = self.dir.join(STATE);
-        self.host.save(&state, Stream::WithoutMemory, SAVING).await
+        self.host
+            .save(&state, SavedState::WithoutMemory, SAVING)
+            .await
     }
 
     /// Ends it.

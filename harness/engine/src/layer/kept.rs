@@ -25,7 +25,7 @@ use super::{
 use crate::{
     util::error::{Error, Result},
     vm::{
-        host::{Host, Stream},
+        host::{Host, SavedState},
         qemu::{
             args::{Disk, Memory, Writes},
             identity,
@@ -335,8 +335,12 @@ impl Kept {
         let spec = self.platform.machine(Memory::Anonymous, true, root, lab);
         let machine = self.platform.start(&spec, None, evidence).await?;
         let host = Host::new(machine, self.platform.accel, evidence)?;
-        host.resume(&self.dir.join(STATE), Stream::WithMemory, self.key.as_str())
-            .await?;
+        host.resume(
+            &self.dir.join(STATE),
+            SavedState::WithMemory,
+            self.key.as_str(),
+        )
+        .await?;
         Ok(host)
     }
 }

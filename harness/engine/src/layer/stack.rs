@@ -25,7 +25,7 @@ use crate::{
     util::error::{Error, Result},
     verdict::{Outcome, ScenarioError, event::Events},
     vm::{
-        host::{Host, Stream},
+        host::{Host, SavedState},
         qemu::args::{Disk, Memory},
     },
 };
@@ -394,7 +394,7 @@ impl Stack {
             }
             Some(parent) => {
                 let state = parent.dir.join(STATE);
-                host.resume(&state, Stream::WithoutMemory, parent.key.as_str())
+                host.resume(&state, SavedState::WithoutMemory, parent.key.as_str())
                     .await?;
             }
         }
@@ -407,7 +407,7 @@ impl Stack {
         (recipe.work)(Arc::clone(&host)).await?;
         phase("coming to rest");
         host.mark(key.as_str()).await?;
-        host.save(&building.join(STATE), Stream::WithoutMemory, MIGRATION)
+        host.save(&building.join(STATE), SavedState::WithoutMemory, MIGRATION)
             .await?;
         if let Some(host) = Arc::into_inner(host) {
             host.shut_down().await?;

@@ -29,7 +29,7 @@ pub(crate) struct Position {
 
 /// One direction of a link.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct LinkDirection {
     pub(crate) impairment: Impairment,
     pub(crate) cut: bool,
     position: Position,
@@ -65,7 +65,7 @@ pub(crate) struct Passed {
     pub(crate) corrupted: Option<(usize, u8)>,
 }
 
-impl Link {
+impl LinkDirection {
     /// One whose decisions follow from `seed` and from what `names` it.
     pub(crate) fn new(seed: u64, names: &[&str]) -> Self {
         let mut digest = Sha256::new();

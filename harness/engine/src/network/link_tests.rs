@@ -7,8 +7,8 @@ const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn link(seed: u64, impairment: Impairment) -> Link {
-    let mut link = Link::new(seed, &["lan", "host", "out"]);
+fn link(seed: u64, impairment: Impairment) -> LinkDirection {
+    let mut link = LinkDirection::new(seed, &["lan", "host", "out"]);
     link.impairment = impairment;
     link
 }
@@ -18,7 +18,7 @@ fn none() -> Impairment {
 }
 
 /// The fates of `frames` frames of 1,000 bytes, one each millisecond.
-fn fates(link: &mut Link, frames: u64) -> Vec<Fate> {
+fn fates(link: &mut LinkDirection, frames: u64) -> Vec<Fate> {
     (0..frames).map(|at| link.decide(ms(at), 1000)).collect()
 }
 
@@ -86,11 +86,11 @@ fn directions_and_seeds_have_fates_of_their_own() {
         ..none()
     };
     let mut links = [
-        Link::new(1, &["lan", "host", "out"]),
-        Link::new(1, &["lan", "host", "in"]),
-        Link::new(2, &["lan", "host", "out"]),
+        LinkDirection::new(1, &["lan", "host", "out"]),
+        LinkDirection::new(1, &["lan", "host", "in"]),
+        LinkDirection::new(2, &["lan", "host", "out"]),
         // Names are kept apart: "lan" and "host" is not "l" and "anhost".
-        Link::new(1, &["l", "anhost", "out"]),
+        LinkDirection::new(1, &["l", "anhost", "out"]),
     ];
     let mut seen = vec![];
     for link in &mut links {

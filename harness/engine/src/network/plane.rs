@@ -11,10 +11,10 @@ use bytes::{Bytes, BytesMut};
 use super::{
     impairment::{Direction, Impairment},
     link::{Fate, Lost, Passed},
-    port::{Port, Refused},
+    port::{NotTaken, Port},
     saved::Place,
     statistics::PortStatistics,
-    switch::{Switch, Target},
+    switch::{FrameTarget, Switch},
 };
 
 /// Bytes that are delayed at most, in a whole network. What comes then is lost.
@@ -25,7 +25,7 @@ const MOST_NOTES: usize = 100;
 
 /// A frame for the recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Record {
+pub(crate) struct RecordedFrame {
     pub(crate) port: usize,
     /// `Out` for a frame as its machine sent it, `In` for what happened to it later on the way to this port.
     pub(crate) direction: Direction,
@@ -70,7 +70,7 @@ pub(crate) struct Plane {
     delayed: usize,
     sequence: u64,
     pub(super) frozen: bool,
-    records: Option<Vec<Record>>,
+    records: Option<Vec<RecordedFrame>>,
     notes: Vec<String>,
 }
 
@@ -153,7 +153,7 @@ impl Plane {
             .map(|(at, _)| at)
     }
 
-    pub(crate) fn take_records(&mut self) -> Vec<Record> {
+    pub(crate) fn take_records(&mut self) -> Vec<RecordedFrame> {
         self.records
             .as_mut()
             .map(std::mem::take)
@@ -241,7 +241,7 @@ impl Plane {
         comment: Option<String>,
     ) {
         if let Some(records) = &mut self.records {
-            records.push(Record {
+            records.push(RecordedFrame {
                 port,
                 direction,
                 frame,
@@ -339,8 +339,8 @@ impl Plane {
         }
         if let Err(refused) = self.ports[port].offer(frame.clone()) {
             let text = match refused {
-                Refused::NotConnected => "lost: not connected",
-                Refused::NotRead => {
+                NotTaken::NotConnected => "lost: not connected",
+                NotTaken::NotRead => {
                     let name = &self.ports[port].name;
                     self.note(format!("port {name}: does not read, frames to it are lost"));
                     "lost: does not read"
@@ -360,13 +360,13 @@ impl Plane {
             ));
         }
         match decision.target {
-            Target::Port(to) => self.enter(now, Direction::In, to, frame, remarks),
-            Target::All => {
+            FrameTarget::Port(to) => self.enter(now, Direction::In, to, frame, remarks),
+            FrameTarget::All => {
                 for to in (0..self.ports.len()).filter(|to| *to != from) {
                     self.enter(now, Direction::In, to, frame, remarks);
                 }
             }
-            Target::Nobody(why) => {
+            FrameTarget::Nobody(why) => {
                 self.ports[from].statistics.unforwarded += 1;
                 remarks.push(Remark::new(from, Direction::Out, why.text()));
             }

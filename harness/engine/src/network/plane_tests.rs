@@ -295,7 +295,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Outcome {
     /// Port and frame, as machines read them.
     read: Vec<(usize, Bytes)>,
-    records: Vec<Record>,
+    records: Vec<RecordedFrame>,
     statistics: BTreeMap<String, PortStatistics>,
 }
 

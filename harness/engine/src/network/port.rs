@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     impairment::Direction,
-    link::Link,
+    link::LinkDirection,
     statistics::{Counts, PortStatistics},
 };
 
@@ -20,8 +20,8 @@ const OVERHEAD: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Port {
     pub(crate) name: String,
-    out: Link,
-    in_: Link,
+    out: LinkDirection,
+    in_: LinkDirection,
     pub(crate) statistics: PortStatistics,
     queue: VecDeque<Bytes>,
     queued: usize,
@@ -29,7 +29,7 @@ pub(crate) struct Port {
 
 /// Why a port did not take a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum NotTaken {
     NotConnected,
     NotRead,
 }
@@ -39,8 +39,8 @@ impl Port {
     pub(crate) fn new(seed: u64, network: &str, name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            out: Link::new(seed, &[network, name, "out"]),
-            in_: Link::new(seed, &[network, name, "in"]),
+            out: LinkDirection::new(seed, &[network, name, "out"]),
+            in_: LinkDirection::new(seed, &[network, name, "in"]),
             statistics: PortStatistics::default(),
             queue: VecDeque::new(),
             queued: 0,
@@ -48,7 +48,7 @@ impl Port {
     }
 
     /// The link in one direction; `Both` is taken as `In`.
-    pub(crate) fn link(&mut self, direction: Direction) -> (&mut Link, &mut Counts) {
+    pub(crate) fn link(&mut self, direction: Direction) -> (&mut LinkDirection, &mut Counts) {
         match direction {
             Direction::Out => (&mut self.out, &mut self.statistics.out),
             Direction::In | Direction::Both => (&mut self.in_, &mut self.statistics.in_),
@@ -56,15 +56,15 @@ impl Port {
     }
 
     /// Queues `frame` for the machine.
-    pub(crate) fn offer(&mut self, frame: Bytes) -> Result<(), Refused> {
+    pub(crate) fn offer(&mut self, frame: Bytes) -> Result<(), NotTaken> {
         let counts = &mut self.statistics.in_;
         if !self.statistics.connected {
             counts.unread += 1;
-            return Err(Refused::NotConnected);
+            return Err(NotTaken::NotConnected);
         }
         if self.queued + frame.len() + OVERHEAD > LONGEST_QUEUE {
             counts.unread += 1;
-            return Err(Refused::NotRead);
+            return Err(NotTaken::NotRead);
         }
         counts.frames += 1;
         counts.bytes += frame.len() as u64;
@@ -125,13 +125,13 @@ mod tests {
         for length in [0, 60, 1514] {
             let mut port = Port::new(1, "lan", "host");
             let frame = Bytes::from(vec![0; length]);
-            assert_eq!(port.offer(frame.clone()), Err(Refused::NotConnected));
+            assert_eq!(port.offer(frame.clone()), Err(NotTaken::NotConnected));
             port.connect();
             let fits = LONGEST_QUEUE / (length + OVERHEAD);
             for _ in 0..fits {
                 assert_eq!(port.offer(frame.clone()), Ok(()));
             }
-            assert_eq!(port.offer(frame.clone()), Err(Refused::NotRead));
+            assert_eq!(port.offer(frame.clone()), Err(NotTaken::NotRead));
             assert_eq!(port.statistics.in_.unread, 2);
             assert_eq!(port.take(usize::MAX).len(), fits);
             assert_eq!(port.queued, 0);

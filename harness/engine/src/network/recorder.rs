@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    plane::Record,
+    plane::RecordedFrame,
     recording::{Capture, Stamped},
 };
 
@@ -27,15 +27,15 @@ const BATCH: usize = 256 << 10;
 pub(crate) struct Recorder {
     sender: Sender<Stamped>,
     waiting: Arc<AtomicUsize>,
-    failure: Failure,
+    failure: RecordingError,
     missing: u64,
 }
 
 /// Why a recording ended early, once it did.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Failure(Arc<Mutex<Option<String>>>);
+pub(crate) struct RecordingError(Arc<Mutex<Option<String>>>);
 
-impl Failure {
+impl RecordingError {
     pub(crate) fn get(&self) -> Option<String> {
         self.0
             .lock()
@@ -64,7 +64,7 @@ impl Recorder {
         let recorder = Self {
             sender,
             waiting: Arc::default(),
-            failure: Failure::default(),
+            failure: RecordingError::default(),
             missing: 0,
         };
         let (waiting, failure) = (recorder.waiting.clone(), recorder.failure.clone());
@@ -79,7 +79,7 @@ impl Recorder {
     }
 
     /// Records `records`, which happened at `time` after 1970.
-    pub(crate) fn record(&mut self, time: Duration, records: Vec<Record>) {
+    pub(crate) fn record(&mut self, time: Duration, records: Vec<RecordedFrame>) {
         for record in records {
             if self.waiting.load(Ordering::Relaxed) > MOST_WAITING {
                 self.missing += 1;
@@ -105,7 +105,7 @@ impl Recorder {
     }
 
     /// Records nothing any more; the thread ends when all is written, and the value then says whether it was.
-    pub(crate) fn end(self) -> Failure {
+    pub(crate) fn end(self) -> RecordingError {
         self.failure
     }
 }

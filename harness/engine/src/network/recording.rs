@@ -20,7 +20,7 @@ use pcap_file::{
     },
 };
 
-use super::{impairment::Direction, plane::Record};
+use super::{impairment::Direction, plane::RecordedFrame};
 
 /// Where a network is recorded, and how much of it.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Recording {
 #[derive(Debug)]
 pub(crate) struct Stamped {
     pub(crate) time: Duration,
-    pub(crate) record: Record,
+    pub(crate) record: RecordedFrame,
     /// Frames before it that could not be recorded, since the disk was too slow for them.
     pub(crate) missing: u64,
 }

@@ -8,7 +8,7 @@ use super::*;
 fn stamped(port: usize, length: usize, comment: Option<&str>) -> Stamped {
     Stamped {
         time: Duration::new(1_795_000_000, 123_456_789),
-        record: Record {
+        record: RecordedFrame {
             port,
             direction: Direction::Out,
             frame: Bytes::from(vec![7; length]),

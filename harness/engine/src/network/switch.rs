@@ -12,7 +12,7 @@ const MOST: usize = 1024;
 
 /// Where a frame goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub enum FrameTarget {
     /// To one port.
     Port(usize),
     /// To all ports but its own.
@@ -49,7 +49,7 @@ impl Unforwarded {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// Where it goes to.
-    pub target: Target,
+    pub target: FrameTarget,
     /// Its source's address, and the port where that was seen before, if that is another one.
     pub moved: Option<(Mac, usize)>,
 }
@@ -70,7 +70,7 @@ impl Switch {
     /// Decides for `frame` that came from the port `from`, and learns from it. `now` never goes back.
     pub fn forward(&mut self, now: Duration, from: usize, frame: &[u8]) -> Decision {
         let nobody = |why, moved| Decision {
-            target: Target::Nobody(why),
+            target: FrameTarget::Nobody(why),
             moved,
         };
         let Some(addresses) = addresses(frame) else {
@@ -82,8 +82,8 @@ impl Switch {
         let moved = self.learn(now, from, addresses.source);
         let target = match self.known(now, addresses.destination) {
             Some(port) if port == from => return nobody(Unforwarded::OwnPort, moved),
-            Some(port) => Target::Port(port),
-            None => Target::All,
+            Some(port) => FrameTarget::Port(port),
+            None => FrameTarget::All,
         };
         Decision { target, moved }
     }
@@ -140,33 +140,39 @@ mod tests {
 
     const NOW: Duration = Duration::ZERO;
 
-    fn target(switch: &mut Switch, from: usize, frame: &[u8]) -> Target {
+    fn target(switch: &mut Switch, from: usize, frame: &[u8]) -> FrameTarget {
         switch.forward(NOW, from, frame).target
     }
 
     #[test]
     fn what_is_unknown_goes_to_all_and_what_is_known_to_one() {
         let mut switch = Switch::default();
-        assert_eq!(target(&mut switch, 0, &frame(2, 1, 60)), Target::All);
-        assert_eq!(target(&mut switch, 1, &frame(1, 2, 60)), Target::Port(0));
-        assert_eq!(target(&mut switch, 0, &frame(2, 1, 60)), Target::Port(1));
+        assert_eq!(target(&mut switch, 0, &frame(2, 1, 60)), FrameTarget::All);
+        assert_eq!(
+            target(&mut switch, 1, &frame(1, 2, 60)),
+            FrameTarget::Port(0)
+        );
+        assert_eq!(
+            target(&mut switch, 0, &frame(2, 1, 60)),
+            FrameTarget::Port(1)
+        );
         assert_eq!(
             target(&mut switch, 0, &frame(BROADCAST, 1, 60)),
-            Target::All
+            FrameTarget::All
         );
         let mut multicast = frame(2, 1, 60);
         multicast[0] = 0x33;
-        assert_eq!(target(&mut switch, 0, &multicast), Target::All);
+        assert_eq!(target(&mut switch, 0, &multicast), FrameTarget::All);
     }
 
     #[test]
     fn a_frame_to_its_own_port_and_one_without_a_header_go_to_nobody() {
         let mut switch = Switch::default();
-        let own = Target::Nobody(Unforwarded::OwnPort);
+        let own = FrameTarget::Nobody(Unforwarded::OwnPort);
         assert_eq!(target(&mut switch, 0, &frame(1, 1, 60)), own);
         assert_eq!(
             target(&mut switch, 0, &[0; 13]),
-            Target::Nobody(Unforwarded::Short)
+            FrameTarget::Nobody(Unforwarded::Short)
         );
     }
 
@@ -175,11 +181,11 @@ mod tests {
         let mut switch = Switch::default();
         assert_eq!(
             target(&mut switch, 0, &frame(1, BROADCAST, 60)),
-            Target::All
+            FrameTarget::All
         );
         assert_eq!(
             target(&mut switch, 1, &frame(BROADCAST, 2, 60)),
-            Target::All
+            FrameTarget::All
         );
         assert_eq!(switch.table(NOW).len(), 1);
     }
@@ -189,7 +195,10 @@ mod tests {
         let mut switch = Switch::default();
         switch.forward(NOW, 0, &frame(BROADCAST, 1, 60));
         let decision = switch.forward(NOW, 1, &announcement(1));
-        assert_eq!(decision.target, Target::Nobody(Unforwarded::Announcement));
+        assert_eq!(
+            decision.target,
+            FrameTarget::Nobody(Unforwarded::Announcement)
+        );
         assert_eq!(switch.table(NOW), [(mac(1), 0, NOW)]);
     }
 
@@ -199,7 +208,10 @@ mod tests {
         switch.forward(NOW, 0, &frame(BROADCAST, 1, 60));
         let decision = switch.forward(NOW, 1, &frame(BROADCAST, 1, 60));
         assert_eq!(decision.moved, Some((mac(1), 0)));
-        assert_eq!(target(&mut switch, 2, &frame(1, 3, 60)), Target::Port(1));
+        assert_eq!(
+            target(&mut switch, 2, &frame(1, 3, 60)),
+            FrameTarget::Port(1)
+        );
         assert_eq!(switch.forward(NOW, 1, &frame(3, 1, 60)).moved, None);
     }
 
@@ -210,11 +222,11 @@ mod tests {
         let late = AGEING - Duration::from_secs(1);
         assert_eq!(
             switch.forward(late, 1, &frame(1, 2, 60)).target,
-            Target::Port(0)
+            FrameTarget::Port(0)
         );
         assert_eq!(
             switch.forward(AGEING, 1, &frame(1, 2, 60)).target,
-            Target::All
+            FrameTarget::All
         );
         // A card that comes back at another port after that has not moved.
         assert_eq!(switch.forward(AGEING, 1, &frame(2, 1, 60)).moved, None);
@@ -247,7 +259,7 @@ mod tests {
             for (from, frame) in frames {
                 sent[from] = true;
                 let decision = switch.forward(NOW, from, &frame);
-                if let Target::Port(port) = decision.target {
+                if let FrameTarget::Port(port) = decision.target {
                     prop_assert!(port != from && sent[port]);
                 }
                 if let Some((_, before)) = decision.moved {

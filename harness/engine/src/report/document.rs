@@ -21,7 +21,7 @@ pub(crate) enum Block {
     /// The sentence that a whole page is about.
     Title(String),
     /// A line of text.
-    Paragraph(Text),
+    Paragraph(Span),
     /// Lines as they are; of Markdown, nothing is known to have such.
     Lines(Vec<String>),
     /// Things one below the other.
@@ -43,7 +43,7 @@ pub(crate) enum Block {
 
 /// A piece of text.
 #[derive(Debug, Clone)]
-pub(crate) enum Text {
+pub(crate) enum Span {
     Plain(String),
     /// A name or a command.
     Code(String),
@@ -54,7 +54,7 @@ pub(crate) enum Text {
 /// A thing in a list.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
-    pub(crate) texts: Vec<Text>,
+    pub(crate) texts: Vec<Span>,
     pub(crate) fields: Vec<Field>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Item {
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
     pub(crate) label: &'static str,
-    pub(crate) value: Text,
+    pub(crate) value: Span,
     /// What joins it to the line before it; without, it has a line of its own. On a terminal, where lines
     /// are short, it always has one.
     pub(crate) joint: Option<&'static str>,
@@ -81,7 +81,7 @@ pub(crate) struct Column {
 /// A row of a table.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
-    pub(crate) cells: Vec<Text>,
+    pub(crate) cells: Vec<Span>,
     /// The row on a terminal, in the place of its cells where they are too long for columns.
     pub(crate) lines: Vec<String>,
 }
@@ -178,7 +178,7 @@ impl Block {
                 let head = [row(names.collect()), row(rule.collect())];
                 let rows = rows
                     .iter()
-                    .map(|one| row(one.cells.iter().map(Text::markdown).collect()));
+                    .map(|one| row(one.cells.iter().map(Span::markdown).collect()));
                 joined(head.into_iter().chain(rows), "\n")
             }
             Self::Details {
@@ -202,7 +202,7 @@ impl Block {
 
 impl Item {
     /// One without fields.
-    pub(crate) fn of(texts: impl Into<Vec<Text>>) -> Self {
+    pub(crate) fn of(texts: impl Into<Vec<Span>>) -> Self {
         Self {
             texts: texts.into(),
             fields: vec![],
@@ -212,12 +212,12 @@ impl Item {
     fn lines(&self) -> Vec<String> {
         let fields = self.fields.iter();
         let fields = fields.map(|field| format!("  {:<8}  {}", field.label, field.value.plain()));
-        let first = joined(self.texts.iter().map(Text::plain), "");
+        let first = joined(self.texts.iter().map(Span::plain), "");
         std::iter::once(first).chain(fields).collect()
     }
 
     fn markdown(&self) -> String {
-        let mut text = format!("- {}", joined(self.texts.iter().map(Text::markdown), ""));
+        let mut text = format!("- {}", joined(self.texts.iter().map(Span::markdown), ""));
         for Field {
             label,
             value,
@@ -256,7 +256,7 @@ impl Column {
 
 impl Row {
     /// One that is its cells in either form.
-    pub(crate) fn of(cells: Vec<Text>) -> Self {
+    pub(crate) fn of(cells: Vec<Span>) -> Self {
         Self {
             cells,
             lines: vec![],
@@ -264,7 +264,7 @@ impl Row {
     }
 }
 
-impl Text {
+impl Span {
     fn plain(&self) -> String {
         let (Self::Plain(text) | Self::Code(text) | Self::Strong(text) | Self::Link(text)) = self;
         printable(text)
@@ -280,13 +280,13 @@ impl Text {
     }
 }
 
-impl From<&str> for Text {
+impl From<&str> for Span {
     fn from(text: &str) -> Self {
         Self::Plain(text.to_owned())
     }
 }
 
-impl From<String> for Text {
+impl From<String> for Span {
     fn from(text: String) -> Self {
         Self::Plain(text)
     }
@@ -297,7 +297,7 @@ fn aligned(columns: &[Column], rows: &[Row]) -> Vec<String> {
     let head = columns.iter().map(|column| column.short.clone()).collect();
     let cells = rows
         .iter()
-        .map(|row| row.cells.iter().map(Text::plain).collect());
+        .map(|row| row.cells.iter().map(Span::plain).collect());
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
     let width = |position: usize| rows.iter().map(|row| row[position].chars().count()).max();
     let widths: Vec<usize> = (0..columns.len()).filter_map(width).collect();

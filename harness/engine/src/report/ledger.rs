@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-pub use entry::{CLEAN, Changed, Ending, Entry, Past};
+pub use entry::{CLEAN, Changed, Ending, LedgerEntry, Past};
 pub use store::{FILE, read, update};
 
 use crate::{
@@ -40,7 +40,7 @@ use crate::{
     util::{digest, layout},
     verdict::event::Environment,
 };
-use entry::Seen;
+use entry::SeenRecord;
 
 /// The layout of [`Ledger`] as it is written.
 pub const VERSION: u32 = 1;
@@ -56,7 +56,7 @@ pub struct Ledger {
     version: u32,
     counted: VecDeque<String>,
     versions: BTreeMap<String, BTreeMap<String, String>>,
-    scenarios: BTreeMap<String, BTreeMap<String, Entry>>,
+    scenarios: BTreeMap<String, BTreeMap<String, LedgerEntry>>,
 }
 
 impl Default for Ledger {
@@ -130,7 +130,7 @@ impl Ledger {
         );
         for record in &run.records {
             let at = record.started.as_ref().unwrap_or(&run.started);
-            let Some(seen) = Seen::of(record, repeat) else {
+            let Some(seen) = SeenRecord::of(record, repeat) else {
                 continue;
             };
             let entries = self.scenarios.entry(record.name.clone()).or_default();
@@ -143,7 +143,7 @@ impl Ledger {
 
     /// What is known of the scenario `name` on `environment`.
     #[must_use]
-    pub fn entry(&self, name: &str, environment: &Environment) -> Option<&Entry> {
+    pub fn entry(&self, name: &str, environment: &Environment) -> Option<&LedgerEntry> {
         self.scenarios.get(name)?.get(&case_of(environment))
     }
 
@@ -154,7 +154,7 @@ impl Ledger {
     }
 
     /// What is known of the scenario `name`, by case.
-    pub fn cases(&self, name: &str) -> impl Iterator<Item = (&str, &Entry)> {
+    pub fn cases(&self, name: &str) -> impl Iterator<Item = (&str, &LedgerEntry)> {
         let cases = self.scenarios.get(name).into_iter().flatten();
         cases.map(|(case, entry)| (case.as_str(), entry))
     }
@@ -184,7 +184,7 @@ impl Ledger {
         let mut ages: Vec<(String, String, String)> = vec![];
         if all > ENTRIES {
             for (name, cases) in &self.scenarios {
-                let age = |(case, entry): (&String, &Entry)| {
+                let age = |(case, entry): (&String, &LedgerEntry)| {
                     (entry.last.clone(), name.clone(), case.clone())
                 };
                 ages.extend(cases.iter().map(age));
@@ -198,7 +198,7 @@ impl Ledger {
         }
         self.scenarios.retain(|_, cases| !cases.is_empty());
         let entries = self.scenarios.values().flat_map(BTreeMap::values);
-        let used: BTreeSet<&str> = entries.flat_map(Entry::versions_named).collect();
+        let used: BTreeSet<&str> = entries.flat_map(LedgerEntry::versions_named).collect();
         self.versions
             .retain(|digest, _| used.contains(digest.as_str()));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::event::{Environment, Event, Record, Request, Summary};
+use crate::verdict::event::{Environment, Event, Record, RunRequest, Summary};
 
 /// The layout of [`Run`] as it is written. It counts up when a reader of the old one would be misled.
 pub const VERSION: u32 = 1;
@@ -20,7 +20,7 @@ pub struct Run {
     pub selected: usize,
     /// What was asked for; absent in runs of `cargo test`, of comparisons and of cases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<Request>,
+    pub request: Option<RunRequest>,
     /// What the scenarios ran on; absent until it is known.
     pub environment: Option<Environment>,
     /// The steps before and between the scenarios, in the order in which they ended.
@@ -132,9 +132,9 @@ mod tests {
     fn what_is_still_to_come_out_as_expected() {
         let mut run = sample::run();
         let wanted = ["networking::lease", "names::short", "names::never"];
-        run.request = Some(Request {
+        run.request = Some(RunRequest {
             scenarios: wanted.map(str::to_owned).into(),
-            ..Request::default()
+            ..RunRequest::default()
         });
         run.records
             .retain(|record| wanted.contains(&record.name.as_str()));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::run::Run;
 use crate::verdict::{
     Failure, Verdict,
-    event::{Environment, Event, Record, Request, Summary},
+    event::{Environment, Event, Record, RunRequest, Summary},
     hop::Hop,
 };
 
@@ -29,7 +29,7 @@ pub(super) fn events() -> Vec<Event> {
         Event::RunStarted {
             selected: records.len(),
             report_dir: "/runs/2026-03-09T11-00-00".into(),
-            request: Some(Box::new(Request {
+            request: Some(Box::new(RunRequest {
                 command: "run".into(),
                 options: vec!["--repeat".into(), "3".into()],
                 repeat: 3,

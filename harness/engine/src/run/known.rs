@@ -19,7 +19,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::{util::pattern::matches, verdict::Verdict};
-use condition::Condition;
+use condition::KnownCondition;
 
 /// A list of known bugs that was found sound.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ struct Row {
     scenarios: Vec<String>,
     assertion: Option<String>,
     tracker: String,
-    when: Vec<Condition>,
+    when: Vec<KnownCondition>,
 }
 
 #[derive(Deserialize)]
@@ -159,7 +159,7 @@ impl Row {
         }
         let when = when
             .iter()
-            .map(|text| Condition::read(text).map_err(|why| format!("{scenarios}: {why}")))
+            .map(|text| KnownCondition::read(text).map_err(|why| format!("{scenarios}: {why}")))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             scenarios: patterns,

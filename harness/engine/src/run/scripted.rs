@@ -176,9 +176,9 @@ pub(super) const SABOTEUR: Saboteur = Saboteur {
 
 /// The variable `firewall`, which hosts that NixOS' modules make do not take.
 #[derive(Debug)]
-pub(super) struct Rules;
+pub(super) struct ScriptedRules;
 
-impl Variable for Rules {
+impl Variable for ScriptedRules {
     fn name(&self) -> &'static str {
         "firewall"
     }

@@ -8,7 +8,7 @@ use crate::{
     util::error::{Error, Result},
     vm::{
         host::Host,
-        journal::{self, Entry},
+        journal::{self, JournalEntry},
         qemu::agent::Output,
     },
 };
@@ -84,7 +84,7 @@ const ON_FAILURE: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// When the host can't be asked, or has no journal to read.
-pub async fn journal(host: &Host) -> Result<(Vec<Entry>, Vec<String>)> {
+pub async fn journal(host: &Host) -> Result<(Vec<JournalEntry>, Vec<String>)> {
     let script = format!(
         "since={} most={} fields={}\n{READ}",
         since(host),

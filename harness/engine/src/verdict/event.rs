@@ -19,7 +19,7 @@ pub enum Event {
         /// Where evidence goes.
         report_dir: Utf8PathBuf,
         /// What was asked for, where a later command can ask for it again.
-        request: Option<Box<Request>>,
+        request: Option<Box<RunRequest>>,
     },
     /// The layers of one of several cases are prepared next.
     CaseStarted {
@@ -73,7 +73,7 @@ pub enum Event {
 
 /// What a run was asked for: enough to run a part of it again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct RunRequest {
     /// The command: `run` or `prove`.
     pub command: String,
     /// Its options as words of a command line, as far as they say what scenarios run on and how often: no

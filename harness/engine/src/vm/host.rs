@@ -35,7 +35,7 @@ const BOOT: Duration = Duration::from_secs(60);
 
 /// What a saved state holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stream {
+pub(crate) enum SavedState {
     /// Devices only: the memory is a file that was mapped shared.
     WithoutMemory,
     /// Devices and memory: what a private clone has written is nowhere else.

@@ -27,7 +27,7 @@ UNIT,USER_UNIT,_SYSTEMD_UNIT,UNIT_RESULT,JOB_RESULT,EXIT_CODE,EXIT_STATUS,COREDU
 
 /// A record of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct JournalEntry {
     /// When it was received.
     pub at: Timestamp,
     /// How long the machine's kernel had run then, in microseconds.
@@ -77,7 +77,7 @@ struct Raw {
 /// and records as JSON objects, one a line. Lines that are neither are passed over, such as the last
 /// one of an output that was cut.
 #[must_use]
-pub fn parse(output: &str) -> Vec<Entry> {
+pub fn parse(output: &str) -> Vec<JournalEntry> {
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
     let mut entries = Vec::new();
     for line in output.lines() {
@@ -95,7 +95,7 @@ pub fn parse(output: &str) -> Vec<Entry> {
     entries
 }
 
-fn entry(raw: &Raw, names: &BTreeMap<&str, &str>) -> Option<Entry> {
+fn entry(raw: &Raw, names: &BTreeMap<&str, &str>) -> Option<JournalEntry> {
     let at = Timestamp::from_microsecond(raw.at.parse().ok()?).ok()?;
     let field = |name: &str| text(raw.fields.get(name));
     let first = |one: &str, other: &str| {
@@ -108,7 +108,7 @@ fn entry(raw: &Raw, names: &BTreeMap<&str, &str>) -> Option<Entry> {
     };
     let id = field("_MACHINE_ID");
     let machine = names.get(id.as_str()).copied().unwrap_or(&id).to_owned();
-    Some(Entry {
+    Some(JournalEntry {
         at,
         uptime: raw.uptime.parse().unwrap_or_default(),
         machine,
@@ -162,7 +162,7 @@ pub const BOOTED: &str = "# the host booted at ";
 /// What is missing in `entries`, a sentence each, where `notes` say what is odd about the output that they were read
 /// from.
 #[must_use]
-pub fn missing(entries: &[Entry], notes: &[String]) -> Vec<String> {
+pub fn missing(entries: &[JournalEntry], notes: &[String]) -> Vec<String> {
     let mut missing = vec![];
     if entries.len() >= MOST {
         missing.push(format!("only the last {MOST} records; there were more"));
@@ -177,7 +177,7 @@ pub fn missing(entries: &[Entry], notes: &[String]) -> Vec<String> {
 
 /// `entries`, of which `missing` is not there, as the text that is kept.
 #[must_use]
-pub fn render(entries: &[Entry], missing: &[String]) -> String {
+pub fn render(entries: &[JournalEntry], missing: &[String]) -> String {
     let mut text = String::new();
     for missing in missing {
         let _ = writeln!(text, "# {missing}");
@@ -269,7 +269,8 @@ d243f2d6b0f240e1be9c9d11d6bf5e45 web
     fn what_was_cut_is_said() {
         let line = r#"{"__REALTIME_TIMESTAMP":"1773050401250000","MESSAGE":"again"}"#;
         let entries = parse(&vec![line; MOST].join("\n"));
-        let text = |entries: &[Entry], notes: &[String]| render(entries, &missing(entries, notes));
+        let text =
+            |entries: &[JournalEntry], notes: &[String]| render(entries, &missing(entries, notes));
         assert!(text(&entries, &[]).starts_with("# only the last 5000 records"));
         assert!(!text(&entries[1..], &[]).contains('#'));
         // https://github.com/hugelgupf/vmtest/issues/91

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use crate::{assertions::Mentions, sources::Sources};
+use crate::{assertions::Mentions, sources::PackageFunctions};
 
 fn mentions(body: &str) -> Mentions {
     Mentions::of(body.parse().expect("tokens"))
@@ -27,7 +27,7 @@ fn a_body_asserts_what_it_names() {
 }
 
 /// Two files, each with a helper of the same name.
-fn package() -> (tempfile::TempDir, Sources) {
+fn package() -> (tempfile::TempDir, PackageFunctions) {
     let root = tempfile::tempdir().expect("a folder");
     let src = root.path().join("src/areas");
     fs::create_dir_all(&src).expect("a folder");
@@ -46,7 +46,7 @@ fn package() -> (tempfile::TempDir, Sources) {
     fs::write(src.join("here.rs"), here).expect("written");
     fs::write(root.path().join("src/gate.rs"), there).expect("written");
     fs::write(root.path().join("src/broken.rs"), "fn {").expect("written");
-    let sources = Sources::of(root.path()).expect("read");
+    let sources = PackageFunctions::of(root.path()).expect("read");
     (root, sources)
 }
 

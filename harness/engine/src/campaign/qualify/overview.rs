@@ -15,7 +15,7 @@ pub(super) struct Overview<'a> {
     /// What was run, in a line.
     pub(super) what: String,
     /// What came out other than expected, in the order of the plan.
-    pub(super) findings: Vec<Finding<'a>>,
+    pub(super) findings: Vec<SharedFailure<'a>>,
     /// Cases that are not whole.
     pub(super) missing: Vec<(&'a str, String)>,
     /// Failures that are known, by tracker.
@@ -29,11 +29,11 @@ pub(super) struct Overview<'a> {
 }
 
 /// Scenarios that came out other than expected in the same way in some cases.
-pub(super) struct Finding<'a> {
+pub(super) struct SharedFailure<'a> {
     pub(super) scenarios: Vec<&'a str>,
     /// The first of them.
     pub(super) record: &'a Record,
-    /// The case of [`Finding::record`].
+    /// The case of [`SharedFailure::record`].
     pub(super) case: &'a CaseReport,
     /// Which cases, in short.
     pub(super) cases: String,
@@ -133,14 +133,14 @@ fn what(qualification: &Qualification) -> String {
 
 /// What was seen differs by address and time; what makes two failures one is where they failed. A
 /// layer that can't be made is one finding, and not one of every scenario.
-fn findings<'a>(cases: &'a [CaseReport], varied: &[&str]) -> Vec<Finding<'a>> {
+fn findings<'a>(cases: &'a [CaseReport], varied: &[&str]) -> Vec<SharedFailure<'a>> {
     let kind = |record: &Record| match &record.verdict {
         Verdict::Failed(failure) => failure.assertion.clone(),
         Verdict::TimedOut { phase, .. } => phase.clone(),
         Verdict::Flaky { .. } => record.name.clone(),
         verdict => essence(verdict),
     };
-    let mut found: Vec<(String, Finding<'a>, Vec<&CaseReport>)> = vec![];
+    let mut found: Vec<(String, SharedFailure<'a>, Vec<&CaseReport>)> = vec![];
     for case in cases {
         for record in &case.records {
             if record.verdict.is_expected() {
@@ -149,7 +149,7 @@ fn findings<'a>(cases: &'a [CaseReport], varied: &[&str]) -> Vec<Finding<'a>> {
             let key = format!("{} {}", record.verdict.word(), kind(record));
             let position = found.iter().position(|(known, ..)| *known == key);
             let position = position.unwrap_or_else(|| {
-                let finding = Finding {
+                let finding = SharedFailure {
                     scenarios: vec![],
                     record,
                     case,
@@ -167,7 +167,7 @@ fn findings<'a>(cases: &'a [CaseReport], varied: &[&str]) -> Vec<Finding<'a>> {
             }
         }
     }
-    let told = found.into_iter().map(|(_, finding, cases)| Finding {
+    let told = found.into_iter().map(|(_, finding, cases)| SharedFailure {
         cases: short(&cases, varied),
         ..finding
     });

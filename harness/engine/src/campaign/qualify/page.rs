@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     report::{
-        document::{Block, Column, Document, Field, Item, Row, Text},
+        document::{Block, Column, Document, Field, Item, Row, Span},
         text::{essence, millis},
     },
     util::text::printable,
@@ -38,7 +38,7 @@ pub fn page(qualification: &Qualification) -> Document {
     page.push(cases(qualification));
 
     let list = missing.iter().map(|(name, why)| {
-        let name = Text::Code((*name).to_owned());
+        let name = Span::Code((*name).to_owned());
         Item::of([name, format!(": {why}").into()])
     });
     page.section(
@@ -50,14 +50,14 @@ pub fn page(qualification: &Qualification) -> Document {
         let verdict = &finding.record.verdict;
         let names = some(&finding.scenarios, NAMED_OF_FINDING);
         let evidence = finding.case.folder.join(&finding.record.evidence);
-        let code = |text: String| Text::Code(text);
+        let code = |text: String| Span::Code(text);
         Item {
             texts: vec![
-                Text::Strong(verdict.word().into()),
+                Span::Strong(verdict.word().into()),
                 format!(" {names}").into(),
             ],
             fields: [
-                ("in", Text::from(finding.cases.as_str()), Some(" in ")),
+                ("in", Span::from(finding.cases.as_str()), Some(" in ")),
                 ("seen", essence(verdict).into(), Some(": ")),
                 ("evidence", code(evidence.into_string()), None),
                 ("again", code(finding.record.again.clone()), None),
@@ -72,7 +72,7 @@ pub fn page(qualification: &Qualification) -> Document {
     });
     let list = Block::List(list.collect());
     page.section("not as expected", findings.is_empty(), list);
-    let trackers = groups("tracker", &known, |why| Text::Link(why.to_owned()));
+    let trackers = groups("tracker", &known, |why| Span::Link(why.to_owned()));
     page.section("expected to fail", known.is_empty(), trackers);
     let reasons = groups("why", &skipped, |why| why.into());
     page.section("skipped", skipped.is_empty(), reasons);
@@ -99,13 +99,13 @@ fn cases(qualification: &Qualification) -> Block {
         Column::text("verdict"),
     ]);
     let row = |case: &CaseReport| {
-        let value = |name: &&str| Text::Plain(case.values.get(*name).cloned().unwrap_or_default());
-        let mut cells: Vec<Text> = dimensions.iter().map(value).collect();
-        cells.extend(self::columns(case).map(|count| Text::Plain(count.to_string())));
+        let value = |name: &&str| Span::Plain(case.values.get(*name).cloned().unwrap_or_default());
+        let mut cells: Vec<Span> = dimensions.iter().map(value).collect();
+        cells.extend(self::columns(case).map(|count| Span::Plain(count.to_string())));
         cells.push(millis(case.took_ms).into());
         cells.push(match case.outcome() {
             CaseOutcome::AsExpected => word(case).into(),
-            _ => Text::Strong(word(case).to_owned()),
+            _ => Span::Strong(word(case).to_owned()),
         });
         Row::of(cells)
     };
@@ -116,7 +116,7 @@ fn cases(qualification: &Qualification) -> Block {
 }
 
 /// A row for each of `groups`, whose reasons are in the column `first`.
-fn groups(first: &str, groups: &[Group<'_>], why: fn(&str) -> Text) -> Block {
+fn groups(first: &str, groups: &[Group<'_>], why: fn(&str) -> Span) -> Block {
     let row = |group: &Group<'_>| {
         let names = some(&group.scenarios, NAMED);
         Row {

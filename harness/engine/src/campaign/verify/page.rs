@@ -3,7 +3,7 @@
 
 use super::{Compared, Comparison, Effect, SideReport, evidence::evidence};
 use crate::{
-    report::document::{Block, Column, Document, Item, Row, Text},
+    report::document::{Block, Column, Document, Item, Row, Span},
     util::text::printable,
 };
 
@@ -15,7 +15,7 @@ pub fn page(comparison: &Comparison) -> Document {
     let error = overall.error.as_deref();
     let mut page = Document::default();
 
-    page.markdown_only(Block::Paragraph(Text::Strong(overall.sentence.clone())));
+    page.markdown_only(Block::Paragraph(Span::Strong(overall.sentence.clone())));
     let mut list: Vec<Item> = sides.map(side).into();
     let notes = comparison.shared.iter().cloned();
     let notes = notes.chain(error.map(|error| format!("error: {error}")));
@@ -75,7 +75,7 @@ fn os(side: &SideReport) -> Option<&str> {
 
 /// A side with what it ran on.
 fn side((name, side): (&str, &SideReport)) -> Item {
-    let mut texts = vec![format!("{name}: ").into(), Text::Code(variables(side))];
+    let mut texts = vec![format!("{name}: ").into(), Span::Code(variables(side))];
     if let Some(environment) = &side.environment {
         let systemd = environment.versions.get("systemd");
         let accelerator = environment.accelerator.split(' ').next();
@@ -130,12 +130,12 @@ fn scenarios(comparison: &Comparison) -> Block {
         }
         let effect = match effect {
             Effect::Skipped { why } | Effect::Undecided { why } => format!("{word}: {why}").into(),
-            Effect::Fixed | Effect::Broken | Effect::Flaky => Text::Strong(word.to_owned()),
+            Effect::Fixed | Effect::Broken | Effect::Flaky => Span::Strong(word.to_owned()),
             _ => word.into(),
         };
         let hops: Vec<String> = compared.hops.iter().map(ToString::to_string).collect();
-        let [base, change] = rates.map(Text::from);
-        let name = Text::Code(compared.name.clone());
+        let [base, change] = rates.map(Span::from);
+        let name = Span::Code(compared.name.clone());
         Row {
             cells: vec![name, effect, base, change, hops.join(", ").into()],
             lines,

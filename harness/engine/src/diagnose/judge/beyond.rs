@@ -6,7 +6,7 @@ use super::{Found, Seen, broken, network, ok, unknown};
 use crate::{
     diagnose::{
         Condition,
-        facts::{Link, Neighbour, Route},
+        facts::{Interface, Neighbour, Route},
         filters::refused,
     },
     verdict::hop::Hop,
@@ -213,7 +213,7 @@ pub(super) fn uplink(seen: &Seen) -> Found {
 }
 
 /// Whether the router was asked for its hardware address, and nobody told one.
-fn silent(seen: &Seen, link: &Link) -> bool {
+fn silent(seen: &Seen, link: &Interface) -> bool {
     let known: Vec<Neighbour> = seen.facts.json("router").unwrap_or_default();
     let lost = |state: &String| matches!(state.as_str(), "FAILED" | "INCOMPLETE");
     !link.flags.iter().any(|flag| flag == "NOARP")

@@ -6,7 +6,7 @@ use super::{Found, Seen, broken, ok, unknown};
 use crate::{
     diagnose::{
         Condition,
-        facts::{Link, Neighbour, Networkd, Route, ipv4, same_network},
+        facts::{Interface, Neighbour, Networkd, Route, ipv4, same_network},
         filters::refused,
     },
     verdict::hop::Hop,
@@ -82,7 +82,7 @@ pub(super) fn hosts_networks(seen: &Seen) -> Vec<(Ipv4Addr, u8)> {
         .links
         .iter()
         .find(|one| Some(&one.ifname) == link.master.as_ref());
-    let of = |link: &Link| link.global().collect::<Vec<_>>();
+    let of = |link: &Interface| link.global().collect::<Vec<_>>();
     master.map_or_else(|| of(link), of)
 }
 
@@ -251,7 +251,7 @@ fn back(seen: &Seen, address: Ipv4Addr) -> Option<Found> {
 }
 
 /// Whether it is the guest that answers to its address on the link.
-fn neighbour(seen: &Seen, address: Ipv4Addr, guest: &Link) -> Option<Found> {
+fn neighbour(seen: &Seen, address: Ipv4Addr, guest: &Interface) -> Option<Found> {
     let known: Vec<Neighbour> = seen.facts.json("neighbour")?;
     let known = known.first()?;
     let lost = |state: &String| matches!(state.as_str(), "FAILED" | "INCOMPLETE");

@@ -7,16 +7,16 @@
 use std::collections::BTreeSet;
 
 use super::id;
-use crate::{verdict::finding::HOST, vm::journal::Entry};
+use crate::{verdict::finding::HOST, vm::journal::JournalEntry};
 
 /// The managers that are ending, as the records that were followed so far say: the machine and the unit
 /// that each of them runs as.
 #[derive(Debug, Default)]
-pub(super) struct Ending<'a>(BTreeSet<(&'a str, &'a str)>);
+pub(super) struct EndingManagers<'a>(BTreeSet<(&'a str, &'a str)>);
 
-impl<'a> Ending<'a> {
+impl<'a> EndingManagers<'a> {
     /// Follows `entry`, which was logged after those before it.
-    pub(super) fn follow(&mut self, entry: &'a Entry) {
+    pub(super) fn follow(&mut self, entry: &'a JournalEntry) {
         if entry.identifier != "systemd" {
             return;
         }
@@ -32,7 +32,7 @@ impl<'a> Ending<'a> {
     ///
     /// A unit that does not end in time has the result `timeout`, and one that ends with an error
     /// `exit-code`: both are faults of its own.
-    pub(super) fn terminated(&self, entry: &Entry) -> bool {
+    pub(super) fn terminated(&self, entry: &JournalEntry) -> bool {
         if entry.id != id::UNIT_FAILED || entry.result != "signal" {
             return false;
         }

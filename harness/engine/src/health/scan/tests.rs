@@ -5,7 +5,7 @@ const HOSTS: &str = "1941b56eaa3240edbdf3684bc88825be";
 const GUESTS: &str = "d243f2d6b0f240e1be9c9d11d6bf5e45";
 
 /// Records as the lab's script prints them.
-fn journal(records: &[&str]) -> Vec<Entry> {
+fn journal(records: &[&str]) -> Vec<JournalEntry> {
     let mut output = format!("{HOSTS} host\n{GUESTS} web\n");
     for record in records {
         let (machine, rest) = record.split_once(' ').expect("a machine in front");

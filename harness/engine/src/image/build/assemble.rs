@@ -16,7 +16,7 @@ pub(crate) const DISK: &str = "root.raw";
 
 /// Runs the script; afterwards the work folder holds the disk and `export/`.
 pub(crate) fn run(recipe: &Recipe, tools: &Tools, work: &Workdir) -> Result<(), ImageError> {
-    let disk = Disk::create(recipe.spec(), work)?;
+    let disk = DiskFile::create(recipe.spec(), work)?;
     // Root gets mounts and a PID namespace of its own from the helper, too: nothing to undo after a crash.
     tracing::debug!(mode = tools.mode, "assembling");
     BuildStep::new(
@@ -34,12 +34,12 @@ pub(crate) fn run(recipe: &Recipe, tools: &Tools, work: &Workdir) -> Result<(), 
 
 /// The disk's file, which mapped root writes.
 #[derive(Debug)]
-pub(crate) struct Disk {
+pub(crate) struct DiskFile {
     path: Utf8PathBuf,
     file: File,
 }
 
-impl Disk {
+impl DiskFile {
     /// An empty one in its full size.
     pub(crate) fn create(spec: &RecipeSpec, work: &Workdir) -> Result<Self, ImageError> {
         let path = work.work().join(DISK);

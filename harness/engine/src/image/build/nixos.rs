@@ -92,7 +92,7 @@ pub(crate) fn run(
     work: &Workdir,
 ) -> Result<(), ImageError> {
     tracing::debug!(mode = tools.mode, "building the system");
-    let disk = assemble::Disk::create(spec, work)?;
+    let disk = assemble::DiskFile::create(spec, work)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut variables = variables(spec, inputs);
     variables.push(("CORES", cores.to_string()));

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, os::unix::fs::PermissionsExt as _};
 use super::{build_step::BuildStep, plan, workdir::Workdir};
 use crate::image::{
     error::{Doing as _, ImageError},
-    recipe::{Content, Recipe},
+    recipe::{FileContent, Recipe},
 };
 
 /// The tar file's name in the work folder.
@@ -23,12 +23,14 @@ pub(crate) fn write(recipe: &Recipe, work: &Workdir) -> Result<(), ImageError> {
             std::fs::create_dir_all(parent).doing("create", parent)?;
         }
         match content {
-            Content::Bytes { mode, bytes } => {
+            FileContent::Bytes { mode, bytes } => {
                 std::fs::write(&target, bytes).doing("write", &target)?;
                 std::fs::set_permissions(&target, std::fs::Permissions::from_mode(*mode))
                     .doing("write", &target)?;
             }
-            Content::Link(to) => std::os::unix::fs::symlink(to, &target).doing("write", &target)?,
+            FileContent::Link(to) => {
+                std::os::unix::fs::symlink(to, &target).doing("write", &target)?
+            }
         }
         // Only the files are named, so that unpacking leaves the tree's own folders as they are.
         let _ = writeln!(names, "./{relative}");

@@ -17,7 +17,7 @@ use super::{
 use crate::image::{
     cache::{LOCK_LIMIT, Refresh},
     error::{Doing as _, ImageError},
-    lock::Lock,
+    lock::ImageLock,
     stop::Stop,
 };
 
@@ -62,7 +62,7 @@ impl Programs {
         let kept = self.folder.join(format!("{name}.tar"));
         let target = work.join(format!("{PROGRAMS}.tar"));
         let lock = self.folder.join(format!("{LOCK}{name}"));
-        let _lock = Lock::wait(&lock, PROGRAMS, LOCK_LIMIT, stop)?;
+        let _lock = ImageLock::wait(&lock, PROGRAMS, LOCK_LIMIT, stop)?;
         self.evict()?;
         if self.refresh == Refresh::No && std::fs::hard_link(&kept, &target).is_ok() {
             let file = File::options().append(true).open(&kept);
@@ -119,7 +119,7 @@ pub(crate) fn leftovers(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>, ImageErro
     for (path, _) in files(folder, |name| name.starts_with(NEW))? {
         let name = path.file_name().and_then(|name| name.strip_prefix(NEW));
         let lock = folder.join(format!("{LOCK}{}", name.unwrap_or_default()));
-        if Lock::attempt(&lock)?.is_some() {
+        if ImageLock::attempt(&lock)?.is_some() {
             found.push(path);
         }
     }
@@ -191,7 +191,7 @@ mod tests {
         let old = File::options().append(true).open(folder.join("old.tar"));
         let past = SystemTime::now() - Duration::from_secs(3600);
         old.and_then(|file| file.set_modified(past)).expect("set");
-        let _lock = Lock::attempt(&folder.join(".lock-made")).expect("a lock");
+        let _lock = ImageLock::attempt(&folder.join(".lock-made")).expect("a lock");
         assert_eq!(leftovers(folder).expect("read"), [folder.join(".new-dead")]);
         let removed = remove_unused(folder, Duration::from_secs(1800)).expect("removed");
         assert_eq!(removed, [(folder.join("old.tar"), 5)]);

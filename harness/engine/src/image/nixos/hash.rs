@@ -11,7 +11,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::list::{Entry, Kind, unreadable};
+use super::list::{Kind, TreeEntry, unreadable};
 use crate::util::digest;
 
 /// The SHA-256 of one file.
@@ -22,13 +22,13 @@ pub(super) type FileHash = [u8; 32];
 ///
 /// # Errors
 /// A message: what can't be read.
-pub(super) fn of(root: &Path, entries: &[Entry]) -> Result<String, String> {
+pub(super) fn of(root: &Path, entries: &[TreeEntry]) -> Result<String, String> {
     let threads = thread::available_parallelism()
         .map_or(1, usize::from)
         .min(8);
     // Neighbours are of one kind and size: more parts than threads keep all of them busy.
     let part = entries.len().div_ceil(threads * 8).max(1);
-    let parts: Vec<&[Entry]> = entries.chunks(part).collect();
+    let parts: Vec<&[TreeEntry]> = entries.chunks(part).collect();
     let next = std::sync::atomic::AtomicUsize::new(0);
     let hashes = thread::scope(|scope| {
         let work = || {
@@ -58,7 +58,7 @@ pub(super) fn of(root: &Path, entries: &[Entry]) -> Result<String, String> {
 }
 
 /// The hash of a tree, by those of its `entries`, in their order.
-pub(super) fn together(entries: &[Entry], hashes: &[FileHash]) -> String {
+pub(super) fn together(entries: &[TreeEntry], hashes: &[FileHash]) -> String {
     let parts = entries.iter().zip(hashes).flat_map(|(entry, hash)| {
         let kind: &[u8] = match &entry.kind {
             Kind::File { executable: false } => b"-",
@@ -70,7 +70,7 @@ pub(super) fn together(entries: &[Entry], hashes: &[FileHash]) -> String {
     digest::of(parts)
 }
 
-fn content(root: &Path, entry: &Entry) -> Result<FileHash, String> {
+fn content(root: &Path, entry: &TreeEntry) -> Result<FileHash, String> {
     match &entry.kind {
         Kind::Link(target) => Ok(of_link(target)),
         Kind::File { .. } => {

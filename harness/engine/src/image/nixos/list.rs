@@ -14,7 +14,7 @@ use std::{
 
 /// One entry of a tree; folders are not entries.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
+pub(super) struct TreeEntry {
     /// Relative to the tree, in the bytes of the file system.
     pub(super) path: Vec<u8>,
     pub(super) kind: Kind,
@@ -31,9 +31,9 @@ pub(super) enum Kind {
 
 /// The entries of a tree, and what git knows of them.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(super) struct TreeListing {
     /// In the order of their paths.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<TreeEntry>,
     /// The commit and whether the work tree departs from it; none outside a git work tree.
     pub(super) commit: Option<(String, bool)>,
 }
@@ -42,12 +42,12 @@ pub(super) struct Listed {
 ///
 /// # Errors
 /// A message: what can't be read, or does not belong into a tree.
-pub(super) fn list(root: &Path) -> Result<Listed, String> {
+pub(super) fn list(root: &Path) -> Result<TreeListing, String> {
     let mut entries = vec![];
     if !root.join(".git").exists() {
         visit(root, Path::new(""), &mut entries)?;
         entries.sort();
-        return Ok(Listed {
+        return Ok(TreeListing {
             entries,
             commit: None,
         });
@@ -88,7 +88,7 @@ pub(super) fn list(root: &Path) -> Result<Listed, String> {
         let dirty = gone || !git(root, &["status", "--porcelain", "-z"])?.is_empty();
         Some((head, dirty))
     };
-    Ok(Listed { entries, commit })
+    Ok(TreeListing { entries, commit })
 }
 
 fn git(root: &Path, args: &[&str]) -> Result<Vec<u8>, String> {
@@ -119,7 +119,7 @@ fn git(root: &Path, args: &[&str]) -> Result<Vec<u8>, String> {
     Err(format!("git {} failed: {}", args[0], said.trim()))
 }
 
-fn visit(root: &Path, folder: &Path, entries: &mut Vec<Entry>) -> Result<(), String> {
+fn visit(root: &Path, folder: &Path, entries: &mut Vec<TreeEntry>) -> Result<(), String> {
     let unread = |error: io::Error| unreadable(folder, &error);
     for entry in std::fs::read_dir(root.join(folder)).map_err(unread)? {
         let entry = entry.map_err(unread)?;
@@ -139,7 +139,7 @@ fn add(
     root: &Path,
     relative: &Path,
     meta: &Metadata,
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<TreeEntry>,
 ) -> Result<(), String> {
     let kind = if meta.is_dir() {
         return visit(root, relative, entries);
@@ -164,7 +164,7 @@ fn add(
             relative.display()
         ));
     };
-    entries.push(Entry {
+    entries.push(TreeEntry {
         path: PathBuf::from(relative).into_os_string().into_vec(),
         kind,
     });

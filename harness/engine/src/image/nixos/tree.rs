@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     given::NixpkgsGiven,
     hash,
-    list::{self, Entry, Kind},
+    list::{self, Kind, TreeEntry},
     tar::Tar,
 };
 use crate::image::{ImageError, error::Doing as _};
@@ -34,7 +34,7 @@ const SHORT: usize = 12;
 pub(crate) struct Tree {
     given: NixpkgsGiven,
     root: Utf8PathBuf,
-    entries: Arc<Vec<Entry>>,
+    entries: Arc<Vec<TreeEntry>>,
     /// Of all files.
     pub(crate) hash: String,
     /// For reports: `rev COMMIT`, `rev COMMIT-dirty HASH`, or `HASH`.

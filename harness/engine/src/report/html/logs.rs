@@ -18,7 +18,7 @@ const MARKUP: usize = 90;
 /// The merged logs of one trial.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Logs {
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<LogRow>,
     /// How many lines before these are not shown.
     pub(super) cut: usize,
     /// The kinds of rows that there are, for the filter.
@@ -27,7 +27,7 @@ pub(super) struct Logs {
 
 /// A line of a log, or a command with what it printed.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Row {
+pub(super) struct LogRow {
     #[serde(skip)]
     at: Option<Timestamp>,
     /// Seconds since the scenario began; empty if not known.
@@ -100,8 +100,8 @@ fn since(start: Option<Timestamp>, at: Option<Timestamp>) -> String {
 
 /// Entries of `commands.log`: `TIME $ SCRIPT`, further lines of it behind `> `, what it printed, and
 /// `-- how it ended`.
-fn commands(log: &str) -> Vec<Row> {
-    let mut rows: Vec<Row> = vec![];
+fn commands(log: &str) -> Vec<LogRow> {
+    let mut rows: Vec<LogRow> = vec![];
     let mut in_script = false;
     for line in log.lines() {
         let begins = line
@@ -109,12 +109,12 @@ fn commands(log: &str) -> Vec<Row> {
             .and_then(|(time, script)| Some((time.parse::<Timestamp>().ok()?, script)));
         if let Some((at, script)) = begins {
             in_script = true;
-            rows.push(Row {
+            rows.push(LogRow {
                 at: Some(at),
                 source: "command",
                 who: "lab".into(),
                 text: script.to_owned(),
-                ..Row::default()
+                ..LogRow::default()
             });
             continue;
         }
@@ -175,8 +175,8 @@ fn shortened(text: &str) -> String {
 }
 
 /// Lines of `journal.txt`, as [`crate::journal`] writes them.
-fn journal(log: &str) -> Vec<Row> {
-    let mut rows: Vec<Row> = vec![];
+fn journal(log: &str) -> Vec<LogRow> {
+    let mut rows: Vec<LogRow> = vec![];
     for line in log.lines() {
         if let (Some(rest), Some(row)) = (line.strip_prefix('\t'), rows.last_mut()) {
             row.text += "\n";
@@ -195,7 +195,7 @@ fn journal(log: &str) -> Vec<Row> {
         ) else {
             continue;
         };
-        rows.push(Row {
+        rows.push(LogRow {
             at: Some(at),
             source: if machine == crate::verdict::finding::HOST {
                 "host"
@@ -209,7 +209,7 @@ fn journal(log: &str) -> Vec<Row> {
                 _ => "",
             },
             text: text.to_owned(),
-            ..Row::default()
+            ..LogRow::default()
         });
     }
     for row in &mut rows {
@@ -225,7 +225,7 @@ fn booted(journal: &str) -> Option<Timestamp> {
 
 /// Lines of a console. The kernel counts seconds from the boot; what has no time comes right after
 /// the line before it.
-fn console(log: &str, booted: Option<Timestamp>) -> Vec<Row> {
+fn console(log: &str, booted: Option<Timestamp>) -> Vec<LogRow> {
     let mut last = None;
     log.lines()
         .filter(|line| !line.trim().is_empty())
@@ -239,12 +239,12 @@ fn console(log: &str, booted: Option<Timestamp>) -> Vec<Row> {
             if let (Some(booted), Some(seconds)) = (booted, stamp) {
                 last = Some(booted + std::time::Duration::from_secs_f64(seconds));
             }
-            Row {
+            LogRow {
                 at: last,
                 source: "console",
                 who: "console".into(),
                 text: line,
-                ..Row::default()
+                ..LogRow::default()
             }
         })
         .collect()

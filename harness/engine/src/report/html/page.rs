@@ -33,7 +33,7 @@ pub(super) struct Page {
     started: String,
     took: String,
     counts: Vec<Count>,
-    environment: Vec<Fact>,
+    environment: Vec<PageFact>,
     timeline: Option<Timeline>,
     steps: Vec<StepView>,
     /// Those that need somebody: ids, names and what was wrong.
@@ -52,7 +52,7 @@ struct Count {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Fact {
+pub(super) struct PageFact {
     label: String,
     value: String,
 }
@@ -92,7 +92,7 @@ struct ScenarioView {
     took: String,
     essence: String,
     history: Option<History>,
-    facts: Vec<Fact>,
+    facts: Vec<PageFact>,
     tracker: String,
     lines: Vec<String>,
     more_lines: usize,
@@ -106,7 +106,7 @@ struct AttemptView {
     folder: String,
     files: Vec<String>,
     hops: Vec<Hop>,
-    phases: Vec<Fact>,
+    phases: Vec<PageFact>,
     health: Vec<String>,
     logs: Logs,
 }
@@ -246,14 +246,14 @@ fn started(time: &str) -> String {
     }
 }
 
-pub(super) fn fact(label: impl Into<String>, value: &str) -> Fact {
-    Fact {
+pub(super) fn fact(label: impl Into<String>, value: &str) -> PageFact {
+    PageFact {
         label: label.into(),
         value: clean(value),
     }
 }
 
-fn environment(run: &Run) -> Vec<Fact> {
+fn environment(run: &Run) -> Vec<PageFact> {
     let Some(environment) = &run.environment else {
         return vec![];
     };

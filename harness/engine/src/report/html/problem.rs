@@ -1,13 +1,13 @@
 //! A verdict in the words of the page.
 
-use super::page::{Fact, fact};
+use super::page::{PageFact, fact};
 use crate::{
     report::text,
     verdict::{Failure, Verdict},
 };
 
 /// What a verdict has to say besides its word: facts, lines and a tracker.
-pub(super) fn problem(verdict: &Verdict) -> (Vec<Fact>, Vec<String>, String) {
+pub(super) fn problem(verdict: &Verdict) -> (Vec<PageFact>, Vec<String>, String) {
     match verdict {
         Verdict::Failed(failure) => failed(failure, String::new()),
         Verdict::ExpectedFailure { failure, tracker } => failed(failure, tracker.clone()),
@@ -61,7 +61,7 @@ pub(super) fn problem(verdict: &Verdict) -> (Vec<Fact>, Vec<String>, String) {
     }
 }
 
-fn failed(failure: &Failure, tracker: String) -> (Vec<Fact>, Vec<String>, String) {
+fn failed(failure: &Failure, tracker: String) -> (Vec<PageFact>, Vec<String>, String) {
     let mut facts = vec![
         fact("assertion", &failure.assertion),
         fact("expected", &failure.expected),

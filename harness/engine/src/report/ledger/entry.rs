@@ -41,7 +41,7 @@ impl Ending {
     missing_docs,
     reason = "the table in the module's documentation explains the fields"
 )]
-pub struct Entry {
+pub struct LedgerEntry {
     pub runs: u64,
     pub failures: u64,
     pub last: String,
@@ -90,14 +90,14 @@ struct Input {
 
 /// What a record says, with the time that one of its runs took.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct SeenRecord {
     runs: u64,
     failures: u64,
     verdict: &'static str,
     took_ms: u64,
 }
 
-impl Seen {
+impl SeenRecord {
     /// What `record` of a run that repeated each scenario `repeat` times says, if it says anything of the scenario.
     pub(super) fn of(record: &Record, repeat: u32) -> Option<Self> {
         let repeat = u64::from(repeat);
@@ -124,9 +124,14 @@ impl Seen {
     }
 }
 
-impl Entry {
+impl LedgerEntry {
     /// Counts `seen`, which began `at` that time, on these inputs, if they are known, and versions.
-    pub(super) fn note(&mut self, seen: &Seen, at: &str, (inputs, versions): (Option<&str>, &str)) {
+    pub(super) fn note(
+        &mut self,
+        seen: &SeenRecord,
+        at: &str,
+        (inputs, versions): (Option<&str>, &str),
+    ) {
         let ending = match seen.failures {
             0 => Ending::Passed,
             _ => Ending::Failed,

@@ -53,7 +53,7 @@ fn of(runs: &[Run]) -> Ledger {
     ledger
 }
 
-fn only(ledger: &Ledger) -> (&str, &Entry) {
+fn only(ledger: &Ledger) -> (&str, &LedgerEntry) {
     ledger.cases("a::b").next().expect("it is known")
 }
 

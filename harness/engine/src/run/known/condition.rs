@@ -6,7 +6,7 @@ use crate::util::{pattern, version::numbers};
 
 /// One condition: a version that is compared, or a name that is matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Condition {
+pub(super) enum KnownCondition {
     Version {
         program: String,
         operator: &'static str,
@@ -27,7 +27,7 @@ const PROGRAMS: [&str; 4] = ["systemd", "nix", "kernel", "guest-systemd"];
 /// What has a name: the image's, the guests' suite, the firewall as `--case` has it, `kvm` or `tcg`.
 const NAMES: [&str; 4] = ["image", "guest", "firewall", "accelerator"];
 
-impl Condition {
+impl KnownCondition {
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let read = match words.as_slice() {

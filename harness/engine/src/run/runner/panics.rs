@@ -19,13 +19,13 @@ pub(super) struct Caught {
 
 /// Where the panic of one task is left.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Slot(Arc<Mutex<Option<Caught>>>);
+pub(super) struct PanicSlot(Arc<Mutex<Option<Caught>>>);
 
 tokio::task_local! {
-    static SLOT: Slot;
+    static SLOT: PanicSlot;
 }
 
-impl Slot {
+impl PanicSlot {
     /// Runs `body`; a panic in it is left here instead of being printed.
     pub(super) fn watch<F: Future>(&self, body: F) -> impl Future<Output = F::Output> + use<F> {
         SLOT.scope(self.clone(), body)
@@ -54,7 +54,7 @@ pub(super) fn install() {
     });
 }
 
-fn keep(slot: &Slot, info: &PanicHookInfo<'_>) {
+fn keep(slot: &PanicSlot, info: &PanicHookInfo<'_>) {
     let location = info
         .location()
         .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);

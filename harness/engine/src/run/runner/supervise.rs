@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{evidence_folder::EvidenceFolder, interrupt::Interrupt, panics::Slot};
+use super::{evidence_folder::EvidenceFolder, interrupt::Interrupt, panics::PanicSlot};
 use crate::run::task::{Task, TaskBody};
 use crate::verdict::{Verdict, event::Record};
 
@@ -51,7 +51,7 @@ impl Watch {
         body: TaskBody,
         evidence_folder: &EvidenceFolder,
     ) -> Verdict {
-        let slot = Slot::default();
+        let slot = PanicSlot::default();
         let folder = evidence_folder.absolute.clone();
         let watched = slot.watch(async move { body(folder).await });
         // A task of its own: one that blocks its thread can't keep the deadline from firing.
@@ -98,7 +98,7 @@ pub(super) fn record(
     }
 }
 
-fn lost(error: JoinError, slot: &Slot, evidence_folder: &EvidenceFolder) -> Verdict {
+fn lost(error: JoinError, slot: &PanicSlot, evidence_folder: &EvidenceFolder) -> Verdict {
     let error = match error.try_into_panic() {
         Err(error) => error.to_string(),
         Ok(payload) => {

@@ -1,6 +1,6 @@
 //! What goes onto the lab disk: a fixture's files, and the programs of a run.
 
-use super::open::Programs;
+use super::open::LabPrograms;
 use crate::{Error, Result, layer::labdisk::LabFile, scenario::fixture::Fixture};
 
 /// Where provisioning looks for the tool under test.
@@ -13,7 +13,7 @@ pub(super) const AGENT: &str = "spawnlab-agent";
 ///
 /// # Errors
 /// When a program can't be read.
-pub(super) fn lab_files(fixture: &Fixture, programs: &Programs) -> Result<Vec<LabFile>> {
+pub(super) fn lab_files(fixture: &Fixture, programs: &LabPrograms) -> Result<Vec<LabFile>> {
     let content = fs_err::read(&programs.tool).map_err(|error| {
         Error::Machine(format!(
             "the tool can't be read: {error}; --tool takes the path of a program"
@@ -49,8 +49,8 @@ mod tests {
         fixture
     }
 
-    fn programs(tool: &Utf8Path, agent: Option<&Utf8Path>) -> Programs {
-        Programs {
+    fn programs(tool: &Utf8Path, agent: Option<&Utf8Path>) -> LabPrograms {
+        LabPrograms {
             tool: tool.to_owned(),
             agent: agent.map(Utf8Path::to_owned),
         }

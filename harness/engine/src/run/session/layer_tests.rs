@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    applied::applied, deployed::deployed, open::Programs, provisioned::provisioned, refused::Leases,
+    applied::applied, deployed::deployed, open::LabPrograms, provisioned::provisioned,
+    refused::Leases,
 };
 use crate::{
     image::manifest_sample,
@@ -88,7 +89,7 @@ async fn a_host_that_can_not_be_provisioned_is_no_layer(
         file,
         hash: "0123".into(),
     };
-    let programs = Programs {
+    let programs = LabPrograms {
         tool: "/the/tool".into(),
         agent: None,
     };

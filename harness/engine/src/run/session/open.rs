@@ -74,7 +74,7 @@ enum Told {
 
 /// The programs of a run that go onto the lab disk.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub(super) struct LabPrograms {
     /// The deploy tool under test.
     pub(super) tool: Utf8PathBuf,
     /// The lab's own agent; without it qemu-ga serves.
@@ -179,7 +179,7 @@ async fn opened(
     scratch::sweep()?;
     scratch::sweep_under(&cache.root().join("scratch"))?;
     let target = &config.target;
-    let programs = Programs {
+    let programs = LabPrograms {
         tool: match &target.tool {
             Some(tool) => tool.clone(),
             None => programs::own_tool()?,
@@ -226,7 +226,7 @@ impl Session {
         stack: &Stack,
         image: &Image,
         guest: Guest,
-        (programs, mut files): (&Programs, Vec<LabFile>),
+        (programs, mut files): (&LabPrograms, Vec<LabFile>),
         needed: &[Base],
     ) -> Result<()> {
         let (target, policy) = (&self.config.target, &self.config.policy);

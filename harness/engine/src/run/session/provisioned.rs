@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use camino::Utf8Path;
 
-use super::{deployed::tool, files, open::Programs};
+use super::{deployed::tool, files, open::LabPrograms};
 use crate::{
     image::{Image, Manifest},
     layer::{
@@ -76,7 +76,7 @@ pub(super) async fn provisioned(
     booted: &Arc<Layer>,
     disk: &LabDisk,
     manifest: &Manifest,
-    (target, programs): (&Target, &Programs),
+    (target, programs): (&Target, &LabPrograms),
 ) -> std::result::Result<Arc<Layer>, ScenarioError> {
     let provision = manifest.provision.to_string();
     let port = programs

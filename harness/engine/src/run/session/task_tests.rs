@@ -20,7 +20,7 @@ use crate::{
         config::{RunConfig, RunPolicy, Target},
         known::Known,
         scripted::{
-            Ends, Rules, SABOTEUR, ScriptedLab, Strict, body, fails, failure, is_skipped,
+            Ends, SABOTEUR, ScriptedLab, ScriptedRules, Strict, body, fails, failure, is_skipped,
             kept_for_ever, passes, recipe, scenario, words,
         },
         selection::Selected,
@@ -122,7 +122,7 @@ async fn what_can_not_be_run_here_is_skipped_with_the_reason(
     let lab = ScriptedLab::new().await;
     let mut config = config();
     config.target.promises = promises.to_vec();
-    config.target.variables = vec![&Rules];
+    config.target.variables = vec![&ScriptedRules];
     if setting {
         config.target.settings = vec![Arc::new(Strict(passes))];
     }

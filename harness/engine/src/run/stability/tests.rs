@@ -19,7 +19,7 @@ use crate::{
         session::Session,
     },
     scenario::{Body, fixture::Fixture},
-    verdict::event::{Record, Request},
+    verdict::event::{Record, RunRequest},
 };
 
 /// Fails once in ten times, by a generator with a seed (the one of Knuth's MMIX).
@@ -65,9 +65,9 @@ fn report(number: usize, verdict: &Verdict, repeat: u32) -> Run {
         inputs: Some("the same".into()),
         ..Environment::default()
     });
-    run.request = Some(Request {
+    run.request = Some(RunRequest {
         repeat,
-        ..Request::default()
+        ..RunRequest::default()
     });
     run.records.push(Record {
         name: "tests::now_and_then".into(),

@@ -16,7 +16,7 @@ pub(crate) const SWITCH: &str = "SPAWNLAB_SWITCH";
 
 /// What the environment says; what it leaves out has the suite's defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Environment {
+pub(super) struct LabEnvironment {
     /// Absolute, an executable file.
     pub(super) tool: Option<Utf8PathBuf>,
     pub(super) promises: Option<Vec<Guarantee>>,
@@ -29,7 +29,7 @@ pub(super) struct Environment {
     given: Vec<(&'static str, String)>,
 }
 
-impl Environment {
+impl LabEnvironment {
     /// Reads it, with `variable` to look one up. One that is empty is not there.
     ///
     /// # Errors

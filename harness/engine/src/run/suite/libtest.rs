@@ -8,7 +8,7 @@ use std::{
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::{runtime::Runtime, sync::OnceCell};
 
-use super::{Suite, environment::Environment, testing::Testing};
+use super::{Suite, environment::LabEnvironment, testing::Testing};
 use crate::run::selection::Selected;
 
 impl Suite {
@@ -46,7 +46,7 @@ impl Suite {
 struct Process {
     runtime: Runtime,
     suite: Suite,
-    environment: Environment,
+    environment: LabEnvironment,
     selected: Mutex<Vec<Selected>>,
     testing: OnceCell<Result<Testing, String>>,
 }
@@ -59,7 +59,7 @@ impl Process {
         Ok(Self {
             runtime: Runtime::new().map_err(|error| error.to_string())?,
             suite,
-            environment: Environment::read(|name| std::env::var(name).ok())?,
+            environment: LabEnvironment::read(|name| std::env::var(name).ok())?,
             selected: Mutex::default(),
             testing: OnceCell::new(),
         })

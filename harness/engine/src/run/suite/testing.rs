@@ -8,7 +8,7 @@ use std::{
 use camino::Utf8Path;
 use libtest_mimic::{Completion, Failed};
 
-use super::{Suite, environment::Environment, libtest::lock, report};
+use super::{Suite, environment::LabEnvironment, libtest::lock, report};
 use crate::{
     report::{
         drive::{Driver, drive},
@@ -41,7 +41,7 @@ impl Testing {
     /// Makes the layers that `selected` start from, and a report.
     pub(super) async fn open(
         suite: &Suite,
-        environment: &Environment,
+        environment: &LabEnvironment,
         selected: &[Selected],
     ) -> std::result::Result<Self, String> {
         let begin = Instant::now();
@@ -109,7 +109,7 @@ impl Testing {
 
 async fn session(
     suite: &Suite,
-    environment: &Environment,
+    environment: &LabEnvironment,
     selected: &[Selected],
     dir: &Utf8Path,
     events: &Events,

@@ -1,4 +1,4 @@
-use super::{environment::Environment, *};
+use super::{environment::LabEnvironment, *};
 use crate::scenario::Guarantee;
 
 mod page {
@@ -57,8 +57,8 @@ fn what_a_suite_lacks_is_said() {
     assert_eq!(half().flake(GUESTS).deploy("web", "web").problem(), None);
 }
 
-fn environment(variables: &[(&str, &str)]) -> std::result::Result<Environment, String> {
-    Environment::read(|name| {
+fn environment(variables: &[(&str, &str)]) -> std::result::Result<LabEnvironment, String> {
+    LabEnvironment::read(|name| {
         let found = variables.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| (*value).to_owned())
     })

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use camino::Utf8Path;
 
-use super::{BOOT, COMMAND, Host, PACE, Stream};
+use super::{BOOT, COMMAND, Host, PACE, SavedState};
 use crate::{
     util::{
         error::{Error, Result},
@@ -92,11 +92,16 @@ impl Host {
     ///
     /// # Errors
     /// When QEMU refuses the state, or the host is not the one that was [marked](Self::mark) with `key`.
-    pub(crate) async fn resume(&self, state: &Utf8Path, stream: Stream, key: &str) -> Result<()> {
+    pub(crate) async fn resume(
+        &self,
+        state: &Utf8Path,
+        holds: SavedState,
+        key: &str,
+    ) -> Result<()> {
         let monitor = self.machine.monitor();
         let load = async {
             monitor
-                .ignore_shared_memory(stream == Stream::WithoutMemory)
+                .ignore_shared_memory(holds == SavedState::WithoutMemory)
                 .await?;
             monitor
                 .load_from(state.as_str(), Duration::from_secs(60))
@@ -143,14 +148,14 @@ impl Host {
     pub(crate) async fn save(
         &self,
         state: &Utf8Path,
-        stream: Stream,
+        holds: SavedState,
         limit: Duration,
     ) -> Result<()> {
         let monitor = self.machine.monitor();
         let save = async {
             monitor.stop().await?;
             monitor
-                .ignore_shared_memory(stream == Stream::WithoutMemory)
+                .ignore_shared_memory(holds == SavedState::WithoutMemory)
                 .await?;
             monitor.save_to(state.as_str(), limit).await
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 use serde_json::json;
 
-use super::{Host, Stream};
+use super::{Host, SavedState};
 use crate::util::{
     error::{Error, Result},
     poll::{self, Seen},
@@ -31,7 +31,7 @@ impl Host {
         let save = async {
             self.machine.monitor().stop().await?;
             self.copy_disk(disk, limit).await?;
-            self.save(state, Stream::WithMemory, limit).await
+            self.save(state, SavedState::WithMemory, limit).await
         };
         let saved = self.machine.alive(save).await;
         let on = self.machine.alive(self.machine.monitor().cont()).await;
