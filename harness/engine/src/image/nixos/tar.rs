@@ -1,7 +1,8 @@
 //! Archives that mapped root unpacks: tar, with GNU's way to write long names.
 //!
 //! All owners are root, all times are one second after the epoch, which is what a Nix store has: the same content is
-//! the same archive.
+//! the same archive. Links keep every byte of what they point to: the crate tar makes `a//b` `a/b`, which is another
+//! tree to Nix.
 
 use std::io::{self, Read, Write};
 
@@ -172,6 +173,7 @@ mod tests {
         add(&long, false, "").expect("written");
         tar.link(b"a/link", b"plain").expect("written");
         tar.link(b"far", long.as_bytes()).expect("written");
+        tar.link(b"away", b"/nix/store/../a//b").expect("written");
         let archive = dir.path().join("a.tar");
         std::fs::write(&archive, tar.finish().expect("finished")).expect("written");
         let tree = dir.path().join("tree");
@@ -198,6 +200,7 @@ mod tests {
             format!("./far -> {long}"),
             format!("./{long} 644 0 1.0000000000"),
             format!("./run 755 {BLOCK} 1.0000000000"),
+            "./away -> /nix/store/../a//b".to_owned(),
         ];
         wanted.sort();
         let mut seen: Vec<_> = std::str::from_utf8(&listed.stdout)
