@@ -66,7 +66,7 @@ pub fn main(suite: Suite) -> ExitCode {
     let suite = &suite;
     match in_runtimes(|bodies| dispatch(cli.command, suite, bodies)) {
         Ok(exit) => exit.into(),
-        Err(trouble) => trouble.print().into(),
+        Err(cli_error) => cli_error.print().into(),
     }
 }
 
@@ -79,15 +79,15 @@ fn in_runtimes<F>(work: impl FnOnce(Handle) -> F) -> Result<Exit, CliError>
 where
     F: Future<Output = Result<Exit, CliError>>,
 {
-    let trouble = |error| CliError::infrastructure("the async runtime", error);
+    let cli_error = |error| CliError::infrastructure("the async runtime", error);
     let bodies = Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(trouble)?;
+        .map_err(cli_error)?;
     let control = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(trouble)?;
+        .map_err(cli_error)?;
     let end = control.block_on(Box::pin(work(bodies.handle().clone())));
     // Nor must it keep the command from ending.
     bodies.shutdown_background();

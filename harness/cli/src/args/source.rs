@@ -63,11 +63,11 @@ impl SourceArgs {
             CliError::usage(format!("file {path}"), error)
                 .hint("--file takes a file that declares scenarios, such as spawnlab.toml")
         })?;
-        let mut file = declared::parse(path.as_str(), &bytes).map_err(|why| trouble(&why))?;
+        let mut file = declared::parse(path.as_str(), &bytes).map_err(|why| cli_error(&why))?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let folder = path.parent().unwrap_or("".into());
         declared::read_files(&mut file, folder, (path.as_str(), &text))
-            .map_err(|why| trouble(&why))?;
+            .map_err(|why| cli_error(&why))?;
         let target = std::mem::take(&mut file.target);
         let declared_by = format!("{text}\n{:?}", file.scenarios);
         Ok(Source {
@@ -197,7 +197,7 @@ impl OpenFile {
     }
 
     fn wrong<T>(&self, found: &Located<T>, why: impl ToString, hint: &str) -> CliError {
-        trouble(&Problem::at(
+        cli_error(&Problem::at(
             self.path.as_str(),
             &self.text,
             found.location.clone(),
@@ -207,6 +207,6 @@ impl OpenFile {
     }
 }
 
-fn trouble(problem: &Problem) -> CliError {
+fn cli_error(problem: &Problem) -> CliError {
     CliError::usage(problem.location(), problem.explained()).hint(&problem.hint)
 }

@@ -185,18 +185,18 @@ pub(crate) async fn reported<T>(
     dir: &Dir,
     work: impl AsyncFnOnce(&Events) -> (Summary, T),
 ) -> Result<(T, Run, io::Result<()>), CliError> {
-    let trouble = |error: io::Error| CliError::infrastructure("reporters", error);
+    let cli_error = |error: io::Error| CliError::infrastructure("reporters", error);
     let (events, receiver) = Events::channel();
     let driver = drive(
         receiver,
         move |event| terminal.tell(event),
         Some(dir.clone()),
     );
-    let driver = driver.map_err(trouble)?;
+    let driver = driver.map_err(cli_error)?;
     let (summary, value) = work(&events).await;
     events.send(Event::RunFinished(Box::new(summary)));
     drop(events);
     let finished = tokio::task::spawn_blocking(|| driver.finish()).await;
-    let (run, kept) = finished.map_err(|error| trouble(error.into()))?;
+    let (run, kept) = finished.map_err(|error| cli_error(error.into()))?;
     Ok((value, run, kept))
 }

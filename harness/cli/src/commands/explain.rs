@@ -102,13 +102,13 @@ async fn diagnosed(
     suite: &Suite,
     endpoint: &Endpoint,
 ) -> Result<Diagnosis, CliError> {
-    let trouble = |error| CliError::infrastructure("explain", error);
+    let cli_error = |error| CliError::infrastructure("explain", error);
     if args.here {
         if !rustix::process::geteuid().is_root() {
             let why = "the namespaces of a container are seen by root alone";
             return Err(CliError::usage("--here", why).hint("run it with sudo"));
         }
-        return diagnose::diagnose_here(endpoint).await.map_err(trouble);
+        return diagnose::diagnose_here(endpoint).await.map_err(cli_error);
     }
     let config = args
         .lab
@@ -124,7 +124,7 @@ async fn diagnosed(
     let found = diagnosis::diagnose(config, source, endpoint, &events).await;
     drop(events);
     let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
-    found.map_err(trouble)
+    found.map_err(cli_error)
 }
 
 fn object(diagnosis: &Diagnosis) -> serde_json::Value {

@@ -24,10 +24,10 @@ use spawnlab::run::session;
 
 /// Lists or cleans.
 pub(crate) fn layers(args: &LayersArgs) -> Result<Exit, CliError> {
-    let trouble = |error| CliError::infrastructure("layers", error);
+    let cli_error = |error| CliError::infrastructure("layers", error);
     let image = |error| CliError::infrastructure("programs of images", error);
-    let cache = session::cache().map_err(trouble)?;
-    let layers = list(cache.root()).map_err(trouble)?;
+    let cache = session::cache().map_err(cli_error)?;
+    let layers = list(cache.root()).map_err(cli_error)?;
     let Some(LayersCommand::Clean(wanted)) = &args.command else {
         let all: Vec<Value> = layers.iter().map(object).collect();
         print::stdout(&if args.json {
@@ -39,7 +39,7 @@ pub(crate) fn layers(args: &LayersArgs) -> Result<Exit, CliError> {
         return Ok(Exit::AsExpected);
     };
     let which = which(wanted, &layers)?;
-    let cleaned = clean(cache.root(), &which).map_err(trouble)?;
+    let cleaned = clean(cache.root(), &which).map_err(cli_error)?;
     let programs = clean_programs(&cache, &which).map_err(image)?;
     let removed: Vec<Value> = cleaned.removed.iter().map(object).collect();
     let left = cleaned.left.iter().map(|(layer, why)| {
@@ -282,7 +282,7 @@ mod tests {
                 all: false,
                 older_than: None,
             };
-            which(&args, &layers).map_err(|trouble| trouble.to_string())
+            which(&args, &layers).map_err(|cli_error| cli_error.to_string())
         };
         assert_eq!(means("abc"), Ok(Which::Keys(vec!["abc1".into()])));
         let Ok(Which::Keys(named)) = means("unfinished") else {

@@ -10,7 +10,7 @@ use spawnlab::{
 
 use crate::{lab::report_dir, output::error::CliError};
 
-fn trouble(error: impl std::fmt::Display) -> CliError {
+fn cli_error(error: impl std::fmt::Display) -> CliError {
     CliError::infrastructure("report", error)
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn open(
     named: Option<&Utf8Path>,
     qualification: &Qualification,
 ) -> Result<Dir, CliError> {
-    let json = qualify::render(qualification).map_err(trouble)?;
+    let json = qualify::render(qualification).map_err(cli_error)?;
     let dir = match named {
         Some(path) => Dir::qualification_at(path, &json),
         None => Dir::qualification_dated(&report_dir::runs(), &json),
@@ -30,7 +30,7 @@ pub(crate) fn open(
     dir.map_err(|error| match error {
         DirError::Foreign(_) => CliError::usage("report", error)
             .hint("take a new or empty folder, or that of an earlier report"),
-        error => trouble(error),
+        error => cli_error(error),
     })
 }
 
@@ -39,8 +39,8 @@ pub(crate) fn open(
 /// # Errors
 /// It can't be written.
 pub(crate) fn keep(qualification: &Qualification, dir: &Dir) -> Result<(), CliError> {
-    let json = qualify::render(qualification).map_err(trouble)?;
-    dir.write(QUALIFICATION, &json).map_err(trouble)
+    let json = qualify::render(qualification).map_err(cli_error)?;
+    dir.write(QUALIFICATION, &json).map_err(cli_error)
 }
 
 /// Writes every file of the report.
@@ -50,8 +50,8 @@ pub(crate) fn keep(qualification: &Qualification, dir: &Dir) -> Result<(), CliEr
 pub(crate) fn write(qualification: &Qualification, dir: &Dir) -> Result<(), CliError> {
     keep(qualification, dir)?;
     let page = qualify::page(qualification).markdown();
-    dir.write("qualify.md", &page).map_err(trouble)?;
+    dir.write("qualify.md", &page).map_err(cli_error)?;
     let junit = junit::render(qualification).map_err(io::Error::other);
-    dir.write("junit.xml", &junit.map_err(trouble)?)
-        .map_err(trouble)
+    dir.write("junit.xml", &junit.map_err(cli_error)?)
+        .map_err(cli_error)
 }

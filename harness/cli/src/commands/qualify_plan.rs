@@ -218,8 +218,8 @@ fn nixos_of(cell: &Case) -> NixosArgs {
 /// A tool that can't be executed, an image that takes no nixpkgs, or the lack of one.
 pub(crate) fn check_given(cases: &[(Case, Vec<Selected>)]) -> Result<(), CliError> {
     for (cell, _) in cases {
-        nixos::check(&nixos_of(cell).options(cell.value("image"))).map_err(|trouble| {
-            trouble.hint("leave such cases out with [[exclude]] in the matrix")
+        nixos::check(&nixos_of(cell).options(cell.value("image"))).map_err(|cli_error| {
+            cli_error.hint("leave such cases out with [[exclude]] in the matrix")
         })?;
         if let Some(tool) = cell.value("tool").filter(|tool| *tool != OURS) {
             tool::checked(tool.into())?;

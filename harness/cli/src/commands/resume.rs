@@ -19,9 +19,9 @@ use spawnlab::run::session;
 /// A shell on a host that was kept, or the list of those that are.
 pub(crate) async fn resume(args: &ResumeArgs) -> Result<Exit, CliError> {
     let runs = report_dir::runs();
-    let trouble = |error| CliError::infrastructure("resume", error);
-    let cache = session::cache().map_err(trouble)?;
-    let kept = kept::list(cache.root()).map_err(trouble)?;
+    let cli_error = |error| CliError::infrastructure("resume", error);
+    let cache = session::cache().map_err(cli_error)?;
+    let kept = kept::list(cache.root()).map_err(cli_error)?;
     let Some(wanted) = &args.kept else {
         print::stdout(&table(&kept, &runs, SystemTime::now()))?;
         return Ok(Exit::AsExpected);
@@ -34,10 +34,10 @@ pub(crate) async fn resume(args: &ResumeArgs) -> Result<Exit, CliError> {
     };
     let resumed = shells::resume(&evidence, args.container.as_deref(), || ()).await;
     resumed.map_err(|error| {
-        let trouble = CliError::infrastructure("resume", error);
+        let cli_error = CliError::infrastructure("resume", error);
         match again(&evidence) {
-            Some(again) => trouble.hint(format!("{again} --keep")),
-            None => trouble,
+            Some(again) => cli_error.hint(format!("{again} --keep")),
+            None => cli_error,
         }
     })?;
     Ok(Exit::AsExpected)

@@ -156,8 +156,8 @@ fn again(args: &RunArgs, what: What) -> Rerun {
     };
     let repeat = args.repeat.filter(|repeat| repeat.get() > 1);
     option("--repeat", repeat.map(|repeat| repeat.to_string()));
-    let loops = args.iterations.filter(|loops| *loops != ITERATIONS);
-    option("--loops", loops.map(|loops| loops.to_string()));
+    let iterations = args.iterations.filter(|number| *number != ITERATIONS);
+    option("--loops", iterations.map(|number| number.to_string()));
     let file = args.source.file.as_ref();
     option("--file", file.map(ToString::to_string));
     let gates = args.unstable == Some(OnUnstable::Fail);
@@ -210,10 +210,10 @@ pub(crate) fn selected(
         } else {
             "scenario's name contains"
         };
-        let trouble = CliError::nothing("filter", format!("no {kind} {:?}", unknown.filter));
+        let cli_error = CliError::nothing("filter", format!("no {kind} {:?}", unknown.filter));
         match unknown.close.as_slice() {
-            [] => trouble.hint("`spawnlab list` shows all names"),
-            close => trouble.hint(format!("did you mean {}?", close.join(" or "))),
+            [] => cli_error.hint("`spawnlab list` shows all names"),
+            close => cli_error.hint(format!("did you mean {}?", close.join(" or "))),
         }
     })?;
     if positions.is_empty() {

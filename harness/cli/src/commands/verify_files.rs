@@ -12,9 +12,9 @@ use crate::{args::verify::VerifyArgs, output::error::CliError};
 
 /// The files of a comparison: their names in a report, and what they hold.
 fn files(comparison: &Comparison) -> Result<[(&'static str, String); 3], CliError> {
-    let trouble = |error: io::Error| CliError::infrastructure("report", error);
-    let json = verify::render(comparison).map_err(|error| trouble(error.into()))?;
-    let junit = junit::render(comparison).map_err(|error| trouble(io::Error::other(error)))?;
+    let cli_error = |error: io::Error| CliError::infrastructure("report", error);
+    let json = verify::render(comparison).map_err(|error| cli_error(error.into()))?;
+    let junit = junit::render(comparison).map_err(|error| cli_error(io::Error::other(error)))?;
     Ok([
         (COMPARISON, json),
         ("verify.md", verify::page(comparison).markdown()),

@@ -338,8 +338,8 @@ mod tests {
     #[test]
     fn nothing_to_compare_is_a_message_with_the_reasons() {
         let words = [&TOOLS[..], &["--exact", "plan::is_short"]].concat();
-        let trouble = plan(&words).err().expect("nothing can be compared");
-        insta::assert_snapshot!(trouble.to_string(), @r"
+        let cli_error = plan(&words).err().expect("nothing can be compared");
+        insta::assert_snapshot!(cli_error.to_string(), @r"
         error: selection: nothing can be compared: plan::is_short: the tool does not promise rolls-back
         hint: without a filter every scenario is compared that can be; `pages` alone stands for plan::
         ");

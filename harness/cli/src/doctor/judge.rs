@@ -338,11 +338,11 @@ fn nix(probes: &Probes) -> Line {
 fn cache(probes: &Probes) -> Vec<Line> {
     let cache = &probes.cache;
     let folder = cache.folder.as_ref().map_or("?", |folder| folder.as_str());
-    if let Some(trouble) = &cache.trouble {
+    if let Some(problem) = &cache.problem {
         return vec![line(
             Rating::Missing,
             "cache",
-            trouble,
+            problem,
             Some(
                 "make it yours alone (chown, chmod 700), or set SPAWNLAB_CACHE to an absolute path",
             ),

@@ -115,7 +115,7 @@ fn coreos_assembler_3118_a_control_group_that_limits_memory_is_named() {
 #[case::full_disk(|probes: &mut Probes| probes.disk = Some(1 << 20), "disk")]
 #[case::no_mke2fs(|probes: &mut Probes| drop(probes.programs.remove("mke2fs")), "image builder")]
 #[case::no_setpriv(|probes: &mut Probes| drop(probes.programs.remove("setpriv")), "its tools")]
-#[case::foreign_cache(|probes: &mut Probes| probes.cache.trouble = Some("it belongs to user 0".into()), "cache")]
+#[case::foreign_cache(|probes: &mut Probes| probes.cache.problem = Some("it belongs to user 0".into()), "cache")]
 fn what_keeps_the_lab_from_running(#[case] change: fn(&mut Probes), #[case] what: &str) {
     let mut probes = good();
     change(&mut probes);

@@ -58,7 +58,7 @@ pub struct CacheState {
     /// Whether it is there.
     pub exists: bool,
     /// Why it can't be used.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
     /// The images' names.
     pub images: Vec<String>,
     /// The images that are there and can't be read.
@@ -155,7 +155,7 @@ async fn within<T>(
 
 /// The accelerator that a run would take, with the kernel of an image or else this machine's own.
 async fn kvm(cache: &CacheState) -> Kvm {
-    let root = cache.folder.as_deref().filter(|_| cache.trouble.is_none());
+    let root = cache.folder.as_deref().filter(|_| cache.problem.is_none());
     let images = root.map(|root| root.join("images"));
     let of_image = images.and_then(|dir| {
         let mut entries = dir.read_dir_utf8().ok()?.flatten();
@@ -244,7 +244,7 @@ fn cache() -> CacheState {
         Ok(folder) => folder,
         Err(error) => {
             return CacheState {
-                trouble: Some(error.to_string()),
+                problem: Some(error.to_string()),
                 ..CacheState::default()
             };
         }
@@ -258,7 +258,7 @@ fn cache() -> CacheState {
         return state;
     }
     if let Err(error) = Cache::at(&folder) {
-        state.trouble = Some(error.to_string());
+        state.problem = Some(error.to_string());
         return state;
     }
     let entries = folder.join("images").read_dir_utf8().into_iter().flatten();
@@ -280,7 +280,7 @@ fn cache() -> CacheState {
             state.in_use = kept.clone().filter(|layer| layer.in_use).count();
             state.layer_bytes = kept.map(|layer| layer.bytes).sum();
         }
-        Err(error) => state.trouble = Some(error.to_string()),
+        Err(error) => state.problem = Some(error.to_string()),
     }
     state
 }

@@ -35,12 +35,12 @@ pub const FILE: &str = "health.txt";
 ///
 /// [`FindingKind::assertion`]: crate::verdict::finding::FindingKind::assertion
 pub async fn judged(host: &Host, outcome: Outcome, health: Health) -> Outcome {
-    let (findings, trouble) = look(host).await;
+    let (findings, unread) = look(host).await;
     let unexpected = match health {
         Health::Counts(expected) => unexpected(findings, expected),
         Health::Noted => vec![],
     };
-    match (outcome, trouble) {
+    match (outcome, unread) {
         (Err(ScenarioError::Failed(mut failure)), _) => {
             failure.lines.extend(lines(&unexpected));
             Err(ScenarioError::Failed(failure))
@@ -60,7 +60,7 @@ pub async fn noted(host: &Host) {
 
 /// Looks through console and journals, and keeps what was found as [`FILE`].
 async fn look(host: &Host) -> (Vec<Finding>, Option<Error>) {
-    let ((journal, missing), trouble) = match evidence::journal(host).await {
+    let ((journal, missing), unread) = match evidence::journal(host).await {
         Ok(read) => (read, None),
         Err(error) => ((vec![], vec![]), Some(error)),
     };
@@ -75,7 +75,7 @@ async fn look(host: &Host) -> (Vec<Finding>, Option<Error>) {
         }
     }
     keep(host, &text(&findings, &missing));
-    (findings, trouble)
+    (findings, unread)
 }
 
 /// What is kept: the findings, and what of the journals was not looked through.

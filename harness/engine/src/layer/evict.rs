@@ -17,7 +17,7 @@ use super::{
     lock::Lock,
     record::RECORD,
 };
-use crate::util::{error::Result, scratch::Doomed};
+use crate::util::{error::Result, scratch::RemovedOnDrop};
 
 /// How much may be kept.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +75,7 @@ pub(super) struct Building {
     pub(super) dir: Utf8PathBuf,
     lock: Utf8PathBuf,
     // An interruption, the second one, ends the process where it stands.
-    _doomed: Doomed,
+    _removal: RemovedOnDrop,
     _held: Lock,
 }
 
@@ -93,7 +93,7 @@ impl Building {
         let dir = dir.with_file_name(format!("{BUILDING}{name}"));
         fs_err::create_dir(&dir)?;
         Ok(Self {
-            _doomed: Doomed::new(&dir),
+            _removal: RemovedOnDrop::new(&dir),
             dir,
             lock,
             _held: held,

@@ -23,9 +23,9 @@ static DOOMED: Mutex<BTreeSet<Utf8PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// A folder that is removed with this value, unless it was given another name by then.
 #[derive(Debug)]
-pub struct Doomed(Utf8PathBuf);
+pub struct RemovedOnDrop(Utf8PathBuf);
 
-impl Doomed {
+impl RemovedOnDrop {
     /// Dooms `dir`.
     #[must_use]
     pub fn new(dir: &Utf8Path) -> Self {
@@ -35,7 +35,7 @@ impl Doomed {
     }
 }
 
-impl Drop for Doomed {
+impl Drop for RemovedOnDrop {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
         let mut doomed = DOOMED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,7 +91,7 @@ fn all_gone() -> bool {
 #[derive(Debug)]
 pub struct Scratch {
     dir: tempfile::TempDir,
-    _doomed: Doomed,
+    _removal: RemovedOnDrop,
     // Locked as long as the owner lives: the kernel lets go of it even after SIGKILL.
     _owner: File,
 }
@@ -127,7 +127,7 @@ impl Scratch {
                 writeln!(owner, "{}", std::process::id())?;
                 return Ok(Self {
                     dir,
-                    _doomed: Doomed::new(&path),
+                    _removal: RemovedOnDrop::new(&path),
                     _owner: owner,
                 });
             }
@@ -244,7 +244,7 @@ mod tests {
         for dir in [&gone, &kept] {
             fs_err::create_dir(dir).unwrap();
         }
-        let (one, other) = (Doomed::new(&gone), Doomed::new(&kept));
+        let (one, other) = (RemovedOnDrop::new(&gone), RemovedOnDrop::new(&kept));
         fs_err::rename(&kept, parent.join("named")).unwrap();
         drop((one, other));
         assert!(!gone.exists());

@@ -222,7 +222,7 @@ impl From<CommandError> for Failure {
 }
 
 impl From<Error> for ScenarioError {
-    // A command's wrong exit status is a finding about the host; everything else is trouble of the lab.
+    // A command's wrong exit status is a finding about the host; everything else is the lab's own fault.
     fn from(error: Error) -> Self {
         match error {
             Error::Command(error) => Self::Failed(error.into()),

@@ -46,7 +46,7 @@ impl Packets {
 }
 
 /// The host's end of the link, or the bridge that it belongs to, and the link that leads beyond the host.
-fn doors<'a>(seen: &'a Seen) -> Result<(&'a str, &'a str), Found> {
+fn both_ends<'a>(seen: &'a Seen) -> Result<(&'a str, &'a str), Found> {
     let (Some(_), Some(link)) = (seen.address, &seen.link) else {
         return Err(unknown("there is no address to send from"));
     };
@@ -62,12 +62,12 @@ fn doors<'a>(seen: &'a Seen) -> Result<(&'a str, &'a str), Found> {
             "the guest's default route does not lead to this host",
         ));
     }
-    let door = link.master.as_deref().unwrap_or(&link.ifname);
+    let inner = link.master.as_deref().unwrap_or(&link.ifname);
     let Some(fact) = seen.facts.fact("beyond") else {
         return Err(unknown("it was not looked at"));
     };
     match fact.said.split_whitespace().nth(1) {
-        Some(uplink) => Ok((door, uplink)),
+        Some(uplink) => Ok((inner, uplink)),
         None => Err(unknown(NOWHERE)),
     }
 }
@@ -96,28 +96,28 @@ fn words(seen: &Seen) -> Vec<String> {
 }
 
 pub(super) fn forwarding(seen: &Seen) -> Found {
-    let (door, uplink) = match doors(seen) {
-        Ok(doors) => doors,
+    let (inner, uplink) = match both_ends(seen) {
+        Ok(ends) => ends,
         Err(found) => return found,
     };
     match (
-        seen.facts.field("forwarding", door),
+        seen.facts.field("forwarding", inner),
         seen.facts.field("forwarding", uplink),
     ) {
         ("0", _) => broken(format!(
-            "the host forwards nothing that comes from {door}: net.ipv4.conf.{door}.forwarding is 0"
+            "the host forwards nothing that comes from {inner}: net.ipv4.conf.{inner}.forwarding is 0"
         )),
         (_, "0") => broken(format!(
             "the host forwards no answers that come from {uplink}: net.ipv4.conf.{uplink}.forwarding is 0"
         )),
-        ("1", "1") => ok(format!("between {door} and {uplink}")),
+        ("1", "1") => ok(format!("between {inner} and {uplink}")),
         _ => unknown("the kernel's settings can't be read"),
     }
 }
 
 pub(super) fn filter(seen: &Seen) -> Found {
-    let (door, uplink) = match doors(seen) {
-        Ok(doors) => doors,
+    let (inner, uplink) = match both_ends(seen) {
+        Ok(ends) => ends,
         Err(found) => return found,
     };
     if seen.condition(Hop::Forwarding) == Condition::Broken {
@@ -127,12 +127,12 @@ pub(super) fn filter(seen: &Seen) -> Found {
     match Packets::of(seen) {
         None => unknown("no packet could be counted"),
         Some(Packets { sent: 0, .. }) => {
-            unknown(format!("nothing that the guest sent came by {door}"))
+            unknown(format!("nothing that the guest sent came by {inner}"))
         }
         Some(Packets {
             to_be_forwarded: 0, ..
         }) => broken(format!(
-            "what the guest sends beyond the host comes by {door}, and is dropped before it is forwarded"
+            "what the guest sends beyond the host comes by {inner}, and is dropped before it is forwarded"
         ))
         .with(rules("prerouting").words("host")),
         Some(Packets { let_through: 0, .. }) => broken(format!(
@@ -144,7 +144,7 @@ pub(super) fn filter(seen: &Seen) -> Found {
 }
 
 pub(super) fn masquerade(seen: &Seen) -> Found {
-    if let Err(found) = doors(seen) {
+    if let Err(found) = both_ends(seen) {
         return found;
     }
     let private = |address: Ipv4Addr| address.is_private() || address.is_link_local();
@@ -221,7 +221,7 @@ fn silent(seen: &Seen, link: &Interface) -> bool {
 }
 
 pub(super) fn name_servers(seen: &Seen) -> Found {
-    if let Err(found) = doors(seen) {
+    if let Err(found) = both_ends(seen) {
         return found;
     }
     if default_route(seen).is_none() {

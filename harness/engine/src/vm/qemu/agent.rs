@@ -52,7 +52,7 @@ pub struct Agent {
     token: Arc<AtomicU64>,
 }
 
-fn trouble(error: &ChannelError) -> Error {
+fn channel_failed(error: &ChannelError) -> Error {
     Error::Agent(error.to_string())
 }
 
@@ -93,7 +93,7 @@ impl Agent {
             match self.sync(Duration::from_millis(500)).await {
                 Ok(()) => Ok(Seen::Ready(())),
                 Err(ChannelError::Unanswered { .. }) => Ok(Seen::NotYet("no answer".into())),
-                Err(error) => Err(trouble(&error)),
+                Err(error) => Err(channel_failed(&error)),
             }
         })
         .await
@@ -115,7 +115,7 @@ impl Agent {
             };
             match asked.await {
                 Ok(_) => Ok(Seen::Ready(())),
-                Err(error @ ChannelError::Closed { .. }) => Err(trouble(&error)),
+                Err(error @ ChannelError::Closed { .. }) => Err(channel_failed(&error)),
                 Err(error) => Ok(Seen::NotYet(error.to_string())),
             }
         })
@@ -166,7 +166,7 @@ impl Agent {
                     output.stderr.trim()
                 )))
             }
-            Err(error) => Err(trouble(&error)),
+            Err(error) => Err(channel_failed(&error)),
         }
     }
 
@@ -185,7 +185,9 @@ impl Agent {
     /// [`Error::Agent`] when it refuses, does not answer within a minute, or is gone.
     pub async fn request(&self, command: &str, arguments: Value) -> Result<Value> {
         if self.out_of_step.load(Ordering::Relaxed) {
-            self.sync(QUICK).await.map_err(|error| trouble(&error))?;
+            self.sync(QUICK)
+                .await
+                .map_err(|error| channel_failed(&error))?;
         }
         self.channel
             .request(command, arguments, QUICK)
@@ -194,7 +196,7 @@ impl Agent {
                 if matches!(error, ChannelError::Unanswered { .. }) {
                     self.out_of_step.store(true, Ordering::Relaxed);
                 }
-                trouble(&error)
+                channel_failed(&error)
             })
     }
 
@@ -229,7 +231,9 @@ impl Agent {
         limit: Duration,
     ) -> Result<Option<Output>> {
         if self.out_of_step.load(Ordering::Relaxed) {
-            self.sync(QUICK).await.map_err(|error| trouble(&error))?;
+            self.sync(QUICK)
+                .await
+                .map_err(|error| channel_failed(&error))?;
         }
         let token = self.token.fetch_add(1, Ordering::Relaxed);
         arguments["token"] = token.into();
@@ -252,7 +256,7 @@ impl Agent {
                     last,
                 }))
             }
-            Err(error) => Err(trouble(&error)),
+            Err(error) => Err(channel_failed(&error)),
         }
     }
 
