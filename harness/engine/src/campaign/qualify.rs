@@ -14,6 +14,7 @@
 //! | `interrupted` | boolean |
 //! | `took_ms` | number; of merged shards the sum |
 
+mod claims;
 pub mod cover;
 pub mod junit;
 pub mod matrix;

@@ -210,7 +210,7 @@ pub fn millis(millis: u64) -> String {
     }
 }
 
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = printable(lines.next().unwrap_or_default());
     if lines.next().is_some() {

@@ -50,13 +50,16 @@ pub fn obstacle(manifest: &Manifest, promises: &[Guarantee]) -> Option<String> {
     Some(format!("{} can't be deployed to: {why}", manifest.name))
 }
 
+/// What the reason begins with for which a scenario is skipped that asks for more than the tool promises.
+pub const NOT_PROMISED: &str = "the tool does not promise ";
+
 /// What a tool that `promises` this would have to promise besides for `scenario` to be run, if anything.
 #[must_use]
 pub fn unpromised(promises: &[Guarantee], scenario: &Scenario) -> Option<String> {
     let needs = scenario.needs.iter();
     let missing = needs.filter(|need| !promises.contains(need));
     let missing: Vec<&str> = missing.map(|need| need.name()).collect();
-    (!missing.is_empty()).then(|| format!("the tool does not promise {}", missing.join(", ")))
+    (!missing.is_empty()).then(|| format!("{NOT_PROMISED}{}", missing.join(", ")))
 }
 
 /// That a scenario which is about what NixOS' modules make is not for hosts of `system`.

@@ -212,15 +212,18 @@ fn groups<'a>(
 
 /// The dimensions that have more than one value in the plan: the others tell no case from another.
 fn varied(qualification: &Qualification) -> Vec<&str> {
-    let mut varied = vec![];
-    for name in dimensions(qualification) {
-        let cases = qualification.plan.cases.iter();
-        let values: BTreeSet<&str> = cases.filter_map(|case| value(&case.name, name)).collect();
-        if values.len() > 1 {
-            varied.push(name);
-        }
-    }
+    let mut varied = dimensions(qualification);
+    varied.retain(|name| values(qualification, name).len() > 1);
     varied
+}
+
+/// The values that the dimension `name` has in the plan, in its order.
+pub(super) fn values<'a>(qualification: &'a Qualification, name: &str) -> Vec<&'a str> {
+    let mut values = vec![];
+    for case in &qualification.plan.cases {
+        values.extend(value(&case.name, name).filter(|value| !values.contains(value)));
+    }
+    values
 }
 
 /// The value of the dimension `name` in the name of a case.

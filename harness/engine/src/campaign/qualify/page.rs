@@ -2,7 +2,7 @@
 //! why, on what it ran, and the one sentence.
 
 use super::{
-    CaseOutcome, CaseReport, Qualification,
+    CaseOutcome, CaseReport, Qualification, claims,
     overview::{Group, Overview, columns, dimensions, word},
 };
 use crate::{
@@ -36,6 +36,7 @@ pub fn page(qualification: &Qualification) -> Document {
     let begun = format!("Begun {}.", qualification.started);
     page.markdown_only(Block::Paragraph(begun.into()));
     page.push(cases(qualification));
+    claims::add(&mut page, qualification);
 
     let list = missing.iter().map(|(name, why)| {
         let name = Span::Code((*name).to_owned());

@@ -204,6 +204,9 @@ fn record(name: &str, letter: char) -> Record {
         's' => Verdict::Skipped {
             why: "it loads a firewall of its own".into(),
         },
+        'n' => Verdict::Skipped {
+            why: "the tool does not promise idempotent".into(),
+        },
         'i' => Verdict::Infrastructure { error: "no".into() },
         other => panic!("no verdict is meant by {other}"),
     };
@@ -324,6 +327,31 @@ fn the_page_on_a_terminal() {
 #[test]
 fn the_page_for_a_release_manager() {
     insta::assert_snapshot!(markdown(&sample()));
+}
+
+/// Two tools on two images: of the cases with one tool the worst counts.
+#[test]
+fn tools_stand_side_by_side() {
+    let mut sample = qualification(&letters(&["pppps", "ppfns", "pppp", "pfee"]), None);
+    sample.cases.truncate(4);
+    sample.plan.cases.truncate(4);
+    let names = [
+        "trixie,tool=ours",
+        "trixie,tool=./theirs",
+        "sid,tool=ours",
+        "sid,tool=./theirs",
+    ];
+    for (number, name) in names.iter().enumerate() {
+        let case = &mut sample.cases[number];
+        case.name = format!("image={name}");
+        case.values = Case::named(&case.name).0.into_iter().collect();
+        sample.plan.cases[number].name.clone_from(&case.name);
+    }
+    // A scenario that did not run, and one that is not for the other tool.
+    sample.cases[2].records.pop();
+    sample.plan.cases[0].scenarios.push("names::ours".into());
+    sample.cases[0].records.push(record("names::ours", 'p'));
+    insta::assert_snapshot!(terminal(&sample) + "---\n" + &markdown(&sample));
 }
 
 #[test]
