@@ -63,11 +63,11 @@ pub enum Command {
     },
     /// What came of scenarios over many runs: how often, how long, and since when
     History(HistoryArgs),
-    /// A shell on a clone of a layer
+    /// A shell on a clone of a layer, or in the lab of a scenario
     #[command(after_help = help::SHELL)]
     #[command(after_long_help = help::long(&[help::SHELL, help::ENVIRONMENT, help::EXIT_CODES]))]
     Shell(ShellArgs),
-    /// A shell on a host that `run --keep` kept
+    /// A shell on a host or in a lab that `run --keep` kept
     #[command(after_help = help::RESUME)]
     #[command(after_long_help = help::long(&[help::RESUME, help::ENVIRONMENT, help::EXIT_CODES]))]
     Resume(ResumeArgs),
@@ -273,6 +273,15 @@ pub struct ShellArgs {
     /// The layer
     #[arg(value_enum, default_value = "deployed")]
     pub layer: LayerName,
+    /// The machines of this scenario instead, as they are before it begins
+    ///
+    /// AREA::NAME/MACHINE opens the shell on that machine, AREA::NAME on the first one.
+    #[arg(
+        long = "scenario",
+        value_name = "SCENARIO[/MACHINE]",
+        conflicts_with = "layer"
+    )]
+    pub scenario: Option<String>,
     /// A shell in this container instead of on the host
     #[arg(long, value_name = "NAME")]
     pub container: Option<String>,
@@ -285,8 +294,9 @@ pub struct ShellArgs {
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
     /// The host of a scenario that failed: RUN/AREA::NAME, such as latest/names::resolves, or the
-    /// scenario's evidence folder, as the report names it [default: list the hosts that are kept]
-    #[arg(value_name = "RUN/SCENARIO")]
+    /// scenario's evidence folder, as the report names it; a lab of several machines comes back
+    /// whole, with a shell on MACHINE, or on the first one [default: list what is kept]
+    #[arg(value_name = "RUN/SCENARIO[/MACHINE]")]
     pub kept: Option<Utf8PathBuf>,
     /// A shell in this container instead of on the host
     #[arg(long, value_name = "NAME", requires = "kept")]

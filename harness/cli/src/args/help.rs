@@ -91,13 +91,15 @@ pub(crate) const SHELL: &str = "\
 Examples:
   spawnlab shell                             on a host; Ctrl-] leaves it
   spawnlab shell host                        before anything is deployed
-  spawnlab shell deployed --container web    in a container";
+  spawnlab shell deployed --container web    in a container
+  spawnlab shell --scenario remote::first_deploy_from_a_laptop/host";
 
 /// The end of `spawnlab resume -h`.
 pub(crate) const RESUME: &str = "\
 Examples:
   spawnlab run --keep names::                keeps hosts of what fails
-  spawnlab resume target/spawnlab/runs/latest/evidence/names/name_resolves";
+  spawnlab resume target/spawnlab/runs/latest/evidence/names/name_resolves
+  spawnlab resume latest/remote::first_deploy_from_a_laptop/host";
 
 /// The end of `spawnlab layers -h`.
 pub(crate) const LAYERS: &str = "\

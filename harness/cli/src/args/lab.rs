@@ -54,7 +54,8 @@ pub struct LabArgs {
     pub accel: Option<AccelArg>,
     /// Keep hosts of what fails, for `spawnlab resume`
     ///
-    /// As they are at that instant: some 400 MiB each, at most 8 and 4 GiB, of which the oldest go first.
+    /// As they are at that instant: some 400 MiB each, at most 8 and 4 GiB, of which the oldest go first. The machines of
+    /// a lab are kept together, with what was in flight between them.
     #[arg(long, env = "SPAWNLAB_KEEP", hide_env = true)]
     pub keep: bool,
 }

@@ -1,10 +1,11 @@
-//! `spawnlab resume`: which host is meant, and a shell on it.
+//! `spawnlab resume`: which host or lab is meant, and a shell on it.
 
 use std::{fmt::Write as _, time::SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use spawnlab::{
-    layer::kept::{self, KeptHost},
+    Error,
+    layer::kept::{self, KeptLab, NOTE},
     run::runner::{STARTED, Started},
 };
 
@@ -16,7 +17,7 @@ use crate::{
 use crate::{lab::shells, output::human};
 use spawnlab::run::session;
 
-/// A shell on a host that was kept, or the list of those that are.
+/// A shell on what was kept, or the list of that.
 pub(crate) async fn resume(args: &ResumeArgs) -> Result<Exit, CliError> {
     let runs = report_dir::runs();
     let cli_error = |error| CliError::infrastructure("resume", error);
@@ -26,16 +27,19 @@ pub(crate) async fn resume(args: &ResumeArgs) -> Result<Exit, CliError> {
         print::stdout(&table(&kept, &runs, SystemTime::now()))?;
         return Ok(Exit::AsExpected);
     };
-    let Some(evidence) = evidence(wanted, &runs) else {
+    let Some((evidence, machine)) = meant(wanted, &runs) else {
         let why =
             format!("{wanted} is neither an evidence folder nor a scenario of a run in {runs}");
-        let hint = "`spawnlab resume` alone lists the hosts that are kept";
+        let hint = "`spawnlab resume` alone lists what is kept";
         return Err(CliError::nothing("resume", why).hint(hint));
     };
-    let resumed = shells::resume(&evidence, args.container.as_deref(), || ()).await;
+    let container = args.container.as_deref();
+    let resumed = shells::resume(&evidence, machine.as_deref(), container).await;
     resumed.map_err(|error| {
-        let cli_error = CliError::infrastructure("resume", error);
-        match again(&evidence) {
+        // What the user has asked for wrongly is there when it is asked for rightly.
+        let given = matches!(error, Error::Given(_));
+        let cli_error = CliError::of("resume", error);
+        match again(&evidence).filter(|_| !given) {
             Some(again) => cli_error.hint(format!("{again} --keep")),
             None => cli_error,
         }
@@ -48,6 +52,22 @@ fn again(evidence: &Utf8Path) -> Option<String> {
     let text = fs_err::read(evidence.join(STARTED)).ok()?;
     let started: Started = serde_json::from_slice(&text).ok()?;
     Some(started.again)
+}
+
+/// The evidence folder that `wanted` means, and the machine if it names one: a lab's evidence holds a folder for each of
+/// its machines.
+fn meant(wanted: &Utf8Path, runs: &Utf8Path) -> Option<(Utf8PathBuf, Option<String>)> {
+    let own = evidence(wanted, runs);
+    if let Some(own) = own.as_ref().filter(|own| own.join(NOTE).exists()) {
+        return Some((own.clone(), None));
+    }
+    let words = wanted.as_str().trim_end_matches('/');
+    let lab = words.rsplit_once('/').and_then(|(lab, machine)| {
+        let lab = evidence(lab.into(), runs)?;
+        let kept = lab.join(NOTE).exists();
+        kept.then(|| (lab, Some(machine.to_owned())))
+    });
+    lab.or_else(|| own.map(|own| (own, None)))
 }
 
 /// The evidence folder that `wanted` means: itself, or `RUN/AREA/NAME`, `RUN/AREA::NAME`, where a run is a
@@ -72,7 +92,7 @@ fn is_repeated(folder: &Utf8Path) -> bool {
     folder.join("commands.log").exists()
 }
 
-fn table(kept: &[KeptHost], runs: &Utf8Path, now: SystemTime) -> String {
+fn table(kept: &[KeptLab], runs: &Utf8Path, now: SystemTime) -> String {
     if kept.is_empty() {
         return "no hosts are kept; `run --keep` keeps those of scenarios that fail\n".into();
     }
@@ -80,7 +100,12 @@ fn table(kept: &[KeptHost], runs: &Utf8Path, now: SystemTime) -> String {
     for kept in kept {
         let age = human::age(now.duration_since(kept.at).unwrap_or_default());
         let size = human::bytes(kept.bytes);
-        let _ = writeln!(text, "{age:>7} {size:>10}  {}", name(&kept.evidence, runs));
+        let machines = match kept.machines.as_slice() {
+            [_] => String::new(),
+            several => format!(" ({})", several.join(", ")),
+        };
+        let name = name(&kept.evidence, runs);
+        let _ = writeln!(text, "{age:>7} {size:>10}  {name}{machines}");
     }
     text
 }
@@ -127,6 +152,21 @@ mod tests {
         let found = evidence(wanted.into(), &runs);
         let expected = run.map(|run| runs.join(run).join("evidence/networking/lease"));
         assert_eq!(found, expected);
+    }
+
+    #[rstest::rstest]
+    #[case("latest/networking::lease/laptop", Some("laptop"))]
+    #[case("networking::lease/laptop", Some("laptop"))]
+    #[case("latest/networking/lease/no-such", Some("no-such"))]
+    #[case("latest/networking/lease", None)]
+    fn a_machine_of_a_lab(#[case] wanted: &str, #[case] machine: Option<&str>) {
+        let (_guard, runs) = runs();
+        let lab = runs.join("two/evidence/networking/lease");
+        fs_err::write(lab.join(NOTE), "{}").unwrap();
+        fs_err::create_dir(lab.join("laptop")).unwrap();
+        fs_err::write(lab.join("laptop/commands.log"), "").unwrap();
+        let found = meant(wanted.into(), &runs);
+        assert_eq!(found, Some((lab, machine.map(ToOwned::to_owned))));
     }
 
     #[test]

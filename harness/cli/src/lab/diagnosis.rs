@@ -22,7 +22,7 @@ use crate::lab::hosts;
 pub enum HostSource {
     /// On a fresh clone of a layer.
     Layer(Start),
-    /// On a host that was kept: the evidence folder of its scenario.
+    /// On the container host that was kept: the evidence folder of its scenario.
     Kept(Utf8PathBuf),
 }
 
@@ -39,13 +39,20 @@ pub async fn diagnose(
     // Swept by a later run if this one is killed.
     let evidence = Scratch::new()?;
     let dir = evidence.path();
-    let host = match source {
-        HostSource::Layer(start) => hosts::cloned(config, start, dir, events).await?,
-        HostSource::Kept(kept) => hosts::resumed(&kept, dir).await?,
-    };
-    let diagnosis = diagnose::diagnose(&host, endpoint).await?;
-    host.shut_down().await?;
-    Ok(diagnosis)
+    match source {
+        HostSource::Layer(start) => {
+            let host = hosts::cloned(config, start, dir, events).await?;
+            let diagnosis = diagnose::diagnose(&host, endpoint).await?;
+            host.shut_down().await?;
+            Ok(diagnosis)
+        }
+        HostSource::Kept(kept) => {
+            let lab = hosts::resumed(&kept, dir).await?;
+            let diagnosis = diagnose::diagnose(lab.lab().host(), endpoint).await;
+            lab.end().await;
+            diagnosis
+        }
+    }
 }
 
 /// The layer with deployed containers, for whoever wants to break clones of it.

@@ -1,12 +1,13 @@
-//! Hosts for a person: a fresh clone of a layer, or one that was kept.
+//! Machines for a person: a fresh clone of a layer, those of a scenario, or those that were kept.
 
 use camino::Utf8Path;
 use spawnlab::{
-    layer::kept::Kept,
     run::{
         config::RunConfig,
+        open_lab::OpenLab,
         session::{Session, Start, cache},
     },
+    scenario::{Base, Scenario},
     util::{error::Result, scratch},
     verdict::event::Events,
     vm::host::Host,
@@ -26,12 +27,26 @@ pub(crate) async fn cloned(
     session.start(start)?.host(dir).await
 }
 
-/// The host that was kept for the scenario with this `evidence`; what it leaves itself goes to `dir`.
+/// The machines of `scenario` as they are before it begins; their evidence goes below `dir`.
 ///
 /// # Errors
-/// None is kept, or it can't be resumed.
-pub(crate) async fn resumed(evidence: &Utf8Path, dir: &Utf8Path) -> Result<Host> {
+/// A layer can't be made, or a machine can't be started.
+pub(crate) async fn joined(
+    config: RunConfig,
+    scenario: &Scenario,
+    dir: &Utf8Path,
+    events: &Events,
+) -> Result<OpenLab> {
+    let bases: Vec<Base> = scenario.machines.iter().map(|it| it.base).collect();
+    let session = Session::open(config, &bases, dir, events).await?;
+    OpenLab::cloned(&session, scenario, dir).await
+}
+
+/// What was kept for the scenario with this `evidence`; what it leaves itself goes to `dir`.
+///
+/// # Errors
+/// Nothing is kept, or it can't be resumed.
+pub(crate) async fn resumed(evidence: &Utf8Path, dir: &Utf8Path) -> Result<OpenLab> {
     scratch::sweep()?;
-    let kept = Kept::open(cache()?.root(), evidence)?;
-    kept.host(dir).await
+    OpenLab::resumed(cache()?.root(), evidence, dir).await
 }

@@ -2,6 +2,7 @@
 //! comparison.
 
 mod clones;
+mod kept;
 
 use std::{
     num::NonZeroU32,
@@ -15,14 +16,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     diagnose::{self, Endpoint},
     health::{self, Health},
-    layer::{kept::Origin, saved::Layer},
+    layer::saved::Layer,
     network::Direction,
     scenario::{DiskLog, Saboteur, Scenario, evidence, lab::Lab},
     util::error::{Error, Timeout},
     verdict::{Outcome, ScenarioError, Verdict, hop::Hop},
     vm::host::Host,
 };
-use clones::Clones;
+pub(in crate::run) use clones::Clones;
 pub use clones::{FRAMES, NETWORK};
 
 /// What is looked at on a clone whose scenario is over, however it ended, for a comparison of two
@@ -99,7 +100,7 @@ pub struct Attempt<'a> {
     pub observation: Option<Observation>,
     /// How often the scenario loops, if it does.
     pub iterations: NonZeroU32,
-    /// Whether the host is kept if the scenario does not pass. A lab of several machines is not.
+    /// Whether the machines are kept if the scenario does not pass.
     pub keep: bool,
 }
 
@@ -150,8 +151,8 @@ impl<'a> Attempt<'a> {
     async fn on_clones(&self, clones: &Clones, clock: &mut Clock) -> Verdict {
         let lab = &clones.lab;
         let host = lab.host();
-        let origin = match clones.origins.as_slice() {
-            [origin] if self.keep && self.scenario.disk == DiskLog::Unlogged => Some(origin),
+        let to_keep = match self.scenario.disk {
+            DiskLog::Unlogged if self.keep => Some(clones),
             _ => None,
         };
         if let Some(saboteur) = self.saboteur {
@@ -173,13 +174,9 @@ impl<'a> Attempt<'a> {
             })),
         };
         clock.ended("scenario");
-        // It may be another one, whose power was cut meanwhile.
-        let host = lab.host();
         // Before anybody looks around on it: that would change what is to be looked at.
-        let mut note = kept(origin, host, &outcome).await;
-        if self.keep && lab.machines().len() > 1 {
-            note = Some("it is not kept: a lab of several machines can't be".into());
-        } else if self.keep && self.scenario.disk == DiskLog::Logged {
+        let mut note = kept(to_keep, &outcome).await;
+        if self.keep && self.scenario.disk == DiskLog::Logged {
             note = Some("it is not kept: a host whose disk is logged can't be".into());
         }
         let held = outcome.is_ok();
@@ -188,7 +185,7 @@ impl<'a> Attempt<'a> {
             outcome = health::judged(machine, outcome, self.health).await;
         }
         if held && note.is_none() {
-            note = kept(origin, host, &outcome).await;
+            note = kept(to_keep, &outcome).await;
         }
         let verdict = match explain(&lab.machines(), outcome).await {
             Ok(()) => Verdict::Passed,
@@ -201,16 +198,20 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Keeps `host`, if its scenario ended as a failure; returns what there is to say of that.
-async fn kept(origin: Option<&Origin>, host: &Host, outcome: &Outcome) -> Option<String> {
-    let (origin, broken) = (origin?, outcome.as_ref().err()?);
+/// Keeps `clones`, if their scenario ended as a failure; returns what there is to say of that.
+async fn kept(clones: Option<&Clones>, outcome: &Outcome) -> Option<String> {
+    let (clones, broken) = (clones?, outcome.as_ref().err()?);
     if matches!(broken, ScenarioError::Skipped(_)) {
         return None;
     }
-    Some(match origin.keep(host, host.evidence()).await {
-        Ok(true) => "the host is kept as it was then: `resume` with the evidence folder".into(),
-        Ok(false) => "the host is not kept: as many as there may be are kept already".into(),
-        Err(error) => format!("the host could not be kept: {error}"),
+    let (what, is) = match clones.lab.machines().len() {
+        1 => ("host", "as it was then"),
+        _ => ("lab", "with all its machines as they were then"),
+    };
+    Some(match clones.keep().await {
+        Ok(true) => format!("the {what} is kept {is}: `resume` with the evidence folder"),
+        Ok(false) => format!("the {what} is not kept: as many as there may be are kept already"),
+        Err(error) => format!("the {what} could not be kept: {error}"),
     })
 }
 

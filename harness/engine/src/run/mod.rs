@@ -6,6 +6,7 @@
 pub mod attempt;
 pub mod config;
 pub mod known;
+pub mod open_lab;
 pub mod proof;
 pub mod repeat;
 pub mod runner;

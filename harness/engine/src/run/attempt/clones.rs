@@ -24,17 +24,19 @@ pub const NETWORK: &str = "network.json";
 pub const FRAMES: &str = "lan.pcapng";
 
 /// Name of the network between the machines of a lab.
-const LAN: &str = "lan";
+pub(super) const LAN: &str = "lan";
 
 /// Longest time for all of a lab's QEMUs to call their network.
-const CONNECTED: Duration = Duration::from_secs(60);
+pub(super) const CONNECTED: Duration = Duration::from_secs(60);
 
 /// Running clones, and what has to be there as long as they run.
-pub(super) struct Clones {
-    pub(super) lab: Lab,
+#[derive(Debug)]
+pub(in crate::run) struct Clones {
+    pub(in crate::run) lab: Lab,
+    /// What each machine is a clone of, in their order; empty for machines that were kept.
     pub(super) origins: Vec<Origin>,
     about: Option<About>,
-    evidence: Utf8PathBuf,
+    pub(super) evidence: Utf8PathBuf,
     // The folder of the network's sockets. Declared last: it goes when QEMU and network are gone.
     _sockets: Option<Scratch>,
 }
@@ -65,7 +67,7 @@ impl Clones {
     ///
     /// # Errors
     /// When a clone can't be started, or does not come to its network.
-    pub(super) async fn start(
+    pub(in crate::run) async fn start(
         scenario: &Scenario,
         layers: &[&Arc<Layer>],
         iterations: NonZeroU32,
@@ -83,11 +85,8 @@ impl Clones {
                 }
             };
             return Ok(Self {
-                lab,
                 origins: vec![origin],
-                about: None,
-                evidence: dir.to_owned(),
-                _sockets: None,
+                ..Self::open(lab, dir, None)
             });
         }
         let machines: Vec<(&str, &Arc<Layer>)> = scenario
@@ -123,13 +122,23 @@ impl Clones {
             .first()
             .map_or(CONNECTED, |host| host.limit(CONNECTED));
         network.wait_connected(limit).await?;
+        let lab = Lab::joined(hosts, network, iterations);
         Ok(Self {
-            lab: Lab::joined(hosts, network, iterations),
             origins,
             about: Some(about),
-            evidence: dir.to_owned(),
-            _sockets: Some(sockets),
+            ..Self::open(lab, dir, Some(sockets))
         })
+    }
+
+    /// The machines of `lab`, of which nothing is noted when they end.
+    pub(super) fn open(lab: Lab, dir: &Utf8Path, sockets: Option<Scratch>) -> Self {
+        Self {
+            lab,
+            origins: vec![],
+            about: None,
+            evidence: dir.to_owned(),
+            _sockets: sockets,
+        }
     }
 
     /// The line of a report on what decided the fate of this lab's frames.
@@ -142,10 +151,13 @@ impl Clones {
     }
 
     /// Ends the machines and completes what is kept of their network.
-    pub(super) async fn end(self) {
+    pub(in crate::run) async fn end(self) {
         let (machines, network) = self.lab.into_parts();
-        for (host, origin) in machines.into_iter().zip(self.origins) {
-            origin.measured(&host);
+        let mut origins = self.origins.into_iter();
+        for host in machines {
+            if let Some(origin) = origins.next() {
+                origin.measured(&host);
+            }
             if let Err(error) = host.shut_down().await {
                 tracing::warn!(%error, "a clone did not end well");
             }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    run::scripted::{SABOTEUR, ScriptedLab, body, fails, kept_for_ever, scenario},
+    run::scripted::{SABOTEUR, ScriptedLab, body, fails, kept_for_ever, scenario, words},
     scenario::{Base, Body, MachineBase},
     vm::{qemu::scripted::Reply, verbs::Verbs as _},
 };
@@ -67,7 +67,7 @@ async fn a_lab_that_fails_names_its_seed_and_leaves_evidence_of_all_machines() {
     let lines = failure.lines.join("\n");
     for said in [
         "network lan: seed ",
-        "can't be",
+        "the lab is kept with all its machines",
         "failed unit on laptop",
         "failed unit on host",
     ] {
@@ -76,7 +76,40 @@ async fn a_lab_that_fails_names_its_seed_and_leaves_evidence_of_all_machines() {
     for name in ["laptop", "host"] {
         assert!(lab.evidence.join(name).join("network.txt").exists());
     }
+    assert_eq!((lab.kept(), lab.running()), (1, 0));
+    assert!(lab.evidence.join("kept.json").exists());
+    let kept = crate::layer::kept::list(&lab.cache.dir()).unwrap();
+    assert_eq!(kept[0].machines, ["laptop", "host"]);
+}
+
+#[rstest::rstest]
+#[case::memory("migrate")]
+#[case::disk("blockdev-backup")]
+#[case::stopped("stop")]
+#[tokio::test(start_paused = true)]
+async fn of_a_lab_that_can_not_be_kept_nothing_is_left_and_it_goes_on(
+    #[case] refused: &'static str,
+) {
+    let lab = ScriptedLab::new().await;
+    lab.cache.script.refuse(refused);
+    let attempt = Attempt {
+        keep: true,
+        ..lab.attempt(two_machines(body(fails)))
+    };
+    let verdict = attempt.run(&lab.evidence).await;
+    let said = words(&verdict);
+    assert!(said.contains("the lab could not be kept: "), "{said}");
+    assert_eq!(verdict.word(), "failed");
     assert_eq!((lab.kept(), lab.running()), (0, 0));
+    let left = lab
+        .cache
+        .dir()
+        .join("kept")
+        .read_dir_utf8()
+        .unwrap()
+        .count();
+    assert_eq!(left, 0);
+    assert!(!lab.evidence.join("kept.json").exists());
 }
 
 #[rstest::rstest]

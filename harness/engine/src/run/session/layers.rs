@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{Session, retry::LayerResult};
 use crate::{
     layer::saved::Layer,
-    scenario::Base,
+    scenario::{Base, Scenario},
     util::error::{Error, Result},
     verdict::Verdict,
 };
@@ -98,6 +98,18 @@ impl Session {
         let base = start.base();
         self.layer(base, 0)
             .map_err(|verdict| unmade(base, &verdict))
+    }
+
+    /// The layers that the machines of `scenario` start from, in their order.
+    ///
+    /// # Errors
+    /// One could not be made: what failed, and where.
+    pub fn layers_of(&self, scenario: &Scenario) -> Result<Vec<&Arc<Layer>>> {
+        let layers = scenario.machines.iter().map(|machine| {
+            self.layer(machine.base, 0)
+                .map_err(|verdict| unmade(machine.base, &verdict))
+        });
+        layers.collect()
     }
 }
 

@@ -22,6 +22,7 @@ use crate::vm::qemu::args::Accel;
 use crate::{
     image::{Cache, Image, Manifest},
     layer::{
+        kept,
         labdisk::{self, LabFile},
         stack::Stack,
     },
@@ -178,6 +179,7 @@ async fn opened(
     let cache = cache()?;
     scratch::sweep()?;
     scratch::sweep_under(&cache.root().join("scratch"))?;
+    kept::sweep(cache.root())?;
     let target = &config.target;
     let programs = LabPrograms {
         tool: match &target.tool {

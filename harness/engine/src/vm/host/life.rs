@@ -98,6 +98,16 @@ impl Host {
         holds: SavedState,
         key: &str,
     ) -> Result<()> {
+        self.load(state, holds).await?;
+        self.go_on().await?;
+        self.awake(key).await
+    }
+
+    /// Loads `state` into a machine that waits for it. It stands still.
+    ///
+    /// # Errors
+    /// When QEMU refuses the state.
+    pub(crate) async fn load(&self, state: &Utf8Path, holds: SavedState) -> Result<()> {
         let monitor = self.machine.monitor();
         let load = async {
             monitor
@@ -105,10 +115,32 @@ impl Host {
                 .await?;
             monitor
                 .load_from(state.as_str(), Duration::from_secs(60))
-                .await?;
-            monitor.cont().await
+                .await
         };
-        self.machine.alive(load).await?;
+        self.machine.alive(load).await
+    }
+
+    /// Stops its processors.
+    ///
+    /// # Errors
+    /// When QEMU does not.
+    pub(crate) async fn stop(&self) -> Result<()> {
+        self.machine.alive(self.machine.monitor().stop()).await
+    }
+
+    /// Lets its processors run.
+    ///
+    /// # Errors
+    /// When QEMU does not.
+    pub(crate) async fn go_on(&self) -> Result<()> {
+        self.machine.alive(self.machine.monitor().cont()).await
+    }
+
+    /// Sets the clock of a machine that was loaded and runs by now.
+    ///
+    /// # Errors
+    /// When it does not answer, or is not the one that was [marked](Self::mark) with `key`.
+    pub(crate) async fn awake(&self, key: &str) -> Result<()> {
         let born = SystemTime::now();
         let now = born.duration_since(UNIX_EPOCH).unwrap_or_default();
         let _ = self.born.set(born);

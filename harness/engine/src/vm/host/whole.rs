@@ -1,4 +1,4 @@
-//! Saving a host whole at one instant, from which it goes on running.
+//! Saving a stopped host whole, from which it can go on running.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ const ROOT: &str = "disk0";
 const COPY: &str = "kept";
 
 impl Host {
-    /// Stops it, writes devices and memory to `state` and what it has written to its disk into `disk`, an
-    /// empty overlay over the same layer, and lets it run again, also after an error.
+    /// Writes devices and memory of a stopped machine to `state`, and what it has written to its disk into `disk`, an
+    /// empty overlay over the same layer.
     ///
     /// # Errors
     /// When QEMU can't save it within `limit`.
@@ -28,14 +28,9 @@ impl Host {
         disk: &Utf8Path,
         limit: Duration,
     ) -> Result<()> {
-        let save = async {
-            self.machine.monitor().stop().await?;
-            self.copy_disk(disk, limit).await?;
-            self.save(state, SavedState::WithMemory, limit).await
-        };
-        let saved = self.machine.alive(save).await;
-        let on = self.machine.alive(self.machine.monitor().cont()).await;
-        saved.and(on)
+        let copied = self.copy_disk(disk, limit);
+        self.machine.alive(copied).await?;
+        self.save(state, SavedState::WithMemory, limit).await
     }
 
     /// Copies the topmost image of the root disk: what this clone has written.

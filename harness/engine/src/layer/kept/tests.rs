@@ -1,11 +1,21 @@
-use super::*;
+use std::fs::File;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{resume::locked, shelf::make_room, *};
 use crate::layer::{
     list::tests::{cache, layer, layer_on},
     platform::nowhere,
+    record::{LayerRecord, STATE},
 };
 
 /// Puts a host into `cache` that `run` kept `at`.
 fn put(cache: &Utf8Path, name: &str, run: &str, at: i64) -> Utf8PathBuf {
+    put_lab(cache, name, run, at, &["host"])
+}
+
+/// The same of the `machines` of a lab.
+fn put_lab(cache: &Utf8Path, name: &str, run: &str, at: i64, machines: &[&str]) -> Utf8PathBuf {
     let dir = cache.join("kept").join(name);
     fs_err::create_dir_all(&dir).unwrap();
     fs_err::write(dir.join(STATE), vec![1; 4096]).unwrap();
@@ -15,9 +25,16 @@ fn put(cache: &Utf8Path, name: &str, run: &str, at: i64) -> Utf8PathBuf {
         run: run.into(),
         evidence: format!("/runs/{name}").into(),
         kept_at: at,
-        layer: "deployed".into(),
-        below: vec![],
-        platform: nowhere(),
+        machines: machines
+            .iter()
+            .map(|machine| MachineNote {
+                name: (*machine).into(),
+                layer: "deployed".into(),
+                below: vec![],
+                platform: nowhere(),
+            })
+            .collect(),
+        network: None,
     };
     write(&dir.join(NOTE), &note).unwrap();
     dir
@@ -25,7 +42,7 @@ fn put(cache: &Utf8Path, name: &str, run: &str, at: i64) -> Utf8PathBuf {
 
 fn names(cache: &Utf8Path) -> Vec<String> {
     let all = list(cache).unwrap();
-    let name = |kept: &KeptHost| kept.dir.file_name().unwrap().to_owned();
+    let name = |kept: &KeptLab| kept.dir.file_name().unwrap().to_owned();
     all.iter().map(name).collect()
 }
 
@@ -80,6 +97,47 @@ fn what_somebody_looks_at_or_writes_stays() {
     assert!(half.exists());
     assert_eq!(names(&cache).len(), MOST);
     assert_eq!(names(&cache)[0], "looked-at");
+}
+
+#[test]
+fn each_machine_of_a_lab_counts() {
+    let (_guard, cache) = cache();
+    put(&cache, "first", "other", 1);
+    put_lab(&cache, "three", "other", 2, &["laptop", "host", "outside"]);
+    for at in 3..8 {
+        put(&cache, &format!("at-{at:02}"), "other", at);
+    }
+    make_room(&cache.join("kept")).unwrap();
+    let left = list(&cache).unwrap();
+    assert_eq!(left[0].machines, ["laptop", "host", "outside"]);
+    assert_eq!(left.len(), 6, "eight machines");
+}
+
+#[test]
+fn what_another_version_kept_is_said_and_swept() {
+    let (_guard, cache) = cache();
+    let dir = put(&cache, "old", "other", 1);
+    fs_err::write(dir.join(NOTE), r#"{"version": 2, "layer": "deployed"}"#).unwrap();
+    let error = Kept::open(&cache, &evidence(&cache, &dir)).unwrap_err();
+    assert!(error.to_string().contains("another version"), "{error}");
+    sweep(&cache).unwrap();
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_lab_is_resumed_by_one_at_a_time() {
+    let (_guard, cache) = cache();
+    let dir = put_lab(&cache, "two", "other", 1, &["laptop", "host"]);
+    let first = File::open(dir.join(OWNER)).unwrap();
+    flock(&first, FlockOperation::LockExclusive).unwrap();
+    fs_err::write(dir.join(OWNER), "4711").unwrap();
+    let evidence = evidence(&cache, &dir);
+    let error = Kept::open(&cache, &evidence).unwrap_err().to_string();
+    let error = error.replace(evidence.as_str(), "EVIDENCE");
+    insta::assert_snapshot!(error, @"the lab kept for EVIDENCE is resumed already, by the process 4711; end that one first, since a second one would be a lab of its own");
+    drop(first);
+    let error = Kept::open(&cache, &evidence).unwrap_err().to_string();
+    assert!(!error.contains("already"), "{error}");
 }
 
 #[test]
