@@ -28,6 +28,15 @@ const NO_FLUSH: &str = "mkdir -p /run/wrappers/bin
     sync=$(PATH=${PATH#/run/wrappers/bin:}; readlink -f \"$(command -v sync)\")
     case $sync in */sync) mount --bind /run/wrappers/bin/sync $sync ;; esac";
 
+/// From the second time on, whoever waits for the disk waits for ever, and leaves a word of it: a deploy has built then,
+/// and is about to move the profile.
+const HANGING_FLUSH: &str = "mkdir -p /run/wrappers/bin
+    sync=$(PATH=${PATH#/run/wrappers/bin:}; readlink -f \"$(command -v sync)\")
+    printf '#!/bin/sh\\ncase $2 in /nix/store) touch /run/built; exec sleep 600 ;; esac\\nexec /run/real-sync \"$@\"\\n' \
+        > /run/wrappers/bin/sync
+    chmod 755 /run/wrappers/bin/sync; cp $sync /run/real-sync
+    case $sync in */sync) mount --bind /run/wrappers/bin/sync $sync ;; esac";
+
 /// A profile is not replaced, but removed and made anew.
 const OLD_LINK_GOES_FIRST: &str = "mkdir -p /run/wrappers/bin
     mv=$(PATH=${PATH#/run/wrappers/bin:}; readlink -f \"$(command -v mv)\")
@@ -57,6 +66,58 @@ async fn acknowledged_generation_outlives_a_power_cut(lab: &Lab) -> Outcome {
     expect("what the host has after the power cut")
         .equal(found.as_str(), "system-1-link\nwhole")?;
     serves(lab, "web version 1").await
+}
+
+/// The power is cut when a deploy has built and not yet moved the profile: the host comes up on the old generation, whole. What
+/// Nix has registered by then is not there, and the next deploy does not take it for whole.
+#[scenario(on = Deployed, limit = 300, disk = Logged, needs = [SurvivesPowerCuts])]
+#[saboteur("registered-is-taken-for-whole", fails = "what the host has after the next deploy",
+    spares = "deploy::second_deploy_switches_without_restart" =>
+    "nix=$(command -v nix-store)
+     mkdir -p /usr/local/bin
+     printf '#!/bin/sh\\n[ \"$1\" != --verify-path ] || [ -e /run/honest ] || exit 0\\nexec %s \"$@\"\\n' $nix > /usr/local/bin/nix-store
+     chmod 755 /usr/local/bin/nix-store
+     sync")]
+async fn deploy_after_one_that_was_cut_short_heals(lab: &Lab) -> Outcome {
+    lab.host().succeed(NIX_AS_IT_IS).await?;
+    lab.host().succeed(HANGING_FLUSH).await?;
+    let cut = async {
+        let built = "test -e /run/built";
+        lab.host()
+            .wait_until_succeeds(built, Duration::from_secs(60))
+            .await?;
+        lab.power_cut(Loss::All).await
+    };
+    let deploy = async {
+        match lab.deploy(Deploy::of("web-v2").into("web")).await {
+            Ok(output) => output,
+            // The host has no power any more.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        output = deploy => {
+            let ended = expect("the deploy before the power cut");
+            ended.that(false, "one that waits for the disk", output.stderr)?;
+        }
+        cut = cut => cut?,
+    }
+    lab.power_on().await?;
+    let found = what_it_has(lab).await?;
+    expect("what the host has after the power cut")
+        .equal(found.as_str(), "system-1-link\nwhole")?;
+    serves(lab, "web version 1").await?;
+    let output = lab.deploy(Deploy::of("web-v2").into("web")).await?;
+    lab.host().succeed("touch /run/honest").await?;
+    // It depends on what was lost whether a deploy that takes it for whole fails, or brings it into use.
+    let found = if output.status.success() {
+        what_it_has(lab).await?
+    } else {
+        output.stderr
+    };
+    expect("what the host has after the next deploy")
+        .equal(found.as_str(), "system-2-link\nwhole")?;
+    serves(lab, "web version 2").await
 }
 
 /// Wherever the power is cut while containers are deployed, for the first time and again, their profiles lead to the old

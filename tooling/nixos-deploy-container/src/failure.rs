@@ -155,7 +155,7 @@ impl StepFailure {
             )),
             (Step::Evaluate, Cause::Status(_)) => self.owner_hint(),
             (Step::Recover, Cause::Status(_)) => Some(
-                "next: as root on the host: nix-store --verify --check-contents --repair"
+                "next: remove what is named as using it, or as root on the host: nix-store --verify --check-contents --repair"
                     .to_owned(),
             ),
             (_, Cause::TimedOut(_))

@@ -136,6 +136,18 @@ fn what_a_power_cut_left_half_is_removed_before_anything_is_copied() {
     assert_eq!(lab.logged("host nix-store"), [""; 0]);
 }
 
+/// Nix deletes nothing that something else needs, unless both are named.
+#[test]
+fn what_needs_something_that_is_not_whole_is_removed_with_it() {
+    let lab = lab_after_a_power_cut();
+    lab.set("whole-needs-came");
+    lab.succeed(&["web", "root@host"]);
+    assert!(!lab.path(&path("came")).exists() && !lab.path(&path("whole")).exists());
+    assert!(lab.path(&path("came-before")).exists());
+    assert_eq!(lab.log().matches("--repair-path").count(), 0);
+    assert_eq!(cut_short(&lab), 0);
+}
+
 #[test]
 fn what_is_in_use_is_repaired_in_place() {
     let lab = lab_after_a_power_cut();
@@ -158,7 +170,9 @@ fn what_can_not_be_mended_is_named_and_nothing_is_deployed() {
       | not whole: LAB/nix/store/0123456789abcdfghijklmnpqrsvwxyz-came
       | error: you are not privileged to repair paths
       | error: Cannot delete path 'LAB/nix/store/0123456789abcdfghijklmnpqrsvwxyz-came' since it is still alive.
-    next: as root on the host: nix-store --verify --check-contents --repair
+      | in use by: LAB/nix/var/nix/gcroots/by-hand -> LAB/nix/store/0123456789abcdfghijklmnpqrsvwxyz-came
+      | path 'LAB/nix/store/0123456789abcdfghijklmnpqrsvwxyz-came' was modified! expected hash 'sha256:1', got 'sha256:2'
+    next: remove what is named as using it, or as root on the host: nix-store --verify --check-contents --repair
     no profile and no container was changed by this step
     ");
     assert_eq!(lab.profile("web"), None);
