@@ -87,9 +87,6 @@ pub(crate) async fn run(
         .hint("docs/spawnlab-toml.md shows what one looks like"));
     }
     let selected = selected(all, &args.selection)?;
-    if args.lab.keep {
-        something_to_keep(&selected)?;
-    }
     let again = again(args, what);
     let request = request(args, what, &again, &selected);
     let mut config = source.config(suite, &args.lab, again)?;
@@ -178,23 +175,6 @@ fn request(args: &RunArgs, what: What, again: &Rerun, selected: &[Selected]) -> 
         repeat: args.repeat.map_or(1, NonZeroU32::get),
         scenarios: selected.iter().map(Selected::full_name).collect(),
         again: rerun::joined(words),
-    }
-}
-
-/// Refuses a selection of nothing but labs of several machines, none of which can be kept. Among others, those say so
-/// when they fail.
-fn something_to_keep(selected: &[Selected]) -> Result<(), CliError> {
-    match selected {
-        [first, ..] if selected.iter().all(|it| it.scenario.machines.len() > 1) => {
-            let why = format!(
-                "{} has several machines, and such a lab can't be kept",
-                first.full_name()
-            );
-            Err(CliError::usage("--keep", why).hint(
-                "run it without --keep: its evidence has a folder for each machine, and what went over the network",
-            ))
-        }
-        _ => Ok(()),
     }
 }
 
