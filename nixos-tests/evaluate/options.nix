@@ -88,6 +88,7 @@ in
       nftables.enable = flag;
       nftables.tables = sets { enable = of types.bool true; };
       firewall = {
+        allowedTCPPorts = of (types.listOf types.port) [ ];
         enable = of types.bool true;
         backend = of (types.enum [
           "iptables"

@@ -176,8 +176,8 @@ in
       '';
     };
     programs.ssh.extraConfig = ''
-      Host localhost
-          GlobalKnownHostsFile /var/lib/spawnlab/known_hosts
+      Host *
+          GlobalKnownHostsFile /etc/ssh/ssh_known_hosts /var/lib/spawnlab/known_hosts
     '';
 
     # --- Nix: what a deploy needs is built here, or the deploy is wrong
@@ -206,6 +206,8 @@ in
 
     # --- the proxy in front of the container web
 
+    # Other machines of a lab reach the container through it.
+    networking.firewall.allowedTCPPorts = [ 8080 ];
     environment.etc."lab/proxy.conf".text = ''
       user nobody nogroup;
       worker_processes 1;
