@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Gives `web` the host's port 8088 for its port 80, and restarts it.
-const FORWARD: &str = "set -e; /lab/tools/editable /etc/systemd/nspawn/web.nspawn
+pub(super) const FORWARD: &str = "set -e; /lab/tools/editable /etc/systemd/nspawn/web.nspawn
     printf '[Network]\\nPort=tcp:8088:80\\n' >> /etc/systemd/nspawn/web.nspawn
     systemctl restart systemd-nspawn@web.service";
 
@@ -17,7 +17,7 @@ const HOST_IPV6: &str = "2001:db8:1::1";
 const IPV6: &str = "ip address add 2001:db8:1::1/64 dev uplink0 nodad
     ip -n outside address add 2001:db8:1::2/64 dev eth0 nodad";
 
-const DROP_PAGES: Change = script(
+pub(super) const DROP_PAGES: Change = script(
     "nft add table inet sabotage
      nft 'add chain inet sabotage forward { type filter hook forward priority 0; }'
      nft 'add rule inet sabotage forward tcp dport 80 drop'",

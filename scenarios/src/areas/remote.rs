@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use spawnlab::prelude::*;
+use spawnlab::{prelude::*, scenario::ready::RESTART};
 
-use super::deploy::REFUSE_COPIES;
+use super::{
+    deploy::REFUSE_COPIES,
+    ports::{DROP_PAGES, FORWARD},
+};
 use crate::{
     firewall::Firewall,
     generation::{guest, page, profile, runs_its_profile},
@@ -85,6 +88,110 @@ async fn member_of_the_group_deploys_from_a_laptop(lab: &Lab) -> Outcome {
     expect("the deploy of another container").refused(lab.deploy(as_member("prod")).await?)?;
     let (_, refused) = profile(host, "prod").await?;
     expect("what the other container got").equal(refused.as_str(), "")
+}
+
+/// Keeps `bare` from starting until `/run/go` is there, and says by `/run/held` that it does.
+const HOLD_START: &str = "mkdir -p /run/systemd/system/systemd-nspawn@bare.service.d
+    cat >/run/systemd/system/systemd-nspawn@bare.service.d/hold.conf <<'END'
+[Service]
+ExecStartPre=/bin/sh -c 'touch /run/held; until [ -e /run/go ]; do sleep 0.1; done'
+END
+    systemctl daemon-reload";
+
+/// While a laptop deploys a container, another laptop deploys another one to the same host from a repository of its own, and
+/// is refused the same one, with the words whose deploy is under way.
+#[scenario(machines(laptop = Host, other = Host, host = Host), limit = 240, needs = [OneAtATime])]
+#[saboteur("another-one-locked", fails = "the deploy of another container", on = "host",
+    spares = "remote::first_deploy_from_a_laptop" =>
+    "systemd-run --quiet flock /nix/var/nix/profiles/per-container/prod sleep infinity")]
+#[saboteur("locks-nothing", fails = "the deploy of the same container", on = "host",
+    spares = "remote::first_deploy_from_a_laptop" =>
+    "printf '#!/bin/sh\nexit 0\n' >/run/flock; chmod 755 /run/flock
+     mount --bind /run/flock \"$(readlink -f \"$(command -v flock)\")\"")]
+async fn two_laptops_deploy_to_one_host_at_once(lab: &Lab) -> Outcome {
+    let [laptop, other, host] = ["laptop", "other", "host"].map(|name| lab.machine(name));
+    host.succeed(HOLD_START).await?;
+    let bare = |from| Deploy::of("bare").from(from).to(host);
+    let (first, meanwhile) = tokio::join!(lab.deploy(bare(laptop)), async {
+        host.wait_until_succeeds("test -e /run/held", Duration::from_secs(90))
+            .await?;
+        let another = lab.deploy(bare(other).into("prod")).await?;
+        let same = bare(other).flag("--activate-timeout=20s");
+        let same = lab.deploy(same).await?;
+        host.succeed("touch /run/go").await?;
+        Ok::<_, Error>((another, same))
+    });
+    let (another, same) = meanwhile?;
+    expect("the deploy of another container").succeeded(another)?;
+    let said = expect("the deploy of the same container").refused(same)?;
+    let told = said.contains("under way: deployer@laptop, process ");
+    expect("the deploy of the same container").that(
+        told,
+        "refused for the one of deployer@laptop",
+        said,
+    )?;
+    expect("the first deploy").succeeded(first?)?;
+    runs_its_profile(host, "bare").await?;
+    runs_its_profile(host, "prod").await
+}
+
+/// A deploy goes through a jump host, where the container's host lets nobody else in.
+#[scenario(machines(laptop = Host, jump = Host, host = Host), limit = 120)]
+#[saboteur("jump-host-shut-out", fails = "the deploy through a jump host", on = "host",
+    spares = "names::http_by_name" =>
+    "nft -f - <<END
+     table inet sabotage {
+       chain input {
+         type filter hook input priority 0;
+         ip saddr 198.51.100.2 tcp dport 22 reject with tcp reset
+         ip6 saddr 2001:db8:89::2 tcp dport 22 reject with tcp reset
+       }
+     }
+END")]
+async fn deploy_goes_through_a_jump_host(lab: &Lab) -> Outcome {
+    let [laptop, jump, host] = ["laptop", "jump", "host"].map(|name| lab.machine(name));
+    let (ipv4, ipv6) = (jump.identity().ipv4, jump.identity().ipv6);
+    host.succeed(&format!(
+        "nft -f - <<END
+         table inet only_jump {{
+           chain input {{
+             type filter hook input priority 0;
+             ip saddr != {ipv4} tcp dport 22 reject with tcp reset
+             ip6 saddr != {ipv6} tcp dport 22 reject with tcp reset
+           }}
+         }}
+END"
+    ))
+    .await?;
+    let deploy = || Deploy::of("bare").from(laptop).to(host);
+    let straight = lab.deploy(deploy()).await?;
+    expect("the deploy without the jump host").refused(straight)?;
+    laptop
+        .succeed("printf 'Host host\n    ProxyJump root@jump\n' >>/home/deployer/.ssh/config")
+        .await?;
+    expect("the deploy through a jump host").succeeded(lab.deploy(deploy()).await?)?;
+    runs_its_profile(host, "bare").await
+}
+
+/// A container of two hosts that is taken off one of them is served by the other.
+#[scenario(machines(outside = Host, host = Deployed, former = Deployed))]
+#[saboteur("proxy-stopped", fails = "the page of the other host", on = "host", spares = "names::http_by_name" =>
+    stop_unit("lab-proxy.service"))]
+async fn container_taken_off_one_host_is_served_by_another(lab: &Lab) -> Outcome {
+    let (outside, former) = (lab.machine("outside"), lab.machine("former"));
+    let page = async |host: &str| {
+        let url = format!("curl -fsS -m 30 http://{host}:8080/");
+        outside.execute(&url).await
+    };
+    let before =
+        expect("the page of the host that has it, too").succeeded(page("former").await?)?;
+    expect("the page of the host that has it, too").equal(before.trim(), "web version 1")?;
+    former
+        .succeed("systemctl disable --quiet --now systemd-nspawn@web.service")
+        .await?;
+    expect("the page of the host that it was taken off").refused(page("former").await?)?;
+    let other = expect("the page of the other host").succeeded(page("host").await?)?;
+    expect("the page of the other host").equal(other.trim(), "web version 1")
 }
 
 /// A network that loses one frame in twenty, takes 200 ms for a round trip and carries 512 kbit/s makes a deploy slow,
@@ -170,16 +277,28 @@ async fn proxy_serves_another_machine(lab: &Lab) -> Outcome {
 async fn container_reaches_another_machine(lab: &Lab) -> Outcome {
     let (outside, host) = (lab.machine("outside"), lab.machine("host"));
     let (theirs, ours) = (outside.identity().ipv4, host.identity().ipv4);
+    seen_as_the_host(lab, ("ip", "icmp"), &theirs.to_string(), &ours.to_string()).await
+}
+
+/// Asserts that a ping from `web` to the other machine's address `theirs` is answered, and that it comes there from `ours`,
+/// the host's. `words` are nft's of the address and of the ping.
+async fn seen_as_the_host(
+    lab: &Lab,
+    (address, ping): (&str, &str),
+    theirs: &str,
+    ours: &str,
+) -> Outcome {
+    let (outside, host) = (lab.machine("outside"), lab.machine("host"));
     outside
         .succeed(&format!(
             "nft -f - <<END
-             table ip seen {{
+             table {address} seen {{
                counter host {{ }}
                counter others {{ }}
                chain input {{
                  type filter hook input priority 0;
-                 icmp type echo-request ip saddr {ours} counter name host
-                 icmp type echo-request ip saddr != {ours} counter name others
+                 {ping} type echo-request {address} saddr {ours} counter name host
+                 {ping} type echo-request {address} saddr != {ours} counter name others
                }}
              }}
 END"
@@ -188,10 +307,54 @@ END"
     let ping = format!("ping -n -c 1 -W 10 {theirs}");
     let answer = host.container("web").execute(&ping).await?;
     expect("the answer from another machine").succeeded(answer)?;
-    let seen = "nft -j list counters table ip seen |
-        jq -r '[.nftables[].counter | select(.) | \"\\(.name) \\(.packets)\"] | sort | join(\", \")'";
-    let seen = outside.succeed(seen).await?;
+    let seen = format!(
+        "nft -j list counters table {address} seen |
+        jq -r '[.nftables[].counter | select(.) | \"\\(.name) \\(.packets)\"] | sort | join(\", \")'"
+    );
+    let seen = outside.succeed(&seen).await?;
     expect("whom the other machine saw").equal(seen.trim(), "host 1, others 0")
+}
+
+/// Gives the links of containers a network of IPv6, from their next start on.
+const IPV6_LINK: &str =
+    "set -e; folder=/run/systemd/network/80-container-ve.network.d; mkdir -p $folder
+    printf '[Network]\\nAddress=fd5b::1/64\\n' > $folder/10-address.conf; networkctl reload";
+
+/// Another machine reaches a container by a port of its host that is the container's, and the container reaches that machine
+/// by IPv6, which sees the address of the host.
+#[scenario(machines(outside = Host, host = Deployed), limit = 150)]
+#[saboteur("pages-dropped", fails = "the page by the host's port", on = "host", spares = "names::http_by_name" =>
+    DROP_PAGES)]
+#[saboteur("ipv6-dropped", fails = "the answer from another machine", on = "host", spares = "names::http_by_name" =>
+    "nft add table ip6 sabotage
+     nft 'add chain ip6 sabotage forward { type filter hook forward priority 0; }'
+     nft 'add rule ip6 sabotage forward icmpv6 type echo-request drop'")]
+async fn another_machine_is_reached_by_ipv6_and_reaches_a_port(lab: &Lab) -> Outcome {
+    let (outside, host) = (lab.machine("outside"), lab.machine("host"));
+    host.succeed(IPV6_LINK).await?;
+    let restarted = host.execute_within(FORWARD, RESTART).await?;
+    expect("the restart with the port").succeeded(restarted)?;
+    let fetch = "curl -fsS --connect-timeout 3 -m 10 http://host:8088/";
+    expect("the page by the host's port")
+        .eventually(lab.seconds(15), "web version 1", || async {
+            let page = outside.execute(fetch).await?;
+            Ok(match page.stdout.trim() {
+                "web version 1" => Seen::Ready(()),
+                _ => Seen::NotYet(format!("{} {}", page.status, page.stderr.trim())),
+            })
+        })
+        .await?;
+    // The guest gets none from the host's networkd of today (networking::unique_local_address_comes_with_the_hosts).
+    let address = "ip address add fd5b::2/64 dev host0 nodad";
+    host.container("web").succeed(address).await?;
+    let (theirs, ours) = (outside.identity().ipv6, host.identity().ipv6);
+    seen_as_the_host(
+        lab,
+        ("ip6", "icmpv6"),
+        &theirs.to_string(),
+        &ours.to_string(),
+    )
+    .await
 }
 
 /// Name of a machine's network card.

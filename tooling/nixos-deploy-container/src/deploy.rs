@@ -180,6 +180,19 @@ fn switch_all(
     Ok(())
 }
 
+/// Who deploys, from where, and the process to ask about or to end there.
+fn caller() -> String {
+    let user = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok());
+    let user = user.unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
+    let uname = rustix::system::uname();
+    let machine = uname.nodename().to_string_lossy();
+    let text = format!("{user}@{machine}, process {} there", std::process::id());
+    // It becomes one line on the host.
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
 fn switch(
     request: &Request,
     session: &mut Session<'_>,
@@ -192,6 +205,7 @@ fn switch(
         session.nonce(),
         &Switch {
             container,
+            caller: &caller(),
             mode: request.mode,
             installable,
             nix_flags: nix::verbosity(request.verbose),

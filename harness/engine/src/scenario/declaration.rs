@@ -71,11 +71,13 @@ pub enum Guarantee {
     /// A power cut of the host at any instant leaves the old generation or the new one, whole, and what was said to have
     /// succeeded is there.
     SurvivesPowerCuts,
+    /// A deploy of a container is refused while another one of it is under way, and told whose that is.
+    OneAtATime,
 }
 
 impl Guarantee {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RestoresAfterFailure,
         Self::RefusesUndeclared,
         Self::Idempotent,
@@ -84,6 +86,7 @@ impl Guarantee {
         Self::OldNix,
         Self::GivesUpOnSilence,
         Self::SurvivesPowerCuts,
+        Self::OneAtATime,
     ];
 
     /// Its name on the command line.
@@ -98,6 +101,7 @@ impl Guarantee {
             Self::OldNix => "old-nix",
             Self::GivesUpOnSilence => "gives-up-on-silence",
             Self::SurvivesPowerCuts => "survives-power-cuts",
+            Self::OneAtATime => "one-at-a-time",
         }
     }
 

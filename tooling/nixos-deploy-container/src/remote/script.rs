@@ -16,6 +16,8 @@ const SWITCH: &str = include_str!("switch.sh");
 #[derive(Debug)]
 pub(crate) struct Switch<'a> {
     pub(crate) container: &'a Container,
+    /// Who deploys, for another one who would do so meanwhile.
+    pub(crate) caller: &'a str,
     pub(crate) mode: Mode,
     /// What to build; empty for a rollback.
     pub(crate) installable: &'a str,
@@ -82,6 +84,7 @@ pub(crate) fn switch(nonce: &str, switch: &Switch<'_>) -> String {
     let parameters = [
         ("nonce", nonce),
         ("container", switch.container.as_str()),
+        ("caller", switch.caller),
         ("mode", mode),
         ("installable", switch.installable),
         ("nix_flags", &switch.nix_flags.join(" ")),
@@ -137,6 +140,7 @@ mod tests {
         let limits = limits();
         let web_switch = Switch {
             container: &web,
+            caller: "anna@laptop, process 812 there",
             mode: Mode::Deploy,
             installable: &installables[0],
             nix_flags: &["--verbose", "-L"],

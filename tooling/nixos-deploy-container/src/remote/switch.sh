@@ -9,6 +9,7 @@ now() { date +%s; }
 unit=systemd-nspawn@$container.service
 folder=$profiles/$container
 profile=$folder/system
+holder=$folder/.locked-by
 next=$folder/.next
 
 # Replaces the link in one step: a container that starts meanwhile, or after a power cut, finds the old one or the new one.
@@ -298,10 +299,12 @@ main() {
     exec 9<"$folder"
     flock -n 9
     if [ "$?" = 1 ]; then
-        echo "another deploy of this container is under way"
+        echo "another deploy of this container is under way: $(readlink "$holder" || echo "nobody says whose")"
         say failed lock 1
         end
     fi
+    # A link, which takes no rights in a file of somebody else. Without the lock it says nothing.
+    ln -sfn "$caller, as $(id -un) here, since $(date -u '+%Y-%m-%d %H:%M:%S UTC')" "$holder"
     was_link=$(readlink "$profile")
     was_closure=$(readlink -f "$profile")
     newest_before=$(newest_generation)
@@ -322,6 +325,7 @@ main() {
             restore
         fi
     fi
+    rm -f "$holder"
     end
 }
 

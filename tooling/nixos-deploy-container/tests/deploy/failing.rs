@@ -343,12 +343,16 @@ fn two_deploys_of_one_container_do_not_mix() {
     lab.wait_for("reload-began");
     let second = lab.start(&["web", "root@host"]).finish();
     assert_eq!(second.code, Some(1));
+    let said = second.error();
+    let by = said
+        .split_once("another deploy of this container is under way: ")
+        .unwrap_or_else(|| panic!("{said}"))
+        .1;
+    let process = format!(", process {} there, as ", first.pid());
+    assert!(by.contains('@') && by.contains(&process), "{said}");
     assert!(
-        second
-            .error()
-            .contains("another deploy of this container is under way"),
-        "{}",
-        second.stderr
+        by.contains(" here, since 20") && by.contains(" UTC\n"),
+        "{said}"
     );
     std::fs::write(lab.path("reload-may-end"), "go\n").unwrap();
     assert_eq!(first.finish().code, Some(0));

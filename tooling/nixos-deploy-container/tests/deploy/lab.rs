@@ -260,6 +260,10 @@ impl Running {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn finish(self) -> Finished {
         let output = within(move || self.child.wait_with_output().unwrap(), "the tool");
         Finished {
