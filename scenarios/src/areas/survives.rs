@@ -1,5 +1,7 @@
 //! What is left when the host's power is cut: what was not flushed is lost, as on a real machine.
 
+mod stopped;
+
 use std::{ops::RangeInclusive, time::Duration};
 
 use spawnlab::{
