@@ -29,6 +29,7 @@ enum Standing {
 impl Standing {
     fn of(verdict: &Verdict) -> Self {
         match verdict {
+            _ if verdict.is_left_out() => Self::Undecided,
             Verdict::Passed | Verdict::UnexpectedPass { .. } => Self::Held,
             Verdict::Skipped { why } if why.starts_with(NOT_PROMISED) => Self::NotPromised,
             Verdict::Skipped { .. } => Self::NotApplicable,

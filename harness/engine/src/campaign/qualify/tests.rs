@@ -207,6 +207,9 @@ fn record(name: &str, letter: char) -> Record {
         'n' => Verdict::Skipped {
             why: "the tool does not promise idempotent".into(),
         },
+        'l' => Verdict::Skipped {
+            why: crate::verdict::INTERRUPTED_BEFORE.into(),
+        },
         'i' => Verdict::Infrastructure { error: "no".into() },
         other => panic!("no verdict is meant by {other}"),
     };
@@ -351,6 +354,9 @@ fn tools_stand_side_by_side() {
     sample.cases[2].records.pop();
     sample.plan.cases[0].scenarios.push("names::ours".into());
     sample.cases[0].records.push(record("names::ours", 'p'));
+    // One that was to run, and an interruption came before.
+    sample.plan.cases[1].scenarios.push("names::last".into());
+    sample.cases[1].records.push(record("names::last", 'l'));
     insta::assert_snapshot!(terminal(&sample) + "---\n" + &markdown(&sample));
 }
 
