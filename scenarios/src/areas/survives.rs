@@ -24,11 +24,12 @@ const NIX_AS_IT_IS: &str = "/lab/tools/editable /etc/nix/nix.conf
     sed -i /fsync-metadata/d /etc/nix/nix.conf
     systemctl try-restart nix-daemon.service; sync";
 
-/// Whoever waits for the host's disk does not wait: by the program's own name, and before it in the PATH.
+/// Whoever waits for the host's disk does not wait: by the program's own name, and before it in the PATH. In a store
+/// nothing is mounted: containers have it, too, and do not start over such a mount.
 const NO_FLUSH: &str = "mkdir -p /run/wrappers/bin
     printf '#!/bin/sh\\n' > /run/wrappers/bin/sync; chmod 755 /run/wrappers/bin/sync
     sync=$(PATH=${PATH#/run/wrappers/bin:}; readlink -f \"$(command -v sync)\")
-    case $sync in */sync) mount --bind /run/wrappers/bin/sync $sync ;; esac";
+    case $sync in /nix/store/*) ;; */sync) mount --bind /run/wrappers/bin/sync $sync ;; esac";
 
 /// From the second time on, whoever waits for the disk waits for ever, and leaves a word of it: a deploy has built then,
 /// and is about to move the profile.
@@ -37,7 +38,7 @@ const HANGING_FLUSH: &str = "mkdir -p /run/wrappers/bin
     printf '#!/bin/sh\\ncase $2 in /nix/store) touch /run/built; exec sleep 600 ;; esac\\nexec /run/real-sync \"$@\"\\n' \
         > /run/wrappers/bin/sync
     chmod 755 /run/wrappers/bin/sync; cp $sync /run/real-sync
-    case $sync in */sync) mount --bind /run/wrappers/bin/sync $sync ;; esac";
+    case $sync in /nix/store/*) ;; */sync) mount --bind /run/wrappers/bin/sync $sync ;; esac";
 
 /// A profile is not replaced, but removed and made anew.
 const OLD_LINK_GOES_FIRST: &str = "mkdir -p /run/wrappers/bin
@@ -45,7 +46,7 @@ const OLD_LINK_GOES_FIRST: &str = "mkdir -p /run/wrappers/bin
     printf '#!/bin/sh\\nfor last; do :; done\\ncase $last in */system) rm -f $last; sync ;; esac\\nexec /run/real-mv \"$@\"\\n' \
         > /run/wrappers/bin/mv
     chmod 755 /run/wrappers/bin/mv; cp $mv /run/real-mv
-    case $mv in */mv) mount --bind /run/wrappers/bin/mv $mv ;; esac";
+    case $mv in /nix/store/*) ;; */mv) mount --bind /run/wrappers/bin/mv $mv ;; esac";
 
 /// What a booted host has of a container. The tree of the guests' distribution, which no deploy brings, is not hashed: an
 /// emulated host would take minutes.

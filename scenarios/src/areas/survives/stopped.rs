@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long a deploy may take to come to a step, and to leave nothing behind once it is over.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The program that a step calls, and some of the words that it calls it with.
 fn called_by(step: &str) -> (&'static str, &'static str) {
@@ -44,7 +44,7 @@ END
     )
 }
 
-/// What happens, as a script for the host.
+/// What happens, as a script for the host, which fails if it does not.
 fn fault(name: &str) -> &'static str {
     match name {
         "killed" => "pkill -KILL -x nixos-deploy-co",
@@ -123,10 +123,12 @@ async fn is_held(lab: &Lab, cell: &str) -> Outcome {
     let (name, step) = cell.split_once("_at_").unwrap_or((cell, ""));
     host.succeed(&hold(step)).await?;
     let (output, stopped) = tokio::join!(lab.deploy(Deploy::of("web-v2").into("web")), async {
-        host.wait_until_succeeds("test -e /run/hold/held", PATIENCE)
+        host.wait_until_succeeds("test -e /run/hold/held", LIMIT)
             .await?;
-        host.execute_within(fault(name), PATIENCE).await?;
-        host.succeed("touch /run/hold/go").await
+        let fault = host.execute_within(fault(name), LIMIT).await?;
+        expect("what happens to it").succeeded(fault)?;
+        host.succeed("touch /run/hold/go").await?;
+        Outcome::Ok(())
     });
     stopped?;
     let said = output?.stderr;
@@ -165,14 +167,14 @@ async fn is_whole(lab: &Lab, said: &str) -> Outcome {
         _ => "web version 2",
     };
     serves(host, &generation, wanted).await?;
-    let damaged = host.execute_within(DAMAGED, PATIENCE).await?;
+    let damaged = host.execute_within(DAMAGED, LIMIT).await?;
     expect("what Nix finds").equal(damaged.stdout.trim(), "")
 }
 
 /// Nothing is left of a deploy that is over, or about to be: a switch that has begun comes to its end by itself.
 async fn nothing_is_left(host: &Host, said: &str) -> Outcome {
     expect("what is left")
-        .eventually(PATIENCE, "nothing", || async {
+        .eventually(LIMIT, "nothing", || async {
             let left = host.succeed(LEFT).await?;
             Ok(match left.trim() {
                 "" => Seen::Ready(()),

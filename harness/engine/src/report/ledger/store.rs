@@ -14,7 +14,7 @@ use crate::{
 /// The file's name in the cache.
 pub const FILE: &str = "ledger.json";
 /// How long another process may take that writes it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(20);
 /// What writers lock, beside it.
 const LOCK: &str = ".ledger.lock";
 
@@ -42,7 +42,7 @@ pub fn read(folder: &Utf8Path) -> Result<Ledger> {
 /// # Errors
 /// Those of [`read`]; another process that does not let go of the file; or it can't be written.
 pub async fn update(folder: &Utf8Path, runs: &[Run]) -> Result<usize> {
-    let _held = Lock::exclusive(&folder.join(LOCK), PATIENCE).await?;
+    let _held = Lock::exclusive(&folder.join(LOCK), LIMIT).await?;
     let mut ledger = read(folder)?;
     let mut order: Vec<&Run> = runs.iter().collect();
     order.sort_by(|one, other| one.started.cmp(&other.started));
