@@ -1,6 +1,6 @@
 //! Deploys that cross a network: from a laptop, which has the flake, a store and a key of its own, to a host.
 
-use std::time::Duration;
+use std::{net::Ipv6Addr, time::Duration};
 
 use spawnlab::{prelude::*, scenario::ready::RESTART};
 
@@ -315,10 +315,13 @@ END"
     expect("whom the other machine saw").equal(seen.trim(), "host 1, others 0")
 }
 
-/// Gives the links of containers a network of IPv6, from their next start on.
+/// Gives the link of each container an IPv6 network of its own, which networkd chooses, from their next start on.
 const IPV6_LINK: &str =
     "set -e; folder=/run/systemd/network/80-container-ve.network.d; mkdir -p $folder
-    printf '[Network]\\nAddress=fd5b::1/64\\n' > $folder/10-address.conf; networkctl reload";
+    printf '[Network]\\nAddress=::/64\\n' > $folder/10-address.conf; networkctl reload";
+
+/// The host's global IPv6 address on the link of `web`.
+const HOSTS_IPV6: &str = "ip -j -6 address show dev ve-web scope global | jq -r '.[].addr_info[] | select(.local) | .local'";
 
 /// Another machine reaches a container by a port of its host that is the container's, and the container reaches that machine
 /// by IPv6, which sees the address of the host.
@@ -345,8 +348,14 @@ async fn another_machine_is_reached_by_ipv6_and_reaches_a_port(lab: &Lab) -> Out
         })
         .await?;
     // The guest gets none from the host's networkd of today (networking::unique_local_address_comes_with_the_hosts).
-    let address = "ip address add fd5b::2/64 dev host0 nodad";
-    host.container("web").succeed(address).await?;
+    let chosen = host.succeed(HOSTS_IPV6).await?;
+    let chosen = chosen.trim();
+    let Ok(hosts) = chosen.parse::<Ipv6Addr>() else {
+        return expect("the link's IPv6 network").that(false, "one address", chosen);
+    };
+    let guests = Ipv6Addr::from_bits(hosts.to_bits() ^ 0xff);
+    let address = format!("ip address add {guests}/64 dev host0 nodad");
+    host.container("web").succeed(&address).await?;
     let (theirs, ours) = (outside.identity().ipv6, host.identity().ipv6);
     seen_as_the_host(
         lab,
