@@ -36,17 +36,19 @@ rustPlatform.buildRustPackage (
   common
   // {
     pname = "spawnlab";
+    # The wrapper names both programs.
+    env.SPAWNLAB_EMBED = "none";
     nativeBuildInputs = [
       makeWrapper
       installShellFiles
     ];
     cargoBuildFlags = [
-      "--package=scenarios"
+      "--package=spawnlab"
       "--bin=spawnlab"
     ];
     # Tests that need no VM, no fake program with /bin/bash, and no terminal.
     cargoTestFlags = [
-      "--package=scenarios"
+      "--package=spawnlab"
       "--lib"
     ];
     # Both are printed by the program itself, so it has to run here.

@@ -1,7 +1,10 @@
-//! Lists what goes onto the lab disk from this repository, so that the command carries it along.
+//! Lists what the command carries along: what goes onto the lab disk from this repository, and our two programs that run
+//! in hosts.
 
 #[path = "../harness/embed.rs"]
 mod embed;
+#[path = "../harness/own_programs.rs"]
+mod own_programs;
 
 /// Folder or file in the repository, and its path on the lab disk.
 const SOURCES: [(&str, &str); 4] = [
@@ -12,5 +15,6 @@ const SOURCES: [(&str, &str); 4] = [
 ];
 
 fn main() -> std::io::Result<()> {
-    embed::list("lab_files.rs", "..", &SOURCES)
+    embed::list("lab_files.rs", "..", &SOURCES)?;
+    own_programs::embed("own_programs.rs", "..")
 }

@@ -97,6 +97,9 @@ fix_target_folder() {
     TARGET_FOLDER=${CARGO_TARGET_DIR:-$REPO/target}
 }
 
+# What runs in the VMs is built beside the command here, and not once more to be put into it.
+export SPAWNLAB_EMBED=${SPAWNLAB_EMBED:-none}
+
 in_repo() {
     (cd "$REPO" && "$@")
 }
@@ -124,6 +127,6 @@ build_for_vms() {
 }
 
 build_spawnlab() {
-    in_repo cargo build --release --locked -p scenarios --bin spawnlab ||
+    in_repo cargo build --release --locked -p spawnlab --bin spawnlab ||
         give_up 'spawnlab could not be built; the compiler says why above'
 }

@@ -1,6 +1,6 @@
 //! The suite: the claims, what hosts are made of, what can be varied, and what is known to fail.
 
-use spawnlab::run::suite::Suite;
+use spawnlab::run::{suite::Suite, target::programs::OwnPrograms};
 
 use crate::{fixture, registry, variable::FirewallVariable};
 
@@ -8,11 +8,15 @@ use crate::{fixture, registry, variable::FirewallVariable};
 const KNOWN: &str = include_str!("../../ci/known.toml");
 const MATRIX: &str = include_str!("../../ci/matrix.toml");
 
+/// Our tool and agent, where the build script was to put them into the command.
+const PROGRAMS: OwnPrograms = include!(concat!(env!("OUT_DIR"), "/own_programs.rs"));
+
 /// All that the command and the tests run.
 #[must_use]
 pub fn suite() -> Suite {
     Suite::of(registry::scenarios())
         .fixture(fixture::fixture())
+        .own_programs(PROGRAMS)
         .known(KNOWN)
         .matrix(MATRIX)
         .variable(&FirewallVariable)

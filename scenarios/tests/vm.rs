@@ -1,4 +1,4 @@
-//! The scenarios as tests: `cargo test -p scenarios --test vm` and `cargo nextest run` know them by the
+//! The scenarios as tests: `cargo test -p spawnlab --test vm` and `cargo nextest run` know them by the
 //! names that `spawnlab list` shows. Saboteurs are there, too, as ignored tests: `-- --ignored`
 //! proves them. `spawnlab::run::suite` says which variables mean what the options of `spawnlab run` mean.
 

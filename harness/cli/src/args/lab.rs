@@ -115,6 +115,7 @@ impl LabArgs {
         let target = Target {
             tool,
             promises,
+            own: suite.programs(),
             variables: suite.variables().to_vec(),
             image,
             guest: self.guest.clone(),

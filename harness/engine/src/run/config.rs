@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use super::{
     known::Known,
     stability::Stability,
-    target::{choice::ImageOptions, declarations::Declarations},
+    target::{choice::ImageOptions, declarations::Declarations, programs::OwnPrograms},
     variable::{Setting, Variable, sets},
 };
 use crate::{
@@ -29,6 +29,8 @@ pub struct Target {
     pub accel: Choice,
     /// The deploy tool under test: absolute, an executable file. Ours if there is none.
     pub tool: Option<Utf8PathBuf>,
+    /// Our own tool and agent, where the command carries them along.
+    pub own: OwnPrograms,
     /// What the tool promises.
     pub promises: Vec<Guarantee>,
     /// Container declarations in place of the fixture's own.
@@ -51,6 +53,7 @@ impl Target {
             guest: None,
             accel: Choice::Auto,
             tool: None,
+            own: OwnPrograms::default(),
             promises: Guarantee::ALL.to_vec(),
             host: None,
             variables: vec![],

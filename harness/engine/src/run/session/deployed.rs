@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use camino::Utf8Path;
-
 use super::refused::{self, Leases};
 use crate::{
     Error,
     layer::{recipe::LayerRecipe, saved::Layer, stack::Stack},
-    run::attempt,
+    run::{attempt, target::programs::LabProgram},
     scenario::{
         expect::expect,
         fixture::{Deployed, Fixture},
@@ -19,15 +17,15 @@ use crate::{
 };
 
 /// For the record of a layer that holds the tool.
-pub(super) fn tool(path: &Utf8Path) -> Vec<(String, String)> {
-    vec![("tool".to_owned(), path.to_string())]
+pub(super) fn tool(tested: &LabProgram) -> Vec<(String, String)> {
+    vec![("tool".to_owned(), tested.to_string())]
 }
 
 /// The layer in which the tool has deployed the lab's containers, and they have settled.
 pub(super) async fn deployed(
     stack: &Stack,
     host: &Arc<Layer>,
-    tested: &Utf8Path,
+    tested: &LabProgram,
     fixture: &Fixture,
     leases: Leases,
 ) -> Result<Arc<Layer>, ScenarioError> {

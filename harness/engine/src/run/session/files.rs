@@ -14,7 +14,7 @@ pub(super) const AGENT: &str = "spawnlab-agent";
 /// # Errors
 /// When a program can't be read.
 pub(super) fn lab_files(fixture: &Fixture, programs: &LabPrograms) -> Result<Vec<LabFile>> {
-    let content = fs_err::read(&programs.tool).map_err(|error| {
+    let content = programs.tool.read().map_err(|error| {
         Error::Machine(format!(
             "the tool can't be read: {error}; --tool takes the path of a program"
         ))
@@ -26,10 +26,10 @@ pub(super) fn lab_files(fixture: &Fixture, programs: &LabPrograms) -> Result<Vec
     };
     let agent = match &programs.agent {
         None => None,
-        Some(path) => Some(LabFile {
+        Some(agent) => Some(LabFile {
             path: AGENT.into(),
             executable: true,
-            content: fs_err::read(path)?,
+            content: agent.read()?,
         }),
     };
     let files = fixture.files.iter().cloned();
@@ -41,7 +41,7 @@ mod tests {
     use camino::Utf8Path;
 
     use super::*;
-    use crate::scenario::fixture::CONTAINERS;
+    use crate::{run::target::programs::LabProgram, scenario::fixture::CONTAINERS};
 
     fn fixture() -> Fixture {
         let mut fixture = Fixture::provisioned();
@@ -51,8 +51,8 @@ mod tests {
 
     fn programs(tool: &Utf8Path, agent: Option<&Utf8Path>) -> LabPrograms {
         LabPrograms {
-            tool: tool.to_owned(),
-            agent: agent.map(Utf8Path::to_owned),
+            tool: LabProgram::File(tool.to_owned()),
+            agent: agent.map(|path| LabProgram::File(path.to_owned())),
         }
     }
 

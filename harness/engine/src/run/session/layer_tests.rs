@@ -12,6 +12,7 @@ use crate::{
     run::{
         config::Target,
         scripted::{Ends, ScriptedLab, Strict, fails, is_skipped, passes, waits_in_vain},
+        target::programs::LabProgram,
         variable::Setting,
     },
     scenario::{
@@ -58,8 +59,8 @@ async fn a_tool_that_deploys_nothing_is_a_failure_with_its_broken_hop(
     lab.is_like("not-deployed");
     lab.reply("nixos-deploy-container", tool());
     let stack = lab.cache.stack();
-    let (tool, fixture) = ("/the/tool".into(), fixture());
-    let retried = deployed(&stack, &lab.layer, tool, &fixture, Leases::Needed).await;
+    let (tool, fixture) = (LabProgram::File("/the/tool".into()), fixture());
+    let retried = deployed(&stack, &lab.layer, &tool, &fixture, Leases::Needed).await;
     let broken = retried.unwrap_err();
     let ScenarioError::Failed(failure) = &broken else {
         panic!("{broken}");
@@ -90,7 +91,7 @@ async fn a_host_that_can_not_be_provisioned_is_no_layer(
         hash: "0123".into(),
     };
     let programs = LabPrograms {
-        tool: "/the/tool".into(),
+        tool: LabProgram::File("/the/tool".into()),
         agent: None,
     };
     let (stack, target) = (lab.cache.stack(), Target::of(fixture()));

@@ -32,7 +32,7 @@ use crate::{
         target::{
             choice::{self, ImageChoice},
             guest::Guest,
-            programs,
+            programs::LabProgram,
         },
     },
     scenario::{Base, Scenario, capability},
@@ -77,9 +77,9 @@ enum Told {
 #[derive(Debug)]
 pub(super) struct LabPrograms {
     /// The deploy tool under test.
-    pub(super) tool: Utf8PathBuf,
+    pub(super) tool: LabProgram,
     /// The lab's own agent; without it qemu-ga serves.
-    pub(super) agent: Option<Utf8PathBuf>,
+    pub(super) agent: Option<LabProgram>,
 }
 
 /// The cache of the user who runs this.
@@ -183,10 +183,10 @@ async fn opened(
     let target = &config.target;
     let programs = LabPrograms {
         tool: match &target.tool {
-            Some(tool) => tool.clone(),
-            None => programs::own_tool()?,
+            Some(tool) => LabProgram::File(tool.clone()),
+            None => target.own.own_tool()?,
         },
-        agent: programs::agent()?,
+        agent: target.own.own_agent()?,
     };
     // A NixOS host's containers are part of its system.
     let image = ImageChoice::read(&target.image, &target.declared(), cache.root())?;

@@ -12,7 +12,10 @@ use crate::{
     },
     run::{
         config::Target,
-        target::guest::{self, Guest},
+        target::{
+            guest::{self, Guest},
+            programs::LabProgram,
+        },
     },
     scenario::expect::expect,
     util::{digest, error::Result},
@@ -34,7 +37,7 @@ const PROVISIONING: Duration = Duration::from_secs(240);
 pub(super) async fn platform(
     image: &Image,
     guest: &Guest,
-    (target, tested): (&Target, &Utf8Path),
+    (target, tested): (&Target, &LabProgram),
     cache: &Utf8Path,
 ) -> Result<(Platform, Environment)> {
     let qemu = identity::installed()?;

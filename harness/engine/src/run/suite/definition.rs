@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
-    run::{selection, variable::Variable},
+    run::{selection, target::programs::OwnPrograms, variable::Variable},
     scenario::{
         Guarantee, Scenario,
         fixture::{CONTAINERS, DECLARATION, Deployed, FLAKE, Fixture},
@@ -17,6 +17,7 @@ pub struct Suite {
     pub(super) scenarios: Vec<&'static Scenario>,
     pub(super) fixture: Fixture,
     pub(super) tool: Option<Utf8PathBuf>,
+    pub(super) own: OwnPrograms,
     pub(super) promises: Option<Vec<Guarantee>>,
     pub(super) known: &'static str,
     pub(super) matrix: &'static str,
@@ -35,6 +36,7 @@ impl Suite {
             scenarios: scenarios.into_iter().collect(),
             fixture: Fixture::provisioned(),
             tool: None,
+            own: OwnPrograms::default(),
             promises: None,
             known: "",
             matrix: "",
@@ -98,6 +100,14 @@ impl Suite {
     pub fn tool(mut self, program: &str, promises: &[Guarantee]) -> Self {
         self.tool = Some(beside(program));
         self.promises = Some(promises.to_vec());
+        self
+    }
+
+    /// With our own tool and agent in the program itself. Without, both are looked for beside it, and where `ci/lab`
+    /// builds them.
+    #[must_use]
+    pub fn own_programs(mut self, own: OwnPrograms) -> Self {
+        self.own = own;
         self
     }
 

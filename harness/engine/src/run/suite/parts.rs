@@ -9,6 +9,7 @@ use crate::{
     run::{
         known::Known,
         selection::{self, Selected},
+        target::programs::OwnPrograms,
         variable::{Setting, Variable},
     },
     scenario::{Guarantee, Scenario, fixture::Fixture, tool},
@@ -44,6 +45,12 @@ impl Suite {
     #[must_use]
     pub fn fixture_of_hosts(&self) -> &Fixture {
         &self.fixture
+    }
+
+    /// Our own tool and agent, where the program carries them along.
+    #[must_use]
+    pub fn programs(&self) -> OwnPrograms {
+        self.own
     }
 
     /// The tool under test, ours if there is none, and what it promises: `tool` and `promises` as the user gave them,

@@ -122,6 +122,7 @@ async fn session(
         accel: environment.accel,
         tool,
         promises,
+        own: suite.own,
         variables: suite.variables.clone(),
         ..Target::of(suite.fixture.clone())
     };

@@ -1,34 +1,95 @@
 //! Our own programs that run in a VM: built statically, because hosts have different C libraries.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use camino::Utf8PathBuf;
 
 use crate::{Error, Result};
 
-/// Our deploy tool. `ci/lab` builds it and says where in `SPAWNLAB_OWN_TOOL`; an installed command
-/// has it beside itself.
-///
-/// # Errors
-/// When it is nowhere.
-pub fn own_tool() -> Result<Utf8PathBuf> {
-    const NAME: &str = "nixos-deploy-container";
-    find(NAME, "SPAWNLAB_OWN_TOOL")?.ok_or_else(|| {
-        Error::Machine(format!(
-            "the deploy tool {NAME} was not found; run ci/lab, which builds it, or name one with --tool or SPAWNLAB_TOOL"
-        ))
-    })
+/// The name of our deploy tool's program.
+const TOOL: &str = "nixos-deploy-container";
+/// The name of the agent's program.
+const AGENT: &str = "spawnlab-agent";
+
+/// The contents of the programs that a command carries along, so that it works without a checkout around it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnPrograms {
+    /// Our deploy tool.
+    pub tool: Option<&'static [u8]>,
+    /// The lab's own agent.
+    pub agent: Option<&'static [u8]>,
 }
 
-/// The lab's own agent, found as the tool is, with `SPAWNLAB_AGENT`. Without it qemu-ga serves, slower.
-///
-/// # Errors
-/// When its path is not UTF-8.
-pub fn agent() -> Result<Option<Utf8PathBuf>> {
-    find("spawnlab-agent", "SPAWNLAB_AGENT")
+impl OwnPrograms {
+    /// Our deploy tool: the file of `SPAWNLAB_OWN_TOOL`, the one in here, or the one that `ci/lab` has built.
+    ///
+    /// # Errors
+    /// When it is nowhere.
+    pub fn own_tool(self) -> Result<LabProgram> {
+        choose(TOOL, "SPAWNLAB_OWN_TOOL", self.tool)?.ok_or_else(|| {
+            Error::Machine(format!(
+                "the deploy tool {TOOL} was not found; run ci/lab, which builds it, or name one with --tool or SPAWNLAB_TOOL"
+            ))
+        })
+    }
+
+    /// The lab's own agent, found as the tool is, with `SPAWNLAB_AGENT`. Without it qemu-ga serves, slower.
+    ///
+    /// # Errors
+    /// When its path is not UTF-8.
+    pub fn own_agent(self) -> Result<Option<LabProgram>> {
+        choose(AGENT, "SPAWNLAB_AGENT", self.agent)
+    }
 }
 
-fn find(name: &str, variable: &str) -> Result<Option<Utf8PathBuf>> {
+/// A program for the lab disk: a file, or what this command carries along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabProgram {
+    /// A file of this machine.
+    File(Utf8PathBuf),
+    /// A program of ours in the command itself.
+    BuiltIn {
+        /// What it is called.
+        name: &'static str,
+        /// The program.
+        content: &'static [u8],
+    },
+}
+
+impl LabProgram {
+    /// The program's bytes.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    pub fn read(&self) -> Result<Vec<u8>> {
+        Ok(match self {
+            Self::File(path) => fs_err::read(path)?,
+            Self::BuiltIn { content, .. } => content.to_vec(),
+        })
+    }
+}
+
+impl fmt::Display for LabProgram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.fmt(f),
+            Self::BuiltIn { name, .. } => {
+                write!(f, "{name} of spawnlab {}", env!("CARGO_PKG_VERSION"))
+            }
+        }
+    }
+}
+
+/// What the user names wins; a command with its programs in it looks nowhere else.
+fn choose(
+    name: &'static str,
+    variable: &str,
+    built_in: Option<&'static [u8]>,
+) -> Result<Option<LabProgram>> {
+    let named = std::env::var_os(variable).filter(|value| !value.is_empty());
+    if let (None, Some(content)) = (&named, built_in) {
+        return Ok(Some(LabProgram::BuiltIn { name, content }));
+    }
     let program = std::env::current_exe()?;
     let beside = program.parent().map(|dir| dir.join(name));
     // Below the repository, whose own target folder may be that of a crate in a folder of it.
@@ -39,14 +100,46 @@ fn find(name: &str, variable: &str) -> Result<Option<Utf8PathBuf>> {
                 .join(name)
         })
         .find(|path| path.is_file());
-    let found: Option<PathBuf> = std::env::var_os(variable)
-        .filter(|value| !value.is_empty())
+    let found: Option<PathBuf> = named
         .map(Into::into)
         .or(target)
         .or_else(|| beside.filter(|path| path.is_file()));
     let path = |path| {
         Utf8PathBuf::from_path_buf(path)
+            .map(LabProgram::File)
             .map_err(|path| Error::Machine(format!("{} is not UTF-8", path.display())))
     };
     found.map(path).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The variables of these names are set where `ci/lab` runs, so the names here are others.
+    #[test]
+    fn a_command_with_its_programs_in_it_looks_for_no_file() {
+        let chosen = choose("cargo", "SPAWNLAB_NO_SUCH_TOOL", Some(b"ELF")).unwrap();
+        let chosen = chosen.expect("a program");
+        assert_eq!(chosen.read().unwrap(), b"ELF");
+        assert_eq!(
+            chosen.to_string(),
+            format!("cargo of spawnlab {}", env!("CARGO_PKG_VERSION"))
+        );
+    }
+
+    #[test]
+    fn what_the_user_names_wins_over_what_is_built_in() {
+        let named = std::env::var("PATH").expect("a PATH");
+        let chosen = choose("cargo", "PATH", Some(b"ELF")).unwrap();
+        assert_eq!(chosen, Some(LabProgram::File(named.into())));
+    }
+
+    #[test]
+    fn a_program_that_is_nowhere_is_none() {
+        assert_eq!(
+            choose("no-such-program", "SPAWNLAB_NO_SUCH_TOOL", None).unwrap(),
+            None
+        );
+    }
 }
