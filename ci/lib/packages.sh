@@ -4,20 +4,24 @@
 # A need is checked by looking for the thing itself, not for a package: it may have come from
 # anywhere, and on a machine that has everything this must cost next to nothing.
 
-# Prints what a purpose needs: `build` (to start spawnlab at all), `run` (to boot hosts) or `test`.
+# Prints what a purpose needs: `build` (to start spawnlab at all), `hosts` (to boot some with a spawnlab that is built),
+# `run` (both) or `test`.
 needs_of() {
-    echo certificates linker rust
-    if [[ $1 == run || $1 == test ]]; then
+    echo certificates
+    if [[ $1 != hosts ]]; then
+        echo linker rust
+    fi
+    if [[ $1 == hosts || $1 == run || $1 == test ]]; then
         echo qemu qemu-img mmdebstrap mount gpg uidmap keyring mke2fs ssh setpriv
     fi
     if [[ $1 == test ]]; then
-        echo rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 tshark chromium chromedriver
+        echo rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 tshark jq chromium chromedriver
     fi
 }
 
 # Those without which one step of ci/test is left out, and everything else still works.
 is_optional() {
-    [[ " rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 tshark chromium chromedriver " == *" $1 "* ]]
+    [[ " rustfmt clippy nix shellcheck nft iptables fakeroot sqlite3 tshark jq chromium chromedriver " == *" $1 "* ]]
 }
 
 # Elsewhere a browser is a snap, or comes from its makers: that is for the machine's owner to decide, and
@@ -80,6 +84,7 @@ reason_for() {
         fakeroot) echo "makes the disk of a NixOS host, in the Nix files' tests" ;;
         sqlite3) echo "reads the Nix database on that disk" ;;
         tshark) echo 'reads the recordings of networks, in a test' ;;
+        jq) echo 'writes the comment below a pull request, in a test of ci/step' ;;
         chromium) echo 'the browser that the page of a report is looked at with' ;;
         chromedriver) echo 'drives that browser in a test' ;;
     esac
