@@ -21,8 +21,8 @@ A matrix is a TOML file:
                                     when = { image = \"sid\", guest = \"trixie\" }, why = \"...\"
   [[suite]]                         what runs in a case, the first whose `when` holds:
                                     scenarios = [\"networking::\"], and all with []
-By default so many cases run that any two values meet in one; they share images and layers. With more
-than one tool the page has the claims by tool: kept, broken, not promised, not applicable.";
+By default so many cases run that any two values meet in one; they share images and layers.
+With more than one tool the page has the claims by tool: kept, broken, not promised, and so on.";
 
 const EXIT_CODES: &str = "\
 Exit codes:
