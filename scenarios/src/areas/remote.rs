@@ -355,7 +355,11 @@ async fn another_machine_is_reached_by_ipv6_and_reaches_a_port(lab: &Lab) -> Out
     };
     let guests = Ipv6Addr::from_bits(hosts.to_bits() ^ 0xff);
     let address = format!("ip address add {guests}/64 dev host0 nodad");
-    host.container("web").succeed(&address).await?;
+    let web = host.container("web");
+    web.succeed(&address).await?;
+    // The host's router advertisement brings it, some time after the lease.
+    let has_route = "test -n \"$(ip -6 route show default)\"";
+    web.wait_until_succeeds(has_route, lab.seconds(30)).await?;
     let (theirs, ours) = (outside.identity().ipv6, host.identity().ipv6);
     seen_as_the_host(
         lab,
