@@ -7,9 +7,12 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use regex::Regex;
+
+use crate::rust_files;
 
 /// The crates that see one another, relative to the repository.
 const CRATES: [&str; 5] = [
@@ -20,27 +23,20 @@ const CRATES: [&str; 5] = [
     "scenarios",
 ];
 
+/// A type that is seen outside of its module.
+static DECLARED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?m)^\s*pub(?:\([a-z: ]+\))? (?:struct|enum|trait|union) (\w+)")
+        .expect("an expression")
+});
+
 fn repository() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.ancestors().nth(2).expect("two folders up").to_owned()
 }
 
-fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("readable") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            rust_files(&path, files);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            files.push(path);
-        }
-    }
-}
-
 /// The names of the types in `text` that are seen outside of their module.
 fn types(text: &str) -> Vec<&str> {
-    let declared = Regex::new(r"(?m)^\s*pub(?:\([a-z: ]+\))? (?:struct|enum|trait|union) (\w+)")
-        .expect("an expression");
-    declared
+    DECLARED
         .captures_iter(text)
         .map(|found| found.get(1).expect("a name").as_str())
         .collect()
@@ -50,9 +46,7 @@ fn types(text: &str) -> Vec<&str> {
 fn no_type_has_the_name_of_another() {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for folder in CRATES {
-        let mut files = vec![];
-        rust_files(&repository().join(folder).join("src"), &mut files);
-        for file in files {
+        for file in rust_files(&repository().join(folder).join("src")) {
             let text = fs::read_to_string(&file).expect("readable");
             let place = file.strip_prefix(repository()).expect("below it");
             for name in types(&text) {

@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::rust_files;
+
 /// The folders, from the top.
 const FLOORS: [&str; 12] = [
     "campaign", "run", "report", "diagnose", "health", "scenario", "network", "layer", "image",
@@ -75,24 +77,11 @@ fn upwards(of: &str, text: &str) -> Vec<String> {
     names
 }
 
-fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("readable") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            rust_files(&path, files);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            files.push(path);
-        }
-    }
-}
-
 #[test]
 fn no_file_uses_a_folder_further_up() {
     let (mut looked_at, mut wrong) = (0, vec![]);
     for folder in FLOORS {
-        let mut files = vec![];
-        rust_files(&sources().join(folder), &mut files);
-        for file in files {
+        for file in rust_files(&sources().join(folder)) {
             let text = fs::read_to_string(&file).expect("readable");
             looked_at += used(&text).len();
             for name in upwards(folder, &text) {
