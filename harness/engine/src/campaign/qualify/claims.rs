@@ -177,3 +177,37 @@ fn kept(records: &[(&CaseReport, Option<&Record>)], tool: &str) -> Standing {
     });
     judged.max().unwrap_or(Standing::NotApplicable)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{letters, markdown, qualification, record, terminal};
+    use crate::campaign::case::Case;
+
+    /// Two tools on two images: of the cases with one tool the worst counts.
+    #[test]
+    fn tools_stand_side_by_side() {
+        let mut sample = qualification(&letters(&["pppps", "ppfns", "pppp", "pfee"]), None);
+        sample.cases.truncate(4);
+        sample.plan.cases.truncate(4);
+        let names = [
+            "trixie,tool=ours",
+            "trixie,tool=./theirs",
+            "sid,tool=ours",
+            "sid,tool=./theirs",
+        ];
+        for (number, name) in names.iter().enumerate() {
+            let case = &mut sample.cases[number];
+            case.name = format!("image={name}");
+            case.values = Case::named(&case.name).0.into_iter().collect();
+            sample.plan.cases[number].name.clone_from(&case.name);
+        }
+        // A scenario that did not run, and one that is not for the other tool.
+        sample.cases[2].records.pop();
+        sample.plan.cases[0].scenarios.push("names::ours".into());
+        sample.cases[0].records.push(record("names::ours", 'p'));
+        // One that was to run, and an interruption came before.
+        sample.plan.cases[1].scenarios.push("names::last".into());
+        sample.cases[1].records.push(record("names::last", 'l'));
+        insta::assert_snapshot!(terminal(&sample) + "---\n" + &markdown(&sample));
+    }
+}

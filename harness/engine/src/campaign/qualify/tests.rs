@@ -186,7 +186,7 @@ fn a_shard_is_one_of_some(#[case] text: &str, #[case] is_one: bool) {
     assert_eq!(text.parse::<Shard>().is_ok(), is_one);
 }
 
-fn record(name: &str, letter: char) -> Record {
+pub(super) fn record(name: &str, letter: char) -> Record {
     let failure = Failure {
         assertion: "the lease".into(),
         expected: "one".into(),
@@ -246,7 +246,7 @@ fn environment(cell: &Case) -> Environment {
 
 /// A made-up run of the matrix: in each case as many scenarios as it has `letters`, or all that the
 /// shard holds of it. Its times are those of a machine that does something else each time.
-fn qualification(letters: &[String], shard: Option<&str>) -> Qualification {
+pub(super) fn qualification(letters: &[String], shard: Option<&str>) -> Qualification {
     let cells = cases(&matrix(), Cover::Full);
     let holds = shard.map(|shard| shard.parse::<Shard>().expect("a shard"));
     let names = |letters: &str| -> Vec<String> {
@@ -307,7 +307,7 @@ fn timeless(mut qualification: Qualification) -> Qualification {
     qualification
 }
 
-fn letters(pattern: &[&str]) -> Vec<String> {
+pub(super) fn letters(pattern: &[&str]) -> Vec<String> {
     let all = pattern.iter().cycle().take(15);
     all.map(|letters| (*letters).to_owned()).collect()
 }
@@ -330,34 +330,6 @@ fn the_page_on_a_terminal() {
 #[test]
 fn the_page_for_a_release_manager() {
     insta::assert_snapshot!(markdown(&sample()));
-}
-
-/// Two tools on two images: of the cases with one tool the worst counts.
-#[test]
-fn tools_stand_side_by_side() {
-    let mut sample = qualification(&letters(&["pppps", "ppfns", "pppp", "pfee"]), None);
-    sample.cases.truncate(4);
-    sample.plan.cases.truncate(4);
-    let names = [
-        "trixie,tool=ours",
-        "trixie,tool=./theirs",
-        "sid,tool=ours",
-        "sid,tool=./theirs",
-    ];
-    for (number, name) in names.iter().enumerate() {
-        let case = &mut sample.cases[number];
-        case.name = format!("image={name}");
-        case.values = Case::named(&case.name).0.into_iter().collect();
-        sample.plan.cases[number].name.clone_from(&case.name);
-    }
-    // A scenario that did not run, and one that is not for the other tool.
-    sample.cases[2].records.pop();
-    sample.plan.cases[0].scenarios.push("names::ours".into());
-    sample.cases[0].records.push(record("names::ours", 'p'));
-    // One that was to run, and an interruption came before.
-    sample.plan.cases[1].scenarios.push("names::last".into());
-    sample.cases[1].records.push(record("names::last", 'l'));
-    insta::assert_snapshot!(terminal(&sample) + "---\n" + &markdown(&sample));
 }
 
 #[test]
@@ -457,10 +429,10 @@ fn a_page_stays_one_page() {
     assert!(page.lines().count() < 40 + 45, "{page}");
 }
 
-fn terminal(of: &Qualification) -> String {
+pub(super) fn terminal(of: &Qualification) -> String {
     page(of).terminal()
 }
 
-fn markdown(of: &Qualification) -> String {
+pub(super) fn markdown(of: &Qualification) -> String {
     page(of).markdown()
 }
