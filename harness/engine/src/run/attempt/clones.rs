@@ -27,7 +27,7 @@ pub const FRAMES: &str = "lan.pcapng";
 pub(super) const LAN: &str = "lan";
 
 /// Longest time for all of a lab's QEMUs to call their network.
-pub(super) const CONNECTED: Duration = Duration::from_secs(60);
+const CONNECTED: Duration = Duration::from_secs(60);
 
 /// Running clones, and what has to be there as long as they run.
 #[derive(Debug)]
@@ -118,10 +118,7 @@ impl Clones {
         };
         keep(dir, &about);
         let (hosts, origins) = joined(&network, &machines, &identities, dir).await?;
-        let limit = hosts
-            .first()
-            .map_or(CONNECTED, |host| host.limit(CONNECTED));
-        network.wait_connected(limit).await?;
+        connected(&network, &hosts).await?;
         let lab = Lab::joined(hosts, network, iterations);
         Ok(Self {
             origins,
@@ -174,6 +171,29 @@ impl Clones {
     }
 }
 
+/// Waits until all of `hosts` have called their network.
+pub(super) async fn connected(network: &Network, hosts: &[Host]) -> Result<()> {
+    let limit = hosts
+        .first()
+        .map_or(CONNECTED, |host| host.limit(CONNECTED));
+    network.wait_connected(limit).await
+}
+
+/// The network card of the machine with this `identity`.
+pub(super) fn uplink(network: &Network, identity: &Identity) -> Result<Uplink> {
+    Ok(Uplink {
+        socket: network.socket(&identity.name)?.to_owned(),
+        mac: identity.mac.clone(),
+    })
+}
+
+/// The folder below `dir` for what is kept of the machine `name`; it is made.
+pub(super) fn folder(dir: &Utf8Path, name: &str) -> Result<Utf8PathBuf> {
+    let folder = dir.join(name);
+    fs_err::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
 /// Clones of all of `machines` at once, each in `network` and with its identity.
 async fn joined(
     network: &Network,
@@ -184,12 +204,8 @@ async fn joined(
     // Dropped with what was started, if one of them fails.
     let mut starting = JoinSet::new();
     for (position, ((name, layer), identity)) in machines.iter().zip(identities).enumerate() {
-        let uplink = Uplink {
-            socket: network.socket(name)?.to_owned(),
-            mac: identity.mac.clone(),
-        };
-        let evidence = dir.join(name);
-        fs_err::create_dir_all(&evidence)?;
+        let uplink = uplink(network, identity)?;
+        let evidence = folder(dir, name)?;
         let (layer, identity, all) = (Arc::clone(layer), identity.clone(), identities.to_vec());
         starting.spawn(async move {
             let (host, origin) = layer.host_to_keep(Some(uplink), &evidence).await?;

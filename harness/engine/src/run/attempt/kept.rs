@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use camino::Utf8Path;
 
-use super::clones::{CONNECTED, Clones, LAN};
+use super::clones::{Clones, LAN, connected, folder, uplink};
 use crate::{
     layer::kept::{self, Keeping, Kept},
     network::{Network, NetworkSpec, Saved},
@@ -13,7 +13,7 @@ use crate::{
         error::{Error, Result},
         scratch::Scratch,
     },
-    vm::{identity::Identity, qemu::args::Uplink},
+    vm::identity::Identity,
 };
 
 /// Longest time for reading what machines have sent before they stopped.
@@ -79,19 +79,12 @@ impl Clones {
         let mut hosts = vec![];
         for (position, name) in (0..).zip(&names) {
             let identity = Identity::of(name, position);
-            let uplink = Uplink {
-                socket: network.socket(name)?.to_owned(),
-                mac: identity.mac.clone(),
-            };
-            let evidence = dir.join(name);
-            fs_err::create_dir_all(&evidence)?;
+            let uplink = uplink(&network, &identity)?;
+            let evidence = folder(dir, name)?;
             let host = kept.loaded(name, Some(uplink), &evidence).await?;
             hosts.push(host.with_identity(identity));
         }
-        let limit = hosts
-            .first()
-            .map_or(CONNECTED, |host| host.limit(CONNECTED));
-        network.wait_connected(limit).await?;
+        connected(&network, &hosts).await?;
         for host in &hosts {
             host.go_on().await?;
         }

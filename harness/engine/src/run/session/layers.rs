@@ -95,9 +95,7 @@ impl Session {
         if let (Start::Booted, Some(booted)) = (start, &self.layers.booted) {
             return Ok(booted);
         }
-        let base = start.base();
-        self.layer(base, 0)
-            .map_err(|verdict| unmade(base, &verdict))
+        self.for_a_person(start.base())
     }
 
     /// The layers that the machines of `scenario` start from, in their order.
@@ -105,11 +103,15 @@ impl Session {
     /// # Errors
     /// One could not be made: what failed, and where.
     pub fn layers_of(&self, scenario: &Scenario) -> Result<Vec<&Arc<Layer>>> {
-        let layers = scenario.machines.iter().map(|machine| {
-            self.layer(machine.base, 0)
-                .map_err(|verdict| unmade(machine.base, &verdict))
-        });
-        layers.collect()
+        let machines = scenario.machines.iter();
+        machines
+            .map(|machine| self.for_a_person(machine.base))
+            .collect()
+    }
+
+    fn for_a_person(&self, base: Base) -> Result<&Arc<Layer>> {
+        self.layer(base, 0)
+            .map_err(|verdict| unmade(base, &verdict))
     }
 }
 
