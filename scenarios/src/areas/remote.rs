@@ -106,8 +106,7 @@ END
     "systemd-run --quiet flock /nix/var/nix/profiles/per-container/prod sleep infinity")]
 #[saboteur("locks-nothing", fails = "the deploy of the same container", on = "host",
     spares = "remote::first_deploy_from_a_laptop" =>
-    "printf '#!/bin/sh\nexit 0\n' >/run/flock; chmod 755 /run/flock
-     mount --bind /run/flock \"$(readlink -f \"$(command -v flock)\")\"")]
+    shim("flock", "exit 0"))]
 async fn two_laptops_deploy_to_one_host_at_once(lab: &Lab) -> Outcome {
     let [laptop, other, host] = ["laptop", "other", "host"].map(|name| lab.machine(name));
     host.succeed(HOLD_START).await?;

@@ -24,29 +24,24 @@ const NIX_AS_IT_IS: &str = "/lab/tools/editable /etc/nix/nix.conf
     sed -i /fsync-metadata/d /etc/nix/nix.conf
     systemctl try-restart nix-daemon.service; sync";
 
-/// Whoever waits for the host's disk does not wait: by the program's own name, and before it in the PATH. In a store
-/// nothing is mounted: containers have it, too, and do not start over such a mount.
-const NO_FLUSH: &str = "mkdir -p /run/wrappers/bin
-    printf '#!/bin/sh\\n' > /run/wrappers/bin/sync; chmod 755 /run/wrappers/bin/sync
-    sync=$(PATH=${PATH#/run/wrappers/bin:}; readlink -f \"$(command -v sync)\")
-    case $sync in /nix/store/*) ;; */sync) mount --bind /run/wrappers/bin/sync $sync ;; esac";
+/// Whoever waits for the host's disk does not wait.
+const NO_FLUSH: Change = shim("sync", "exit 0");
 
 /// From the second time on, whoever waits for the disk waits for ever, and leaves a word of it: a deploy has built then,
 /// and is about to move the profile.
-const HANGING_FLUSH: &str = "mkdir -p /run/wrappers/bin
-    sync=$(PATH=${PATH#/run/wrappers/bin:}; readlink -f \"$(command -v sync)\")
-    printf '#!/bin/sh\\ncase $2 in /nix/store) touch /run/built; exec sleep 600 ;; esac\\nexec /run/real-sync \"$@\"\\n' \
-        > /run/wrappers/bin/sync
-    chmod 755 /run/wrappers/bin/sync; cp $sync /run/real-sync
-    case $sync in /nix/store/*) ;; */sync) mount --bind /run/wrappers/bin/sync $sync ;; esac";
+const HANGING_FLUSH: Change = shim(
+    "sync",
+    r#"case $2 in /nix/store) touch /run/built; exec sleep 600 ;; esac
+    real "$@""#,
+);
 
 /// A profile is not replaced, but removed and made anew.
-const OLD_LINK_GOES_FIRST: &str = "mkdir -p /run/wrappers/bin
-    mv=$(PATH=${PATH#/run/wrappers/bin:}; readlink -f \"$(command -v mv)\")
-    printf '#!/bin/sh\\nfor last; do :; done\\ncase $last in */system) rm -f $last; sync ;; esac\\nexec /run/real-mv \"$@\"\\n' \
-        > /run/wrappers/bin/mv
-    chmod 755 /run/wrappers/bin/mv; cp $mv /run/real-mv
-    case $mv in /nix/store/*) ;; */mv) mount --bind /run/wrappers/bin/mv $mv ;; esac";
+const OLD_LINK_GOES_FIRST: Change = shim(
+    "mv",
+    r#"for last; do :; done
+    case $last in */system) rm -f $last; sync ;; esac
+    real "$@""#,
+);
 
 /// What a booted host has of a container. The tree of the guests' distribution, which no deploy brings, is not hashed: an
 /// emulated host would take minutes.
@@ -57,7 +52,7 @@ const WHOLE: &str = "p=/nix/var/nix/profiles/per-container/web/system; readlink 
 /// flushed: the host comes up and serves that generation.
 #[scenario(on = Host, limit = 240, disk = Logged, needs = [SurvivesPowerCuts])]
 #[saboteur("nothing-is-flushed", fails = "what the host has after the power cut",
-    spares = "deploy::first_deploy_starts_the_container" => script(NO_FLUSH))]
+    spares = "deploy::first_deploy_starts_the_container" => NO_FLUSH)]
 async fn acknowledged_generation_outlives_a_power_cut(lab: &Lab) -> Outcome {
     lab.host().succeed(NIX_AS_IT_IS).await?;
     // A start of the container takes so long that the kernel writes all by itself.
@@ -83,7 +78,7 @@ async fn acknowledged_generation_outlives_a_power_cut(lab: &Lab) -> Outcome {
      sync")]
 async fn deploy_after_one_that_was_cut_short_heals(lab: &Lab) -> Outcome {
     lab.host().succeed(NIX_AS_IT_IS).await?;
-    lab.host().succeed(HANGING_FLUSH).await?;
+    lab.host().succeed(&HANGING_FLUSH.script()).await?;
     let cut = async {
         let built = "test -e /run/built";
         lab.host()
@@ -128,7 +123,7 @@ async fn deploy_after_one_that_was_cut_short_heals(lab: &Lab) -> Outcome {
 /// booting: a cut at each flush, and others that lose some of what is not flushed.
 #[scenario(on = Deployed, limit = 300, per_iteration = 30, disk = Logged, needs = [SurvivesPowerCuts])]
 #[saboteur("nothing-is-flushed", fails = "power cuts that lose",
-    spares = "deploy::second_deploy_switches_without_restart" => script(NO_FLUSH))]
+    spares = "deploy::second_deploy_switches_without_restart" => NO_FLUSH)]
 async fn every_cut_of_a_deploy_leaves_it_whole(lab: &Lab) -> Outcome {
     needs_programs()?;
     lab.host().succeed(NIX_AS_IT_IS).await?;
@@ -141,7 +136,7 @@ async fn every_cut_of_a_deploy_leaves_it_whole(lab: &Lab) -> Outcome {
 /// The same for a rollback.
 #[scenario(on = Deployed, limit = 300, per_iteration = 15, disk = Logged, needs = [SurvivesPowerCuts, RollsBack])]
 #[saboteur("old-link-goes-first", fails = "power cuts that lose",
-    spares = "deploy::second_deploy_switches_without_restart" => script(OLD_LINK_GOES_FIRST))]
+    spares = "deploy::second_deploy_switches_without_restart" => OLD_LINK_GOES_FIRST)]
 async fn every_cut_of_a_rollback_leaves_it_whole(lab: &Lab) -> Outcome {
     needs_programs()?;
     lab.host().succeed(NIX_AS_IT_IS).await?;

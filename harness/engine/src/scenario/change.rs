@@ -34,6 +34,9 @@ enum Act {
     Cut,
 }
 
+/// Where programs are behind a [`shim`], on every distribution.
+const PROGRAMS: &str = "/run/current-system/sw/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Runs `script` by `sh -e`, as root.
 #[must_use]
 pub const fn script(script: &'static str) -> Change {
@@ -53,7 +56,8 @@ pub const fn drop_in(unit: &'static str, text: &'static str) -> Change {
 }
 
 /// Puts a shell script before `program`, which the script reaches as `real`: `real "$@"` runs it as it was called.
-/// Whoever calls the program by its whole path passes by the script, and so do units.
+/// Whoever calls the program by its whole path passes by the script. So do units, and commands over ssh where their PATH has
+/// neither of the two folders that the script is in until the next boot, `/run/wrappers/bin` and `/usr/local/bin`.
 #[must_use]
 pub const fn shim(program: &'static str, script: &'static str) -> Change {
     on_the_host(Act::Shim { program, script })
@@ -132,13 +136,16 @@ impl Act {
                 let path = format!("/run/systemd/system/{unit}.d/zz-sabotage.conf");
                 format!("{}\nsystemctl daemon-reload", write(&path, text))
             }
-            // The folder is the first in the PATH of commands, on every distribution.
+            // The first folder in the PATH of commands, on every distribution, and of whoever comes over ssh to NixOS;
+            // and that of whoever comes over ssh to others.
             Self::Shim { program, script } => {
                 let path = format!("/run/wrappers/bin/{program}");
                 let text = format!(
-                    "#!/bin/sh\nreal() {{ PATH=${{PATH#/run/wrappers/bin:}} command {program} \"$@\"; }}\n{script}"
+                    "#!/bin/sh\nreal() {{ \"$(PATH={PROGRAMS}; command -v {program})\" \"$@\"; }}\n{script}"
                 );
-                format!("{}\nchmod 755 {path}", write(&path, &text))
+                let link =
+                    format!("mkdir -p /usr/local/bin\nln -sf {path} /usr/local/bin/{program}");
+                format!("{}\nchmod 755 {path}\n{link}", write(&path, &text))
             }
             Self::Edit { path, command } => {
                 let command = quote(command);
@@ -212,18 +219,22 @@ mod tests {
         assert_eq!(written, format!("{text}\n"));
     }
 
-    /// The program behind a shim is found by the rest of PATH, and the shim by its beginning.
+    /// The program behind a shim is found where programs are, and the shim by either of its folders.
     #[test]
     fn a_shim_stands_before_its_program() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().to_str().expect("UTF-8");
         let script = shim("uname", "echo before; real \"$@\"; echo behind").script();
-        let script = format!("{script}\nPATH=/run/wrappers/bin:$PATH uname -s")
-            .replace("/run/wrappers/bin", root);
+        // The second call is that of somebody who comes over ssh, where the first folder is not in the PATH.
+        let script = format!(
+            "{script}\nPATH=/run/wrappers/bin:/usr/local/bin:$PATH uname -s\nPATH=/usr/local/bin:$PATH uname -s"
+        )
+            .replace("/run/wrappers/bin", root)
+            .replace("/usr/local/bin", &format!("{root}/local"));
         let output = std::process::Command::new("/bin/sh")
             .args(["-ec", &script])
             .output();
         let said = String::from_utf8(output.expect("a shell").stdout).expect("UTF-8");
-        assert_eq!(said, "before\nLinux\nbehind\n");
+        assert_eq!(said, "before\nLinux\nbehind\n".repeat(2));
     }
 }

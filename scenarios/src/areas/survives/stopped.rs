@@ -25,23 +25,19 @@ fn called_by(step: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// Puts a script before the program that `step` calls, which waits for `/run/hold/go` and says by `/run/hold/held` that it does.
-fn hold(step: &str) -> String {
-    let (program, words) = called_by(step);
-    format!(
-        "mkdir -p -m 1777 /run/hold; mkdir -p /run/wrappers/bin /usr/local/bin
-         real=$(command -v {program})
-         cat > /run/hold/{program} <<END
-#!/bin/sh
-case \"\\$*\" in *'{words}'*)
+/// Waits for `/run/hold/go`, and says by `/run/hold/held` that it does, where the program is called with the words in
+/// `/run/hold/words`.
+const HELD: &str = r#"case "$*" in *"$(cat /run/hold/words)"*)
     touch /run/hold/held
     until [ -e /run/hold/go ]; do sleep 0.1; done
 esac
-exec $real \"\\$@\"
-END
-         chmod 755 /run/hold/{program}
-         for folder in /run/wrappers/bin /usr/local/bin; do ln -s /run/hold/{program} $folder/{program}; done"
-    )
+real "$@""#;
+
+/// Has the program that `step` calls wait until it is let go.
+fn hold(step: &str) -> String {
+    let (program, words) = called_by(step);
+    let shim = shim(program, HELD).script();
+    format!("mkdir -p -m 1777 /run/hold\necho '{words}' >/run/hold/words\n{shim}")
 }
 
 /// What happens, as a script for the host, which fails if it does not.
