@@ -133,6 +133,12 @@ fn every_call_of_the_lab_is_one_that_it_understands() {
                 panic!("{}: {words:?}: {error}", script.name);
             }
         }
+        for words in calls(&script.text, &["ci/step"]) {
+            seen += 1;
+            if let Err(error) = is_understood(&as_step(&words)) {
+                panic!("{}: {words:?}: {error}", script.name);
+            }
+        }
         for words in calls(&script.text, &["nix", "run", ".#verify", "--"]) {
             seen += 1;
             if let Err(error) = is_understood(&as_verify(&words)) {
@@ -167,6 +173,54 @@ fn as_verify(words: &[String]) -> Vec<String> {
         }
     }
     arguments
+}
+
+/// What `ci/step` makes of its arguments where it compares two tools.
+fn as_step(words: &[String]) -> Vec<String> {
+    let mut arguments = vec!["verify".to_owned()];
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let side = match word.as_str() {
+            "--base-tool" => "--base",
+            "--tool" => "--change",
+            // The rest are words of one option.
+            "--filter" => continue,
+            _ => {
+                arguments.push(word.clone());
+                continue;
+            }
+        };
+        let tool = words.next().expect("a value");
+        arguments.extend([side.to_owned(), format!("tool={tool}")]);
+    }
+    arguments
+}
+
+/// What is given to the action of this repository are inputs that it has.
+#[test]
+fn inputs_of_the_action_are_those_that_it_has() {
+    let load = |file: &Path| {
+        let text = fs::read_to_string(file).expect("readable");
+        YamlLoader::load_from_str(&text).expect("YAML").remove(0)
+    };
+    let action = load(&repository().join("action.yml"));
+    let mut seen = 0;
+    for file in workflows() {
+        let workflow = load(&file);
+        let jobs = workflow["jobs"].as_hash().into_iter().flatten();
+        for step in jobs.flat_map(|(_, job)| job["steps"].as_vec().into_iter().flatten()) {
+            if step["uses"].as_str() != Some("./") {
+                continue;
+            }
+            for (name, _) in step["with"].as_hash().expect("inputs") {
+                seen += 1;
+                let name = name.as_str().expect("a name");
+                let known = !action["inputs"][name].is_badvalue();
+                assert!(known, "{}: the action has no input {name}", file.display());
+            }
+        }
+    }
+    assert!(seen > 0, "nothing uses the action");
 }
 
 #[test]

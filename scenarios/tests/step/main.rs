@@ -96,6 +96,12 @@ fn a_comparison_passes_when_nothing_is_broken(
     let script = action(&[("tool", "./new"), ("base-tool", "./old")]);
     let ended = machine.run(&script, &[("LAB_EXIT", lab), ("LAB_WORD", word)]);
     assert_eq!(ended.status.code(), Some(expected), "{ended:?}");
+    let comment = fs::read_to_string(machine.folder().join("spawnlab-report.md"));
+    let ends = match expected {
+        3 => "The comparison ended before it had a result.\n",
+        _ => "# a comparison\n",
+    };
+    assert_eq!(comment.expect("for a comment"), ends);
 }
 
 #[test]
