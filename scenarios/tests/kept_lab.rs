@@ -207,7 +207,7 @@ async fn goes_on(cache: &Utf8Path, evidence: &Utf8Path, scratch: &Utf8Path) -> S
         assert!(second.to_string().contains(&who), "{second}");
         let end = number(&laptop.succeed(ANSWERED).await.expect("an answer"));
         seen.push(format!("{begin} answers and {end} later"));
-        lab.end().await;
+        lab.end().await.expect("it ends well");
     }
     seen.join(", ")
 }

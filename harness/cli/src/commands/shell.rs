@@ -12,7 +12,7 @@ use spawnlab::{
 use crate::{
     args::{Selection, ShellArgs},
     commands::run,
-    lab::{rerun::Rerun, shells},
+    lab::{hosts::Cloned, rerun::Rerun, shells},
     output::{error::CliError, exit::Exit},
 };
 
@@ -41,19 +41,11 @@ pub(crate) async fn shell(args: &ShellArgs, suite: &Suite) -> Result<Exit, CliEr
         let _ = all_told.recv();
     };
     let container = args.container.as_deref();
-    let attached = match wanted {
-        Some((scenario, machine)) => {
-            let wanted = (scenario, machine);
-            Box::pin(shells::shell_in_lab(
-                config, wanted, container, &events, ready,
-            ))
-            .await
-        }
-        None => {
-            let layer = args.layer.into();
-            Box::pin(shells::shell(config, layer, container, &events, ready)).await
-        }
+    let wanted = match wanted {
+        Some((scenario, machine)) => (Cloned::Scenario(scenario), machine),
+        None => (Cloned::Layer(args.layer.into()), None),
     };
+    let attached = Box::pin(shells::shell(config, wanted, container, &events, ready)).await;
     end();
     let _ = tokio::task::spawn_blocking(|| driver.finish()).await;
     attached.map_err(|error| CliError::of("shell", error))?;

@@ -15,7 +15,7 @@ use spawnlab::{
     verdict::event::Events,
 };
 
-use crate::lab::hosts;
+use crate::lab::hosts::{self, Cloned};
 
 /// Where to look.
 #[derive(Debug, Clone)]
@@ -39,20 +39,15 @@ pub async fn diagnose(
     // Swept by a later run if this one is killed.
     let evidence = Scratch::new()?;
     let dir = evidence.path();
-    match source {
+    let lab = match source {
         HostSource::Layer(start) => {
-            let host = hosts::cloned(config, start, dir, events).await?;
-            let diagnosis = diagnose::diagnose(&host, endpoint).await?;
-            host.shut_down().await?;
-            Ok(diagnosis)
+            hosts::cloned(config, Cloned::Layer(start), dir, events).await?
         }
-        HostSource::Kept(kept) => {
-            let lab = hosts::resumed(&kept, dir).await?;
-            let diagnosis = diagnose::diagnose(lab.lab().host(), endpoint).await;
-            lab.end().await;
-            diagnosis
-        }
-    }
+        HostSource::Kept(kept) => hosts::resumed(&kept, dir).await?,
+    };
+    let diagnosis = diagnose::diagnose(lab.lab().host(), endpoint).await;
+    lab.end().await?;
+    diagnosis
 }
 
 /// The layer with deployed containers, for whoever wants to break clones of it.

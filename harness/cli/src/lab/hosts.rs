@@ -7,39 +7,40 @@ use spawnlab::{
         open_lab::OpenLab,
         session::{Session, Start, cache},
     },
-    scenario::{Base, Scenario},
+    scenario::Scenario,
     util::{error::Result, scratch},
     verdict::event::Events,
-    vm::host::Host,
 };
 
-/// A clone of the layer `start`, which is made if it has to be; its evidence goes to `dir`.
-///
-/// # Errors
-/// The layer can't be made or resumed.
-pub(crate) async fn cloned(
-    config: RunConfig,
-    start: Start,
-    dir: &Utf8Path,
-    events: &Events,
-) -> Result<Host> {
-    let session = Session::open(config, &[start.base()], dir, events).await?;
-    session.start(start)?.host(dir).await
+/// What fresh clones are of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cloned<'a> {
+    /// One machine: this layer.
+    Layer(Start),
+    /// The machines of a scenario, as they are before it begins.
+    Scenario(&'a Scenario),
 }
 
-/// The machines of `scenario` as they are before it begins; their evidence goes below `dir`.
+/// Fresh clones of `what`; their evidence goes below `dir`.
 ///
 /// # Errors
 /// A layer can't be made, or a machine can't be started.
-pub(crate) async fn joined(
+pub(crate) async fn cloned(
     config: RunConfig,
-    scenario: &Scenario,
+    what: Cloned<'_>,
     dir: &Utf8Path,
     events: &Events,
 ) -> Result<OpenLab> {
-    let bases: Vec<Base> = scenario.machines.iter().map(|it| it.base).collect();
-    let session = Session::open(config, &bases, dir, events).await?;
-    OpenLab::cloned(&session, scenario, dir).await
+    match what {
+        Cloned::Layer(start) => {
+            let session = Session::open(config, &[start.base()], dir, events).await?;
+            OpenLab::of_layer(session.start(start)?, dir).await
+        }
+        Cloned::Scenario(scenario) => {
+            let session = Session::open(config, &scenario.bases(), dir, events).await?;
+            OpenLab::cloned(&session, scenario, dir).await
+        }
+    }
 }
 
 /// What was kept for the scenario with this `evidence`; what it leaves itself goes to `dir`.

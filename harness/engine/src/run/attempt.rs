@@ -142,7 +142,9 @@ impl<'a> Attempt<'a> {
         if let Some(seed) = clones.seed() {
             verdict = noted(verdict, seed);
         }
-        clones.end().await;
+        if let Err(error) = clones.end().await {
+            tracing::warn!(%error, "a clone did not end well");
+        }
         clock.ended("end");
         clock.keep(dir);
         verdict

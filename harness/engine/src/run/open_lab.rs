@@ -6,7 +6,7 @@ use camino::Utf8Path;
 
 use super::{attempt::Clones, session::Session};
 use crate::{
-    layer::kept::Kept,
+    layer::{kept::Kept, saved::Layer},
     scenario::{Scenario, lab::Lab},
     util::error::{Error, Result},
     vm::host::Host,
@@ -21,6 +21,18 @@ pub struct OpenLab {
 }
 
 impl OpenLab {
+    /// A clone of `layer` by itself. Its logs go into `dir`.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub async fn of_layer(layer: &Layer, dir: &Utf8Path) -> Result<Self> {
+        let lab = Lab::new(layer.host(dir).await?, NonZeroU32::MIN);
+        Ok(Self {
+            clones: Clones::open(lab, dir, None),
+            _kept: None,
+        })
+    }
+
     /// The machines of `scenario` as they are before it begins, of the layers of `session`. Their logs go below `dir`.
     ///
     /// # Errors
@@ -74,7 +86,10 @@ impl OpenLab {
     }
 
     /// Ends all machines.
-    pub async fn end(self) {
-        self.clones.end().await;
+    ///
+    /// # Errors
+    /// When one of them does not end well.
+    pub async fn end(self) -> Result<()> {
+        self.clones.end().await
     }
 }

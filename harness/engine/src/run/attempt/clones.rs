@@ -128,7 +128,7 @@ impl Clones {
     }
 
     /// The machines of `lab`, of which nothing is noted when they end.
-    pub(super) fn open(lab: Lab, dir: &Utf8Path, sockets: Option<Scratch>) -> Self {
+    pub(in crate::run) fn open(lab: Lab, dir: &Utf8Path, sockets: Option<Scratch>) -> Self {
         Self {
             lab,
             origins: vec![],
@@ -148,26 +148,28 @@ impl Clones {
     }
 
     /// Ends the machines and completes what is kept of their network.
-    pub(in crate::run) async fn end(self) {
+    ///
+    /// # Errors
+    /// When a machine does not end well; the others are ended all the same.
+    pub(in crate::run) async fn end(self) -> Result<()> {
         let (machines, network) = self.lab.into_parts();
         let mut origins = self.origins.into_iter();
+        let mut ended = Ok(());
         for host in machines {
             if let Some(origin) = origins.next() {
                 origin.measured(&host);
             }
-            if let Err(error) = host.shut_down().await {
-                tracing::warn!(%error, "a clone did not end well");
+            ended = ended.and(host.shut_down().await);
+        }
+        if let (Some(network), Some(mut about)) = (network, self.about) {
+            about.statistics = serde_json::to_value(network.statistics()).unwrap_or_default();
+            about.notes = network.notes();
+            keep(&self.evidence, &about);
+            if let Err(error) = network.close().await {
+                tracing::warn!(%error, "the recording of the network is not whole");
             }
         }
-        let (Some(network), Some(mut about)) = (network, self.about) else {
-            return;
-        };
-        about.statistics = serde_json::to_value(network.statistics()).unwrap_or_default();
-        about.notes = network.notes();
-        keep(&self.evidence, &about);
-        if let Err(error) = network.close().await {
-            tracing::warn!(%error, "the recording of the network is not whole");
-        }
+        ended
     }
 }
 
