@@ -240,10 +240,16 @@ pub(super) fn remove(dir: &Utf8Path, lock: &Utf8Path) -> bool {
     gone
 }
 
+/// What is in `dir` and in the folders below it, in bytes in use on the disk.
 pub(super) fn size(dir: &Utf8Path) -> u64 {
     let entries = dir.read_dir_utf8().into_iter().flatten().flatten();
-    let blocks = entries.filter_map(|entry| Some(entry.metadata().ok()?.blocks()));
-    blocks.sum::<u64>() * 512
+    let sizes = entries.filter_map(|entry| {
+        // Of a link itself, and not of what it leads to.
+        let meta = entry.metadata().ok()?;
+        let below = if meta.is_dir() { size(entry.path()) } else { 0 };
+        Some(meta.blocks() * 512 + below)
+    });
+    sizes.sum()
 }
 
 pub(super) fn modified(path: &Utf8Path) -> SystemTime {

@@ -17,8 +17,11 @@ fn put(cache: &Utf8Path, name: &str, run: &str, at: i64) -> Utf8PathBuf {
 /// The same of the `machines` of a lab.
 fn put_lab(cache: &Utf8Path, name: &str, run: &str, at: i64, machines: &[&str]) -> Utf8PathBuf {
     let dir = cache.join("kept").join(name);
-    fs_err::create_dir_all(&dir).unwrap();
-    fs_err::write(dir.join(STATE), vec![1; 4096]).unwrap();
+    for machine in machines {
+        let folder = dir.join(machine);
+        fs_err::create_dir_all(&folder).unwrap();
+        fs_err::write(folder.join(STATE), vec![1; 1 << 20]).unwrap();
+    }
     fs_err::write(dir.join(OWNER), "").unwrap();
     let note = Note {
         version: VERSION,
@@ -111,6 +114,16 @@ fn each_machine_of_a_lab_counts() {
     let left = list(&cache).unwrap();
     assert_eq!(left[0].machines, ["laptop", "host", "outside"]);
     assert_eq!(left.len(), 6, "eight machines");
+}
+
+/// The states of machines lie in a folder of each.
+#[test]
+fn what_all_machines_take_on_the_disk_counts() {
+    let (_guard, cache) = cache();
+    put_lab(&cache, "lab", "this", 1, &["laptop", "host"]);
+    let kept = list(&cache).unwrap();
+    let mib = 1 << 20;
+    assert!((2 * mib..3 * mib).contains(&kept[0].bytes), "{kept:?}");
 }
 
 #[test]
