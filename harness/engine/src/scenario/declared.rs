@@ -7,6 +7,7 @@
 mod body;
 mod cases;
 mod check;
+mod check_machines;
 mod check_step;
 mod check_words;
 mod data;
@@ -21,7 +22,7 @@ mod tests;
 mod words;
 
 pub use body::scenarios;
-pub use data::{Declared, DeclaredTarget, File, Located, Sabotage};
+pub use data::{Declared, DeclaredMachine, DeclaredTarget, File, Located, Sabotage};
 pub use parse::parse;
 pub use problem::Problem;
 pub use read_files::read_files;

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use super::{
-    data::{Declared, File},
+    data::{Declared, File, Sabotage},
     step::{Content, DeclaredStep, Do, ExpectedOutput, Text},
     words,
 };
 use crate::{
-    scenario::{Body, DiskLog, Saboteur, Scenario, expect::expect, lab::Lab, script, tool::Deploy},
+    scenario::{
+        Body, Change, DiskLog, MachineBase, Saboteur, Scenario, cut, expect::expect, lab::Lab,
+        script, tool::Deploy,
+    },
     util::{error::Error, poll::Seen},
-    verdict::{Failure, Outcome, ScenarioError, finding::HOST},
+    verdict::{Failure, Outcome, ScenarioError},
     vm::{container::quote, host::Host, qemu::agent::Output, verbs::Verbs},
 };
 
@@ -31,10 +34,18 @@ fn scenario(declared: &'static Declared) -> Scenario {
         .iter()
         .map(|saboteur| Saboteur {
             name: &saboteur.name,
-            on: HOST,
-            changes: vec![script(&saboteur.script)].leak(),
+            on: &saboteur.on,
+            changes: changes(saboteur).leak(),
             fails: &saboteur.fails,
             spares: &saboteur.spares,
+        })
+        .collect();
+    let machines: Vec<MachineBase> = declared
+        .machines
+        .iter()
+        .map(|machine| MachineBase {
+            name: &machine.name,
+            base: machine.base,
         })
         .collect();
     let steps: &'static [DeclaredStep] = &declared.steps;
@@ -42,7 +53,7 @@ fn scenario(declared: &'static Declared) -> Scenario {
         area: &declared.area,
         name: &declared.name,
         claim: &declared.claim,
-        machines: declared.base.alone(),
+        machines: machines.leak(),
         needs: &declared.needs,
         wants: &[],
         brings: &[],
@@ -55,14 +66,21 @@ fn scenario(declared: &'static Declared) -> Scenario {
     }
 }
 
+fn changes(saboteur: &'static Sabotage) -> Vec<Change> {
+    let script = saboteur.script.as_ref().map(|text| script(text));
+    saboteur.cut.then(cut).into_iter().chain(script).collect()
+}
+
 async fn run(lab: &Lab, steps: &'static [DeclaredStep]) -> Outcome {
     for step in steps {
-        take(lab.host(), step).await?;
+        take(lab, step).await?;
     }
     Ok(())
 }
 
-async fn take(host: &Host, step: &'static DeclaredStep) -> Outcome {
+async fn take(lab: &Lab, step: &'static DeclaredStep) -> Outcome {
+    let machine = step.machine.as_deref();
+    let host = machine.map_or_else(|| lab.host(), |name| lab.machine(name));
     let called = expect(&step.called);
     let limit = host.limit(step.within);
     match &step.act {
@@ -154,7 +172,7 @@ async fn take(host: &Host, step: &'static DeclaredStep) -> Outcome {
             let Some(deploy) = deploy_of(step) else {
                 return Ok(());
             };
-            let output = deploy.run(host).await?;
+            let output = deploy.from(host).run(lab.host()).await?;
             if *fails && output.status.success() {
                 let expected = "an exit status other than 0";
                 return Err(failure(step, expected, output.status, &output));
@@ -175,6 +193,13 @@ async fn take(host: &Host, step: &'static DeclaredStep) -> Outcome {
             let why = format!("what is in {path} was not read");
             Err(ScenarioError::Infrastructure(Error::Given(why)))
         }
+        Do::Impair {
+            machine,
+            direction,
+            with,
+        } => Ok(lab.network().impair(machine, *direction, with.clone())?),
+        Do::Cut { machine, direction } => Ok(lab.network().cut(machine, *direction)?),
+        Do::Heal(machine) => Ok(lab.network().heal(machine)?),
     }
 }
 

@@ -56,7 +56,12 @@ fn fill(scenario: &mut RawScenario, case: &str) {
     }
     for saboteur in &mut scenario.saboteur {
         let saboteur = saboteur.get_mut();
-        word(&mut saboteur.script, case);
+        for text in [&mut saboteur.on, &mut saboteur.script]
+            .into_iter()
+            .flatten()
+        {
+            word(text, case);
+        }
         word(&mut saboteur.fails, case);
         word(&mut saboteur.spares, case);
     }
@@ -76,6 +81,9 @@ pub(super) fn fill_step(step: &mut RawStep, case: &str) {
         &mut step.deploy,
         &mut step.deploy_fails,
         &mut step.put_file,
+        &mut step.impair,
+        &mut step.cut,
+        &mut step.heal,
         &mut step.steps,
         &mut step.into,
         &mut step.to,
@@ -84,6 +92,8 @@ pub(super) fn fill_step(step: &mut RawStep, case: &str) {
         &mut step.from,
         &mut step.user,
         &mut step.container,
+        &mut step.on,
+        &mut step.direction,
         &mut step.called,
     ];
     for text in texts.into_iter().flatten() {

@@ -5,14 +5,15 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::{
-    data::{Declared, DeclaredTarget, File, Located, Sabotage},
+    check_machines::container_host,
+    data::{Declared, DeclaredMachine, DeclaredTarget, File, Located, Sabotage},
     parse::nearest,
     problem::Problem,
     raw::{RawFile, RawSaboteur, RawScenario, RawTarget},
     shared::Shared,
     step::DeclaredStep,
 };
-use crate::scenario::{Base, Guarantee};
+use crate::scenario::Guarantee;
 
 /// The longest deadline, in seconds: a day.
 const LONGEST: u64 = 86_400;
@@ -180,27 +181,12 @@ impl Checker<'_> {
                 "say in a sentence what the scenario proves",
             );
         }
-        let base = match &raw.from {
-            None => Base::Deployed,
-            Some(from) => match [Base::Host, Base::Deployed]
-                .into_iter()
-                .find(|base| base.name() == from.get_ref())
-            {
-                Some(base) => base,
-                None => {
-                    return self.wrong(
-                        from.span(),
-                        format!("no scenario starts from {:?}", from.get_ref()),
-                        "there are host (nothing is deployed yet) and deployed",
-                    );
-                }
-            },
-        };
+        let machines = self.machines(&raw)?;
         let case = raw.case.first().map(|case| case.get_ref().as_str());
         let steps: Vec<DeclaredStep> = self
             .expanded(raw.step, shared, case)?
             .into_iter()
-            .map(|step| self.step(step))
+            .map(|step| self.step(step, &machines))
             .collect::<Result<_>>()?;
         if !steps.iter().any(DeclaredStep::asserts) {
             return self.wrong(
@@ -213,7 +199,7 @@ impl Checker<'_> {
         let mut saboteurs: Vec<Sabotage> = vec![];
         for saboteur in raw.saboteur {
             let location = saboteur.get_ref().name.span();
-            let saboteur = self.saboteur(saboteur.into_inner(), &own, &steps, names)?;
+            let saboteur = self.saboteur(saboteur.into_inner(), &own, &steps, names, &machines)?;
             if saboteurs.iter().any(|other| other.name == saboteur.name) {
                 return self.wrong(
                     location,
@@ -227,7 +213,7 @@ impl Checker<'_> {
             area,
             name,
             claim: raw.claim.into_inner(),
-            base,
+            machines,
             needs: self.guarantees(&raw.needs)?,
             limit: self.seconds(raw.limit)?.unwrap_or(LIMIT),
             steps,
@@ -269,6 +255,7 @@ impl Checker<'_> {
         own: &str,
         steps: &[DeclaredStep],
         names: &[String],
+        machines: &[DeclaredMachine],
     ) -> Result<Sabotage> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let name = raw.name.get_ref();
@@ -279,10 +266,26 @@ impl Checker<'_> {
                 "write it with letters, digits, `_` and `-`",
             );
         }
-        if raw.script.get_ref().trim().is_empty() {
+        let idle = match &raw.script {
+            Some(script) if script.get_ref().trim().is_empty() => Some(script.span()),
+            None if !raw.cut => Some(raw.name.span()),
+            _ => None,
+        };
+        if let Some(location) = idle {
             return self.wrong(
-                raw.script.span(),
+                location,
                 "the saboteur does nothing",
+                "give it a script that breaks what the scenario claims, or cut = true",
+            );
+        }
+        let on = match &raw.on {
+            Some(on) => self.machine(on, machines)?,
+            None => container_host(machines).to_owned(),
+        };
+        if raw.cut && machines.len() == 1 {
+            return self.wrong(
+                raw.name.span(),
+                "one machine has no network that the saboteur could cut",
                 "give it a script that breaks what the scenario claims",
             );
         }
@@ -314,7 +317,9 @@ impl Checker<'_> {
         }
         Ok(Sabotage {
             name: raw.name.into_inner(),
-            script: raw.script.into_inner(),
+            on,
+            cut: raw.cut,
+            script: raw.script.map(Spanned::into_inner),
             fails: raw.fails.into_inner(),
             spares: raw.spares.into_inner(),
         })

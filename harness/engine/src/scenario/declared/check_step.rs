@@ -6,6 +6,7 @@ use toml::Spanned;
 
 use super::{
     check::{Checker, Result},
+    data::DeclaredMachine,
     raw::{RawStep, RawText},
     step::{DeclaredStep, Do, ExpectedOutput, Text, WITHIN, compiled},
 };
@@ -15,14 +16,22 @@ use crate::vm::qemu::agent::first_line;
 type Make = fn(String) -> Do;
 
 const VERBS: &str = "a step has one of succeed, fail, execute, wait_until_succeeds, wait_until_fails, \
-wait_for_unit, wait_for_open_port, wait_for_lease, wait_for_name, deploy, deploy_fails, put_file, steps";
+wait_for_unit, wait_for_open_port, wait_for_lease, wait_for_name, deploy, deploy_fails, put_file, impair, cut, heal, steps";
 
 impl Checker<'_> {
-    pub(super) fn step(&self, step: Spanned<RawStep>) -> Result<DeclaredStep> {
+    pub(super) fn step(
+        &self,
+        step: Spanned<RawStep>,
+        machines: &[DeclaredMachine],
+    ) -> Result<DeclaredStep> {
         let location = step.span();
         let raw = step.into_inner();
         let container = match &raw.container {
             Some(given) => Some(self.name(given, "container")?),
+            None => None,
+        };
+        let machine = match &raw.on {
+            Some(on) => Some(self.machine(on, machines)?),
             None => None,
         };
         let within = self.seconds(raw.within.clone())?;
@@ -33,7 +42,8 @@ impl Checker<'_> {
         };
         let user = raw.user.as_ref().map(|user| self.user(user)).transpose()?;
         let environment = self.environment(&raw.env)?;
-        let act = self.act(&raw, location.clone())?;
+        let act = self.act(&raw, location.clone(), machines)?;
+        self.belongs_to_a_network(&raw, &act)?;
         self.fits(&raw, &act)?;
         self.belongs(&raw, &act)?;
         let called = match raw.called {
@@ -45,11 +55,12 @@ impl Checker<'_> {
                 );
             }
             Some(called) => called.into_inner(),
-            None => named(&act, container.as_deref()),
+            None => named(&act, container.as_deref(), machine.as_deref()),
         };
         Ok(DeclaredStep {
             called,
             act,
+            machine,
             container,
             user,
             environment,
@@ -104,7 +115,12 @@ impl Checker<'_> {
         Ok(texts)
     }
 
-    fn act(&self, raw: &RawStep, location: Range<usize>) -> Result<Do> {
+    fn act(
+        &self,
+        raw: &RawStep,
+        location: Range<usize>,
+        machines: &[DeclaredMachine],
+    ) -> Result<Do> {
         let mut acts: Vec<(Do, Range<usize>)> = vec![];
         let scripts: [(&Option<Spanned<String>>, Make); 6] = [
             (&raw.succeed, Do::Succeed),
@@ -140,12 +156,14 @@ impl Checker<'_> {
         }
         for (machine, fails) in [(&raw.deploy, false), (&raw.deploy_fails, true)] {
             if let Some(machine) = machine {
-                acts.push((self.deploy(raw, machine, fails)?, machine.span()));
+                let deploy = self.deploy(raw, machine, fails, machines)?;
+                acts.push((deploy, machine.span()));
             }
         }
         if let Some(path) = &raw.put_file {
             acts.push((self.put_file(raw, path)?, path.span()));
         }
+        acts.extend(self.network(raw, machines)?);
         let mut acts = acts.into_iter();
         match (acts.next(), acts.next()) {
             (Some((act, _)), None) => Ok(act),
@@ -215,10 +233,10 @@ impl Checker<'_> {
 }
 
 /// What a step is called that does not say: as its Rust counterpart's failure is.
-fn named(act: &Do, container: Option<&str>) -> String {
-    let location = container
-        .map(|name| format!(" in {name}"))
-        .unwrap_or_default();
+fn named(act: &Do, container: Option<&str>, machine: Option<&str>) -> String {
+    let container = container.map(|name| format!(" in {name}"));
+    let machine = machine.map(|name| format!(" on {name}"));
+    let location = container.unwrap_or_default() + &machine.unwrap_or_default();
     let script = |script: &str| format!("`{}{location}`", first_line(script.trim_start()));
     match act {
         Do::Succeed(text) => format!("{} should succeed", script(text)),
@@ -228,8 +246,10 @@ fn named(act: &Do, container: Option<&str>) -> String {
         Do::WaitUntilFails(text) => format!("{} should come to fail", script(text)),
         Do::WaitForUnit(unit) => format!("{unit}{location} should be active"),
         Do::WaitForOpenPort(port) => format!("port {port}{location} should be open"),
-        Do::WaitForLease(name) => format!("{name} should hold a lease"),
-        Do::WaitForName(name) => format!("the name {name} should mean the leased address"),
+        Do::WaitForLease(name) => format!("{name}{location} should hold a lease"),
+        Do::WaitForName(name) => {
+            format!("the name {name}{location} should mean the leased address")
+        }
         Do::Deploy {
             machine,
             container,
@@ -237,8 +257,11 @@ fn named(act: &Do, container: Option<&str>) -> String {
             ..
         } => {
             let fails = if *fails { " should fail" } else { "" };
-            format!("deploying {machine} into {container}{fails}")
+            format!("deploying {machine} into {container}{location}{fails}")
         }
         Do::PutFile { path, .. } => format!("putting {path}{location}"),
+        Do::Impair { machine, .. } => format!("impairing the link of {machine}"),
+        Do::Cut { machine, .. } => format!("cutting the link of {machine}"),
+        Do::Heal(machine) => format!("healing the link of {machine}"),
     }
 }

@@ -6,7 +6,8 @@ use toml::Spanned;
 
 use super::{
     check::{Checker, Result},
-    data::Located,
+    check_machines::container_host,
+    data::{DeclaredMachine, Located},
     raw::RawStep,
     step::{Content, Do},
 };
@@ -58,6 +59,7 @@ impl Checker<'_> {
         raw: &RawStep,
         machine: &Spanned<String>,
         fails: bool,
+        machines: &[DeclaredMachine],
     ) -> Result<Do> {
         let mut flags = vec![];
         for flag in raw.flags.iter().flat_map(|flags| flags.get_ref()) {
@@ -81,11 +83,15 @@ impl Checker<'_> {
             }
         }
         let flake = raw.flake.as_ref().map(|flake| self.absolute(flake));
+        // Whoever deploys from a laptop does not mean the laptop.
+        let host = container_host(machines);
+        let away = raw.on.as_ref().filter(|on| on.get_ref() != host);
+        let away = away.map(|_| format!("root@{host}"));
         Ok(Do::Deploy {
             container: self.name(raw.into.as_ref().unwrap_or(machine), "container")?,
             machine: self.name(machine, "machine")?,
             flags,
-            target: raw.to.as_ref().map(|to| to.get_ref().clone()),
+            target: raw.to.as_ref().map(|to| to.get_ref().clone()).or(away),
             flake: flake.transpose()?,
             fails,
         })

@@ -8,7 +8,7 @@ use super::step::DeclaredStep;
 use crate::scenario::{Base, Guarantee};
 
 /// A whole file that was found sound.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct File {
     /// What the scenarios run on.
     pub target: DeclaredTarget,
@@ -51,7 +51,7 @@ pub struct DeclaredTarget {
 }
 
 /// One scenario.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Declared {
     /// The part of its name before `::`.
     pub area: String,
@@ -59,8 +59,8 @@ pub struct Declared {
     pub name: String,
     /// The sentence that it proves.
     pub claim: String,
-    /// What it starts from.
-    pub base: Base,
+    /// What it starts with: one machine that is called `host`, or several.
+    pub machines: Vec<DeclaredMachine>,
     /// What the tool has to promise.
     pub needs: Vec<Guarantee>,
     /// Its deadline in seconds on a machine with KVM.
@@ -71,6 +71,15 @@ pub struct Declared {
     pub saboteurs: Vec<Sabotage>,
 }
 
+/// A machine of a lab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredMachine {
+    /// Its name, and its host name where there are several.
+    pub name: String,
+    /// What it starts from.
+    pub base: Base,
+}
+
 impl Declared {
     /// `area::name`.
     #[must_use]
@@ -79,13 +88,17 @@ impl Declared {
     }
 }
 
-/// A change to the host that must turn its scenario red.
+/// A change to a machine that must turn its scenario red.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sabotage {
     /// Its name.
     pub name: String,
-    /// Run as root on the clone before the scenario.
-    pub script: String,
+    /// The machine that it is done on.
+    pub on: String,
+    /// Whether that machine is cut off the network.
+    pub cut: bool,
+    /// Run as root on the machine before the scenario.
+    pub script: Option<String>,
     /// The step that must fail, by what it is called.
     pub fails: String,
     /// A scenario of the same file that must pass nevertheless.

@@ -40,11 +40,15 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<File, Problem> {
     Checker { file, text }.file(raw)
 }
 
-const TYPES: [(&str, &str); 12] = [
+const TYPES: [(&str, &str); 15] = [
     ("expected a map", "expected { NAME = \"...\" }"),
     ("expected u16", "expected a port, from 1 to 65535"),
     ("expected u64", "expected a number of seconds"),
     ("expected i32", "expected an exit status"),
+    (
+        "expected f64",
+        "expected a share of all frames, from 0 to 1",
+    ),
     ("expected a sequence", "expected a list"),
     ("expected struct RawFile", "expected tables"),
     ("expected struct RawTarget", "expected a table"),
@@ -55,6 +59,8 @@ const TYPES: [(&str, &str); 12] = [
     ("expected struct RawScenario", "expected a table"),
     ("expected struct RawStep", "expected { VERB = \"...\" }"),
     ("expected struct RawSaboteur", "expected a table"),
+    ("expected struct RawMachine", "expected { name = \"...\" }"),
+    ("expected struct RawImpairment", "expected { loss = ... }"),
     ("expected struct RawText", "expected { contains = \"...\" }"),
 ];
 

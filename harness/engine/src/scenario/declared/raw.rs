@@ -41,10 +41,18 @@ pub(super) struct RawDeploy {
 
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawMachine {
+    pub(super) name: Spanned<String>,
+    pub(super) from: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawScenario {
     pub(super) name: Spanned<String>,
     pub(super) claim: Spanned<String>,
     pub(super) from: Option<Spanned<String>>,
+    pub(super) machines: Option<Spanned<Vec<Spanned<RawMachine>>>>,
     #[serde(default)]
     pub(super) case: Vec<Spanned<String>>,
     #[serde(default)]
@@ -71,6 +79,9 @@ pub(super) struct RawStep {
     pub(super) deploy: Option<Spanned<String>>,
     pub(super) deploy_fails: Option<Spanned<String>>,
     pub(super) put_file: Option<Spanned<String>>,
+    pub(super) impair: Option<Spanned<String>>,
+    pub(super) cut: Option<Spanned<String>>,
+    pub(super) heal: Option<Spanned<String>>,
     pub(super) steps: Option<Spanned<String>>,
     pub(super) into: Option<Spanned<String>>,
     pub(super) to: Option<Spanned<String>>,
@@ -85,6 +96,9 @@ pub(super) struct RawStep {
     pub(super) env: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(rename = "in")]
     pub(super) container: Option<Spanned<String>>,
+    pub(super) on: Option<Spanned<String>>,
+    pub(super) with: Option<Spanned<RawImpairment>>,
+    pub(super) direction: Option<Spanned<String>>,
     pub(super) called: Option<Spanned<String>>,
     pub(super) within: Option<Spanned<u64>>,
     pub(super) status: Option<Spanned<i32>>,
@@ -101,11 +115,26 @@ pub(super) struct RawText {
     pub(super) matches: Option<Spanned<String>>,
 }
 
+#[derive(Deserialize, Clone, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawImpairment {
+    pub(super) loss: Option<Spanned<f64>>,
+    pub(super) duplicate: Option<Spanned<f64>>,
+    pub(super) reorder: Option<Spanned<f64>>,
+    pub(super) corrupt: Option<Spanned<f64>>,
+    pub(super) delay: Option<Spanned<String>>,
+    pub(super) jitter: Option<Spanned<String>>,
+    pub(super) rate: Option<Spanned<String>>,
+}
+
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSaboteur {
     pub(super) name: Spanned<String>,
-    pub(super) script: Spanned<String>,
+    pub(super) on: Option<Spanned<String>>,
+    pub(super) script: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) cut: bool,
     pub(super) fails: Spanned<String>,
     pub(super) spares: Spanned<String>,
 }

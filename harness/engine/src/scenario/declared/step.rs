@@ -5,6 +5,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::data::Located;
+use crate::network::{Direction, Impairment};
 
 /// How long a step may take with KVM, unless it says otherwise.
 pub(super) const WITHIN: Duration = Duration::from_secs(30);
@@ -12,13 +13,15 @@ pub(super) const WITHIN: Duration = Duration::from_secs(30);
 const PATTERN: usize = 1 << 20;
 
 /// One step.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DeclaredStep {
     /// The name of the assertion that it makes: a saboteur names it, too.
     pub called: String,
     /// What it does.
     pub act: Do,
-    /// The container that it does it in; on the host if there is none.
+    /// The machine that it does it on; the container host if there is none. Steps of the network name theirs themselves.
+    pub machine: Option<String>,
+    /// The container that it does it in; on the machine itself if there is none.
     pub container: Option<String>,
     /// The user who does it; root, or the deploying user of a deploy, if there is none. A file is theirs.
     pub user: Option<String>,
@@ -31,7 +34,7 @@ pub struct DeclaredStep {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Do {
     /// Runs a script, which has to exit with 0.
     Succeed(String),
@@ -59,7 +62,7 @@ pub enum Do {
         container: String,
         /// What is put before the positional arguments.
         flags: Vec<String>,
-        /// The ssh destination, unless it is root on this host.
+        /// The ssh destination, unless it is root on the machine itself.
         target: Option<String>,
         /// The flake's folder on the host, unless it is the one that the lab brings.
         flake: Option<String>,
@@ -75,6 +78,24 @@ pub enum Do {
         /// Its mode, as `chmod` takes it.
         mode: String,
     },
+    /// Does something to the frames of a machine, from now on.
+    Impair {
+        /// The machine.
+        machine: String,
+        /// Which of its frames.
+        direction: Direction,
+        /// What is done to them.
+        with: Impairment,
+    },
+    /// Lets no frames of a machine pass any more.
+    Cut {
+        /// The machine.
+        machine: String,
+        /// Which of its frames.
+        direction: Direction,
+    },
+    /// Takes back everything that was done to the frames of this machine.
+    Heal(String),
 }
 
 /// What is in a file that is put on a machine.
@@ -154,6 +175,15 @@ impl DeclaredStep {
     /// Whether it can fail.
     #[must_use]
     pub fn asserts(&self) -> bool {
-        !matches!(self.act, Do::Execute(_) | Do::PutFile { .. }) || !self.expected.is_empty()
+        let bare = matches!(self.act, Do::Execute(_) | Do::PutFile { .. });
+        (!bare || !self.expected.is_empty()) && !self.act.is_of_the_network()
+    }
+}
+
+impl Do {
+    /// Whether it is done in the lab's network, and not on a machine.
+    #[must_use]
+    pub fn is_of_the_network(&self) -> bool {
+        matches!(self, Self::Impair { .. } | Self::Cut { .. } | Self::Heal(_))
     }
 }

@@ -24,7 +24,7 @@ fn with_steps(steps: &str) -> String {
 fn the_example_of_the_page_is_sound() {
     let file = parse("spawnlab.toml", example().as_bytes()).unwrap_or_else(|why| panic!("{why}"));
     assert_eq!(file.target.deploy.as_ref().map(Vec::len), Some(2));
-    assert_eq!(file.scenarios[2].base, Base::Host);
+    assert_eq!(file.scenarios[2].machines[0].base, Base::Host);
     let scenarios = scenarios(file);
     assert_eq!(scenarios[0].full_name(), "page::is_served_by_name");
     assert_eq!(scenarios[1].saboteurs[0].fails, "deploying web-v2 into web");
@@ -61,17 +61,20 @@ fn every_verb_of_the_page_is_one() {
                 .step_by(2)
         });
     let verbs: Vec<&str> = verbs.collect();
-    assert_eq!(verbs.len(), 12, "{verbs:?}");
+    assert_eq!(verbs.len(), 15, "{verbs:?}");
     for verb in verbs {
         let (value, extra) = match verb {
             "wait_for_open_port" => ("80", ""),
             "execute" => ("\"x\"", ", status = 1"),
             "put_file" => ("\"/x\"", ", text = \"y\""),
+            "impair" => ("\"host\"", ", with = { loss = 1 }"),
+            "cut" | "heal" => ("\"host\"", ""),
             _ => ("\"x\"", ""),
         };
+        let machines = "machines = [{ name = \"laptop\" }, { name = \"host\" }]\n";
         let text = with_steps(&format!(
             "{{ {verb} = {value}{extra} }}, {{ succeed = \"true\" }},"
-        ));
+        )) + machines;
         parse("spawnlab.toml", text.as_bytes()).unwrap_or_else(|why| panic!("{why}"));
     }
 }
@@ -87,6 +90,7 @@ fn what_a_step_means() {
         [DeclaredStep {
             called: "`curl http://web in web` should end as expected".into(),
             act: Do::Execute("curl http://web".into()),
+            machine: None,
             container: Some("web".into()),
             user: None,
             environment: vec![],
