@@ -151,4 +151,8 @@ fn painted(is: bool, colour: &str, text: &str) -> String {
 #[cfg(test)]
 mod live_tests;
 #[cfg(test)]
+mod picture;
+#[cfg(test)]
+mod picture_tests;
+#[cfg(test)]
 mod tests;

@@ -157,11 +157,17 @@ impl Browser {
 
     /// A picture of the page, as far as the window goes or whole.
     pub(crate) fn picture(&self, whole: bool) -> Vec<u8> {
+        self.taken(json!({ "captureBeyondViewport": whole, "format": "png" }))
+    }
+
+    /// A picture of a part of the page: `x`, `y`, `width` and `height` in pixels, and `scale`.
+    pub(crate) fn picture_of(&self, part: Value) -> Vec<u8> {
+        self.taken(json!({ "captureBeyondViewport": true, "format": "png", "clip": part }))
+    }
+
+    fn taken(&self, parameters: Value) -> Vec<u8> {
         use base64::{Engine, engine::general_purpose::STANDARD};
-        let taken = self.cdp(
-            "Page.captureScreenshot",
-            json!({ "captureBeyondViewport": whole, "format": "png" }),
-        );
+        let taken = self.cdp("Page.captureScreenshot", parameters);
         STANDARD
             .decode(taken["data"].as_str().expect("data"))
             .expect("base64")

@@ -4,6 +4,7 @@
 //! The pictures are left in the target folder, `tmp/page`.
 
 mod browser;
+mod picture;
 mod sample;
 
 use std::path::{Path, PathBuf};

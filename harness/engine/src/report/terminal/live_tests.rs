@@ -17,14 +17,14 @@ use crate::{
 };
 
 #[derive(Clone)]
-struct Window(Arc<Mutex<vt100::Parser>>);
+pub(super) struct Window(Arc<Mutex<vt100::Parser>>);
 
 impl Window {
     fn new(rows: u16, columns: u16) -> Self {
         Self(Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 100))))
     }
 
-    fn parser(&self) -> MutexGuard<'_, vt100::Parser> {
+    pub(super) fn parser(&self) -> MutexGuard<'_, vt100::Parser> {
         self.0.lock().expect("not poisoned")
     }
 
@@ -50,13 +50,17 @@ impl Write for Window {
 
 /// A live view in a window of this size, with a memory in which booting takes 22 s.
 fn live(rows: u16, columns: u16) -> (Window, Display) {
+    live_in(rows, columns, false)
+}
+
+pub(super) fn live_in(rows: u16, columns: u16, colours: bool) -> (Window, Display) {
     let window = Window::new(rows, columns);
     let size = window.clone();
     let screen = Screen::new(Box::new(move || {
         let (rows, columns) = size.parser().screen().size();
         (rows.into(), columns.into())
     }));
-    let mut display = Display::new(Box::new(window.clone()), Mode::Live(screen), false);
+    let mut display = Display::new(Box::new(window.clone()), Mode::Live(screen), colours);
     display.typical = memory();
     (window, display)
 }
@@ -69,11 +73,11 @@ fn memory() -> DurationHistory {
     DurationHistory::read(&path)
 }
 
-fn seconds(seconds: u64) -> Duration {
+pub(super) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn started(selected: usize) -> Event {
+pub(super) fn started(selected: usize) -> Event {
     Event::RunStarted {
         selected,
         report_dir: "/runs/now".into(),
@@ -85,11 +89,11 @@ fn step(name: &str) -> Event {
     Event::StepStarted { step: name.into() }
 }
 
-fn scenario(name: &str) -> Event {
+pub(super) fn scenario(name: &str) -> Event {
     Event::ScenarioStarted { name: name.into() }
 }
 
-fn ended(name: &str, verdict: Verdict) -> Event {
+pub(super) fn ended(name: &str, verdict: Verdict) -> Event {
     Event::ScenarioFinished(Box::new(Record {
         name: name.into(),
         verdict,
