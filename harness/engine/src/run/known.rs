@@ -58,6 +58,26 @@ enum Scenarios {
     Some(Vec<String>),
 }
 
+/// Where a failure of a scenario is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpectedAt<'a> {
+    /// At any of its assertions.
+    Any,
+    /// At the assertion of this name.
+    Assertion(&'a str),
+}
+
+impl ExpectedAt<'_> {
+    /// Whether a failure of `assertion` is expected.
+    #[must_use]
+    pub fn is(self, assertion: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Assertion(name) => name == assertion,
+        }
+    }
+}
+
 impl Known {
     /// Reads the rows of `text`; `names` are those of all scenarios.
     ///
@@ -88,12 +108,9 @@ impl Known {
     /// something else than the bug. So may a failure of another assertion than the row names.
     #[must_use]
     pub fn judge(&self, name: &str, facts: &BTreeMap<String, String>, verdict: Verdict) -> Verdict {
-        let mut rows = self
-            .0
-            .iter()
-            .filter(|row| row.means(name) && row.when.iter().all(|one| one.holds(facts)));
+        let mut rows = self.rows(name, facts);
         match verdict {
-            Verdict::Failed(failure) => match rows.find(|row| row.is_at(&failure.assertion)) {
+            Verdict::Failed(failure) => match rows.find(|row| row.at().is(&failure.assertion)) {
                 Some(row) => Verdict::ExpectedFailure {
                     tracker: row.tracker.clone(),
                     failure,
@@ -109,6 +126,17 @@ impl Known {
             verdict => verdict,
         }
     }
+
+    /// Where the scenario `name` is expected to fail on `facts`: nowhere, if the list is empty.
+    #[must_use]
+    pub fn expected(&self, name: &str, facts: &BTreeMap<String, String>) -> Vec<ExpectedAt<'_>> {
+        self.rows(name, facts).map(Row::at).collect()
+    }
+
+    fn rows(&self, name: &str, facts: &BTreeMap<String, String>) -> impl Iterator<Item = &Row> {
+        let counts = |row: &&Row| row.means(name) && row.when.iter().all(|one| one.holds(facts));
+        self.0.iter().filter(counts)
+    }
 }
 
 impl Row {
@@ -116,9 +144,9 @@ impl Row {
         self.scenarios.iter().any(|pattern| matches(pattern, name))
     }
 
-    fn is_at(&self, assertion: &str) -> bool {
-        let wanted = self.assertion.as_deref();
-        wanted.is_none_or(|wanted| wanted == assertion)
+    fn at(&self) -> ExpectedAt<'_> {
+        let assertion = self.assertion.as_deref();
+        assertion.map_or(ExpectedAt::Any, ExpectedAt::Assertion)
     }
 
     fn checked(row: RawRow, names: &[String], today: Date) -> Result<Self, String> {

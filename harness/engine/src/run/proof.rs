@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::attempt::Attempt;
+use super::{attempt::Attempt, known::ExpectedAt};
 use crate::{
     health::Health,
     scenario::Saboteur,
@@ -26,6 +26,7 @@ pub async fn proof(
 ) -> Verdict {
     let sabotaged = Attempt {
         saboteur: Some(saboteur),
+        expected: vec![ExpectedAt::Assertion(saboteur.fails)],
         ..plain.clone()
     };
     let red = match subfolder(dir, "sabotaged") {

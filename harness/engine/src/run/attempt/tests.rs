@@ -364,6 +364,35 @@ async fn no_more_hosts_are_kept_than_there_may_be() {
 }
 
 #[rstest::rstest]
+#[case::as_a_saboteur_says(vec![ExpectedAt::Assertion("the page is served")], fails, false)]
+#[case::anywhere(vec![ExpectedAt::Any], fails, false)]
+#[case::by_one_of_two_rows(
+    vec![ExpectedAt::Assertion("the lease"), ExpectedAt::Assertion("the page is served")],
+    fails,
+    false
+)]
+#[case::at_another_assertion(vec![ExpectedAt::Assertion("the lease")], fails, true)]
+#[case::a_wait_is_never_expected(vec![ExpectedAt::Any], waits_in_vain, true)]
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_is_expected_is_not_explained(
+    #[case] expected: Vec<ExpectedAt<'static>>,
+    #[case] ends: Ends,
+    #[case] explained: bool,
+) {
+    let lab = ScriptedLab::new().await;
+    lab.is_like("port-closed");
+    let attempt = Attempt {
+        expected,
+        ..lab.attempt(ending(ends))
+    };
+    let verdict = attempt.run(&lab.evidence).await;
+    assert_ne!(verdict, Verdict::Passed);
+    for file in [diagnose::FILE, "network.txt"] {
+        assert_eq!(lab.evidence.join(file).exists(), explained, "{file}");
+    }
+}
+
+#[rstest::rstest]
 #[case::diagnosed(true, passes)]
 #[case::not_diagnosed(false, passes)]
 #[case::failed(false, fails)]

@@ -143,8 +143,15 @@ impl Session {
             Err(verdict) => return *verdict,
         };
         let Some(saboteur) = selected.saboteur else {
-            let keep = self.config.policy.keep;
-            return Attempt { keep, ..plain }.run(dir).await;
+            let policy = &self.config.policy;
+            let attempt = Attempt {
+                keep: policy.keep,
+                expected: policy
+                    .known
+                    .expected(&selected.full_name(), &self.environment.facts()),
+                ..plain
+            };
+            return attempt.run(dir).await;
         };
         let Some(spared) = selected.spared else {
             return Verdict::Infrastructure {
