@@ -1,11 +1,14 @@
 //! `kill -9` at every step.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use libtest_mimic::Completion;
 
 use crate::{
-    lab::{DEPLOYED, Lab},
+    lab::{DEPLOYED, Lab, THREE_MACHINES},
     running::{Running, begun, waits, was},
 };
 
@@ -45,6 +48,58 @@ fn taken_over(mut one: Running, mut other: Running) -> Vec<String> {
             return one.passes();
         }
     }
+}
+
+/// Moments of a scenario of three machines at which its lab is killed, unless the variable says how many.
+const MOMENTS: u32 = 2;
+const MOMENTS_VARIABLE: &str = "SPAWNLAB_KILLED_MOMENTS";
+
+/// Spread from the first clone of a scenario of three machines to the end of the last.
+pub(crate) fn in_a_lab(lab: &Lab) -> Completion {
+    let moments = std::env::var(MOMENTS_VARIABLE).map_or(MOMENTS, |text| {
+        let moments = text.parse().ok().filter(|moments| *moments > 0);
+        moments.unwrap_or_else(|| panic!("{MOMENTS_VARIABLE}={text}: not a number from 1 on"))
+    });
+    let cache = lab.deployed();
+    if cache.layers_called("deployed").is_empty() {
+        cache.passes(DEPLOYED);
+    }
+    let folder = lab.folder("tmp");
+    let cloning = || {
+        let mut run = cache.run(THREE_MACHINES);
+        run.env("TMPDIR", &folder);
+        let mut running = Running::start(run);
+        let reused = |seen: &[String]| was(seen, "reused", "deployed");
+        assert!(
+            running.until_holds("the layers", reused),
+            "{:#?}",
+            running.seen
+        );
+        running
+    };
+    let whole = cloning();
+    let begin = Instant::now();
+    whole.passes();
+    let took = begin.elapsed();
+    for moment in 0..moments {
+        let mut running = cloning();
+        let until = Instant::now() + took * (2 * moment + 1) / (2 * moments);
+        // A run that was quicker than the first one leaves nothing anyway.
+        running.until_holds("its moment", |_| Instant::now() >= until);
+        running.kill();
+        cache.nothing_runs();
+    }
+    cloning().passes();
+    cache.nothing_runs();
+    // Each killed run left a folder with its sockets, which the next one has swept.
+    let left: Vec<PathBuf> = entries(&folder).iter().flat_map(|it| entries(it)).collect();
+    assert!(left.is_empty(), "left behind: {left:#?}");
+    Completion::Completed
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let all = std::fs::read_dir(folder).expect("readable");
+    all.map(|entry| entry.expect("an entry").path()).collect()
 }
 
 pub(crate) fn in_a_clone(lab: &Lab) -> Completion {

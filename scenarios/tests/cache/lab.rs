@@ -15,6 +15,9 @@ pub(crate) const DEPLOYED: &str = "names::name_is_the_leased_address";
 /// Starts from a host without any, and is over quickly.
 pub(crate) const HOST: &str = "deploy::undeclared_container_is_refused_before_copying";
 
+/// A lab of three machines, two of which start from deployed containers.
+pub(crate) const THREE_MACHINES: &str = "remote::container_taken_off_one_host_is_served_by_another";
+
 /// The image of the user's cache, and a folder for everything else.
 pub(crate) struct Lab {
     dir: tempfile::TempDir,

@@ -29,10 +29,11 @@ use lab::Lab;
 
 type Test = fn(&Lab) -> Completion;
 
-const TESTS: [(&str, Test); 13] = [
+const TESTS: [(&str, Test); 14] = [
     // In a cache where the containers are deployed.
     ("killed_at_every_step", killed::at_every_step),
     ("killed_in_a_clone", killed::in_a_clone),
+    ("killed_in_a_lab", killed::in_a_lab),
     ("soak", soak::nothing_is_left),
     ("flipped_byte", damaged::flipped_byte),
     (
