@@ -122,8 +122,12 @@ fn look(path: &Utf8Path, usable: &impl Fn() -> bool) -> Result<Seen<Right>> {
         }
         return Ok(Seen::NotYet("its file was removed".into()));
     }
-    if shared {
-        // Nobody builds, so the others are users of something that can't be used.
+    // Asking for the sole right has let go of the share, and somebody else may have got the right since. Only with a
+    // share again it is sure that nobody builds, and that the others are users of something that can't be used.
+    if shared && take(&file, FlockOperation::NonBlockingLockShared)? && has_name(&file, path) {
+        if usable() {
+            return Ok(Seen::Ready(Right::Usable(Lock(file))));
+        }
         remove_if_same(&file, path)?;
         return Ok(Seen::NotYet(
             "its users are left with what they have".into(),
@@ -224,6 +228,42 @@ mod tests {
         drop((first, second));
         let alone = lock(&dir, false, &mut told).await.unwrap();
         assert!(matches!(alone, Right::ToBuild(_)));
+    }
+
+    /// All who look at once share the lock for a moment, and none of them takes another one for a user of what is damaged.
+    #[test]
+    fn of_many_who_come_at_once_one_builds() {
+        use std::sync::{
+            Barrier,
+            atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        };
+        for round in 0..300 {
+            let dir = tempfile::tempdir().unwrap();
+            let (together, made, builds) =
+                (Barrier::new(4), AtomicBool::new(false), AtomicUsize::new(0));
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        together.wait();
+                        loop {
+                            match look(&path(&dir), &|| made.load(SeqCst)).unwrap() {
+                                Seen::Ready(Right::Usable(_)) => break,
+                                Seen::Ready(Right::ToBuild(_lock)) if made.load(SeqCst) => break,
+                                Seen::Ready(Right::ToBuild(_lock)) => {
+                                    builds.fetch_add(1, SeqCst);
+                                    // Gives the others the time to look while it is built.
+                                    std::thread::yield_now();
+                                    made.store(true, SeqCst);
+                                    break;
+                                }
+                                Seen::NotYet(_) => std::thread::yield_now(),
+                            }
+                        }
+                    });
+                }
+            });
+            assert_eq!(builds.into_inner(), 1, "round {round}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
