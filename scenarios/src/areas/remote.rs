@@ -1,5 +1,7 @@
 //! Deploys that cross a network: from a laptop, which has the flake, a store and a key of its own, to a host.
 
+mod router;
+
 use std::{net::Ipv6Addr, time::Duration};
 
 use spawnlab::{prelude::*, scenario::ready::RESTART};
