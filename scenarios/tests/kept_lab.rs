@@ -120,6 +120,7 @@ fn talks() -> &'static Scenario {
         expects: &[],
         limit: Duration::from_secs(60),
         per_iteration: Duration::ZERO,
+        soak: false,
         saboteurs: &[],
         body,
     }))

@@ -33,6 +33,7 @@ pub(crate) struct Arguments {
     pub(crate) wants: Vec<Ident>,
     pub(crate) brings: Vec<LitStr>,
     pub(crate) disk: Option<Ident>,
+    pub(crate) soak: bool,
     pub(crate) cases: Vec<Ident>,
     pub(crate) area: Option<LitStr>,
 }
@@ -78,6 +79,7 @@ impl Parse for Arguments {
                 "brings" => read.brings = names(input)?,
                 "disk" => read.disk = Some(input.parse()?),
                 "area" => read.area = Some(input.parse()?),
+                "soak" => read.soak = true,
                 "machines" => read.machines = machines(&key, input)?,
                 "cases" => {
                     let inner;
@@ -90,7 +92,7 @@ impl Parse for Arguments {
                 _ => {
                     let known = VALUES.join(" = .., ");
                     let why = format!(
-                        "a scenario has no `{key}`; there are {known} = .., machines(..) and cases(..)"
+                        "a scenario has no `{key}`; there are {known} = .., machines(..), cases(..) and soak"
                     );
                     return Err(Error::new(key.span(), why));
                 }

@@ -110,6 +110,7 @@ impl Case<'_> {
         let expects = expects.collect::<Result<Vec<_>>>()?;
         let limit = seconds(arguments.limit.as_ref(), 60);
         let per_iteration = seconds(arguments.per_iteration.as_ref(), 0);
+        let soak = arguments.soak;
         let saboteurs = self.saboteurs().map(|it| self.saboteur(it));
         let saboteurs = saboteurs.collect::<Result<Vec<_>>>()?;
         let call = self.call();
@@ -126,6 +127,7 @@ impl Case<'_> {
                 expects: &[#(#expects),*],
                 limit: ::core::time::Duration::from_secs(#limit),
                 per_iteration: ::core::time::Duration::from_secs(#per_iteration),
+                soak: #soak,
                 saboteurs: &[#(#saboteurs),*],
                 body: ::spawnlab::scenario::Body::of(&|lab| ::std::boxed::Box::pin(#call)),
             }

@@ -1,6 +1,11 @@
 //! What is left when the host's power is cut: what was not flushed is lost, as on a real machine.
 
+mod container;
+mod down;
+mod held;
+mod soaked;
 mod stopped;
+mod whole;
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -12,17 +17,13 @@ use spawnlab::{
     },
 };
 
+use self::whole::NIX_AS_IT_IS;
 use crate::generation::{page, profile, runs_its_profile};
 
-/// For each turn, how many power cuts of a deploy lose some of what is not flushed, beside one at each flush.
-const SUBSETS: usize = 10;
+/// For each turn, how many power cuts of a deploy lose some of what is not flushed, beside one at each flush: 500 in a soak run.
+const SUBSETS: usize = 25;
 /// Where those cuts are, and what they lose, is the same in each run.
 const SEED: u64 = 14;
-
-/// The lab's hosts have Nix' database unflushed, which is faster. Where the power is cut, Nix is as it is by default.
-const NIX_AS_IT_IS: &str = "/lab/tools/editable /etc/nix/nix.conf
-    sed -i /fsync-metadata/d /etc/nix/nix.conf
-    systemctl try-restart nix-daemon.service; sync";
 
 /// Whoever waits for the host's disk does not wait.
 const NO_FLUSH: Change = shim("sync", "exit 0");
@@ -133,6 +134,19 @@ async fn every_cut_of_a_deploy_leaves_it_whole(lab: &Lab) -> Outcome {
     power_is_cut_during(lab, &[first, second]).await
 }
 
+/// The same for a deploy that fails, since the new generation does not start: the old one, whole, once the tool has said so.
+#[scenario(on = Deployed, limit = 300, per_iteration = 15, disk = Logged, needs = [SurvivesPowerCuts, RestoresAfterFailure])]
+#[expects(FailedUnit("broken.service") in "web", because = "the generation that is deployed is broken")]
+#[saboteur("nothing-is-flushed", fails = "power cuts that lose",
+    spares = "deploy::second_deploy_switches_without_restart" => NO_FLUSH)]
+async fn every_cut_of_a_failed_deploy_leaves_it_whole(lab: &Lab) -> Outcome {
+    needs_programs()?;
+    lab.host().succeed(NIX_AS_IT_IS).await?;
+    let broken = Deploy::of("web-broken").into("web");
+    let failed = Recorded::of_failed(lab, "failed deploy", broken, "web").await?;
+    power_is_cut_during(lab, &[failed]).await
+}
+
 /// The same for a rollback.
 #[scenario(on = Deployed, limit = 300, per_iteration = 15, disk = Logged, needs = [SurvivesPowerCuts, RollsBack])]
 #[saboteur("old-link-goes-first", fails = "power cuts that lose",
@@ -156,16 +170,19 @@ fn needs_programs() -> Outcome {
     }
 }
 
-/// A deploy that said it succeeded, and where it is in the log of the disk.
+/// A deploy that is over, and where it is in the log of the disk.
 struct Recorded {
     name: &'static str,
     container: &'static str,
     entries: RangeInclusive<usize>,
-    before: String,
+    /// Generations that the profile may lead to before the deploy is over.
+    meanwhile: [String; 2],
+    /// The one that it leads to when the deploy is over.
     after: String,
 }
 
 impl Recorded {
+    /// Records a deploy that succeeds.
     async fn of(
         lab: &Lab,
         name: &'static str,
@@ -173,29 +190,60 @@ impl Recorded {
         container: &'static str,
     ) -> Result<Self, ScenarioError> {
         let (before, _) = profile(lab.host(), container).await?;
-        let from = lab.logged_disk()?.log()?.entries.len();
-        let output = lab.deploy(deploy).await?;
-        // At once: what comes later is on the disk by chance.
-        let to = lab.logged_disk()?.log()?.entries.len();
+        let (entries, output) = Self::logged(lab, deploy).await?;
         expect("the deploy").succeeded(output)?;
         let (after, _) = profile(lab.host(), container).await?;
         Ok(Self {
             name,
             container,
-            entries: from..=to,
-            before,
+            entries,
+            meanwhile: [before, after.clone()],
             after,
         })
+    }
+
+    /// Records a deploy that fails when its generation is activated, and goes back.
+    async fn of_failed(
+        lab: &Lab,
+        name: &'static str,
+        deploy: Deploy<'_>,
+        container: &'static str,
+    ) -> Result<Self, ScenarioError> {
+        let (before, _) = profile(lab.host(), container).await?;
+        let (entries, output) = Self::logged(lab, deploy).await?;
+        expect("the deploy that fails").refused(output)?;
+        let (after, _) = profile(lab.host(), container).await?;
+        expect("the generation after it").equal(&after, &before)?;
+        Ok(Self {
+            name,
+            container,
+            entries,
+            meanwhile: [before, "system-2-link".to_owned()],
+            after,
+        })
+    }
+
+    /// The part of the log that `deploy` makes, and what it says.
+    async fn logged(
+        lab: &Lab,
+        deploy: Deploy<'_>,
+    ) -> Result<(RangeInclusive<usize>, Output), ScenarioError> {
+        let from = lab.logged_disk()?.log()?.entries.len();
+        let output = lab.deploy(deploy).await?;
+        // At once: what comes later is on the disk by chance.
+        let to = lab.logged_disk()?.log()?.entries.len();
+        Ok((from..=to, output))
     }
 
     /// What is wrong with what was `found` after `cut`.
     fn wrong(&self, cut: &Cut, found: &Found) -> Option<String> {
         let done = cut.after == *self.entries.end();
-        let may_be = found.generation == self.after || (found.generation == self.before && !done);
+        let generation = &found.generation;
+        let may_be = *generation == self.after || (!done && self.meanwhile.contains(generation));
         if may_be && found.is_whole() {
             return None;
         }
-        let (generation, broken) = (&found.generation, found.broken.join(", "));
+        let broken = found.broken.join(", ");
         Some(format!("{}, {cut:?}: {generation:?} {broken}", self.name))
     }
 }

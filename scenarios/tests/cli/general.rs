@@ -92,6 +92,19 @@ fn filters_narrow_the_list() {
     assert_eq!(listed(&["list", &area]), of_area);
 }
 
+/// Named by a part of its name, and not in full, a scenario of soak runs is left out.
+#[rstest::rstest]
+#[case("run", &["at_connect_leaves"])]
+#[case("prove", &["at_connect_leaves"])]
+fn what_only_soak_runs_have_is_told(#[case] command: &str, #[case] filters: &[&str]) {
+    let listed = stdout(&spawnlab(&[&["list"], filters].concat()));
+    assert!(listed.contains("(soak runs only) "), "{listed}");
+    let output = spawnlab(&[&[command], filters].concat());
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert!(text.contains("part of soak runs only"), "{text}");
+}
+
 #[rstest::rstest]
 #[case(&["run", "xyzzy"])]
 #[case(&["prove", "xyzzy"])]

@@ -139,6 +139,11 @@ pub struct RunArgs {
     /// Which.
     #[command(flatten)]
     pub selection: Selection,
+    /// Also what is part of soak runs only
+    ///
+    /// `spawnlab list` says of which scenarios that is so. One whose full name is a filter runs without this option, too.
+    #[arg(long)]
+    pub soak: bool,
     /// Of what.
     #[command(flatten)]
     pub source: SourceArgs,

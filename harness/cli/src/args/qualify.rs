@@ -47,7 +47,7 @@ pub struct QualifyArgs {
     /// Run only this part of the cases; `report merge` puts them together
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// Let scenarios that loop do so N times [default: 20, else 3]
+    /// Let scenarios that loop do so N times [default: 20, else 3], and run those of soak runs, too
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = SOAK)]
     pub soak: Option<NonZeroU32>,
     /// Only cases with these values, such as image=trixie,firewall=off

@@ -26,6 +26,7 @@ struct Listed {
     needs: Vec<&'static str>,
     expects: Vec<ListedExpectation>,
     limit_s: u64,
+    soak: bool,
     saboteurs: Vec<ListedSaboteur>,
 }
 
@@ -74,6 +75,7 @@ impl From<&Scenario> for Listed {
                 })
                 .collect(),
             limit_s: scenario.limit.as_secs(),
+            soak: scenario.soak,
             saboteurs: scenario
                 .saboteurs
                 .iter()
@@ -121,7 +123,12 @@ pub(crate) fn list(args: &ListArgs, suite: &Suite) -> Result<Exit, CliError> {
     } else {
         let mut text = String::new();
         for scenario in &listed {
-            let _ = writeln!(text, "{}\n    {}", scenario.name, scenario.claim);
+            let when = if scenario.soak {
+                "(soak runs only) "
+            } else {
+                ""
+            };
+            let _ = writeln!(text, "{}\n    {when}{}", scenario.name, scenario.claim);
         }
         text
     };

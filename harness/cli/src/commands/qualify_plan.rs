@@ -16,7 +16,7 @@ use crate::{
         nixos::{self, NixosArgs},
         qualify::QualifyArgs,
     },
-    commands::run::selected,
+    commands::run::{ordinary, selected},
     lab::{
         rerun::{self, Rerun},
         select::select,
@@ -109,7 +109,11 @@ pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, CliError
                 exact: args.exact,
             }
         };
-        all.push((cell, selected(suite.to_run(), &selection)?));
+        let scenarios = match args.soak {
+            Some(_) => selected(suite.to_run(), &selection)?,
+            None => ordinary(suite.to_run(), &selection)?,
+        };
+        all.push((cell, scenarios));
     }
     let planned = all.iter().map(|(cell, selected)| Planned {
         name: cell.name(),

@@ -86,7 +86,10 @@ pub(crate) async fn run(
         )
         .hint("docs/spawnlab-toml.md shows what one looks like"));
     }
-    let selected = selected(all, &args.selection)?;
+    let selected = match args.soak || before.is_some() {
+        true => selected(all, &args.selection)?,
+        false => ordinary(all, &args.selection)?,
+    };
     let again = again(args, what);
     let request = request(args, what, &again, &selected);
     let mut config = source.config(suite, &args.lab, again)?;
@@ -203,4 +206,26 @@ pub(crate) fn selected(
         .into_iter()
         .map(|position| all[position])
         .collect())
+}
+
+/// The same without what only soak runs have, but for scenarios whose full names are filters.
+///
+/// # Errors
+/// Also when nothing else is selected.
+pub(crate) fn ordinary(
+    all: Vec<Selected>,
+    selection: &Selection,
+) -> Result<Vec<Selected>, CliError> {
+    let mut found = selected(all, selection)?;
+    let named = |selected: &Selected| {
+        let names = [selected.full_name(), selected.scenario.full_name()];
+        names.iter().any(|name| selection.filters.contains(name))
+    };
+    found.retain(|selected| !selected.scenario.soak || named(selected));
+    if found.is_empty() {
+        let why = "what is selected is part of soak runs only";
+        return Err(CliError::nothing("selection", why)
+            .hint("with --soak, which `run`, `prove` and `qualify` have, it runs"));
+    }
+    Ok(found)
 }

@@ -21,7 +21,7 @@ use spawnlab::{
 
 use crate::{
     args::{Selection, verify::VerifyArgs},
-    commands::run::selected,
+    commands::run::ordinary,
     lab::side::SideVariables,
     output::error::CliError,
 };
@@ -51,7 +51,7 @@ impl VerifyPlan {
     /// A side that can't be had, or nothing to compare.
     pub(crate) fn of(args: &VerifyArgs, suite: &Suite) -> Result<Self, CliError> {
         let sides = args.sides(suite)?;
-        let all = selected(suite.to_run(), &grouped(&args.selection, suite))?;
+        let all = ordinary(suite.to_run(), &grouped(&args.selection, suite))?;
         let configs = [
             args.config(suite, &sides[0])?,
             args.config(suite, &sides[1])?,

@@ -150,6 +150,7 @@ pub(super) fn scenario(name: &'static str, body: Body) -> Scenario {
         expects: &[],
         limit: Duration::from_secs(30),
         per_iteration: Duration::ZERO,
+        soak: false,
         saboteurs: &[],
         body,
     }

@@ -139,6 +139,7 @@ mod tests {
             expects: &[],
             limit: Duration::ZERO,
             per_iteration: Duration::ZERO,
+            soak: false,
             saboteurs: &[],
             body: Body::of(&|_| Box::pin(async { Ok(()) })),
         }

@@ -242,6 +242,8 @@ pub struct Scenario {
     /// What each turn takes at most on a machine with KVM, for one that does something
     /// [`Lab::iterations`] times; zero for all others.
     pub per_iteration: Duration,
+    /// Whether only soak runs have it, and others that name it: all of its kind together would take an ordinary run too long.
+    pub soak: bool,
     /// At least one.
     pub saboteurs: &'static [Saboteur],
     /// What it does.

@@ -45,6 +45,17 @@ fn each_case_is_a_scenario_and_the_function_stays() {
 }
 
 #[test]
+fn only_what_says_so_is_of_soak_runs_only() {
+    for (arguments, soak) in [
+        ("on = Host, cases(nftables, iptables)", "false"),
+        ("on = Host, soak, cases(nftables, iptables)", "true"),
+    ] {
+        let text = expanded(arguments, CASES);
+        assert_eq!(text.matches(&format!("soak:{soak},")).count(), 2, "{text}");
+    }
+}
+
+#[test]
 fn a_case_may_be_a_text() {
     let text = expanded(
         "on = Host, cases(one, two)",

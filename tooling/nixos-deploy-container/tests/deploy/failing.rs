@@ -250,6 +250,17 @@ fn a_guest_that_does_not_answer_is_a_failure() {
     assert_eq!(lab.profile("web").unwrap(), "web-1");
 }
 
+/// Limits are not the clock's, which can be set.
+#[test]
+fn a_clock_that_is_set_back_makes_no_limit_longer() {
+    let lab = lab_with_web_1();
+    lab.set("clock-goes-back");
+    lab.set("guest-says-nothing");
+    let finished = lab.run(&["web", "root@host", "--verify-timeout", "1s"]);
+    assert_eq!(finished.code, Some(4), "{}", finished.stderr);
+    assert_eq!(lab.profile("web").unwrap(), "web-1");
+}
+
 #[test]
 fn a_failed_first_deploy_leaves_nothing_behind() {
     let lab = Lab::new();

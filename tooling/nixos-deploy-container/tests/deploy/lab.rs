@@ -12,13 +12,14 @@ use tempfile::TempDir;
 /// Longer than any test takes: only a tool that hangs gets there.
 const HANG: Duration = Duration::from_secs(20);
 
-const FAKES: [(&str, &str); 13] = [
+const FAKES: [(&str, &str); 14] = [
     ("bin/ssh", include_str!("fakes/ssh.sh")),
     ("bin/nix", include_str!("fakes/nix.sh")),
     ("bin/nix-store", include_str!("fakes/nix-store.sh")),
     ("host/nix", include_str!("fakes/host-nix.sh")),
     ("host/nix-store", include_str!("fakes/host-nix-store.sh")),
     ("host/sync", include_str!("fakes/sync.sh")),
+    ("host/date", include_str!("fakes/date.sh")),
     (
         "host/nix-daemon",
         "#!/bin/sh\n# Is found, and not called.\n",

@@ -28,7 +28,7 @@ impl Suite {
         let test = |&selected: &Selected| {
             let process = Arc::clone(&process);
             Trial::ignorable_test(selected.full_name(), move || process.test(selected))
-                .with_ignored_flag(selected.saboteur.is_some())
+                .with_ignored_flag(selected.saboteur.is_some() || selected.scenario.soak)
         };
         let trials: Vec<Trial> = all.iter().map(test).collect();
         let selected = all.iter().zip(&trials).filter(|(_, test)| {

@@ -60,6 +60,7 @@ fn scenario(declared: &'static Declared) -> Scenario {
         disk: DiskLog::Unlogged,
         limit: Duration::from_secs(declared.limit),
         per_iteration: Duration::ZERO,
+        soak: false,
         expects: &[],
         saboteurs: saboteurs.leak(),
         body: Body::leaked(move |lab| Box::pin(run(lab, steps))),

@@ -1,0 +1,194 @@
+//! A deploy that is held at one of its steps, so that something happens there and not a little before or after.
+
+use std::time::Duration;
+
+use spawnlab::prelude::*;
+
+use super::whole::{
+    NIX_AS_IT_IS, is_whole, is_whole_after_a_boot, nix_finds_nothing, nothing_is_left, serves,
+};
+
+/// How long a deploy may take to come to a step, and what happens there may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The program that a step calls, and some of the words that it calls it with.
+fn called_by(step: &str) -> (&'static str, &'static str) {
+    match step {
+        "evaluate" => ("nix", "path-info --derivation"),
+        "connect" => ("ssh", "ControlMaster=yes"),
+        "copy" => ("nix", "copy --derivation"),
+        "receive" => ("nix-daemon", "--stdio"),
+        "build" => ("nix", "--out-link"),
+        "profile" => ("sync", "-f /nix/store"),
+        "activate" => ("systemctl", "reload-or-restart systemd-nspawn@web"),
+        _ => ("systemd-run", "--machine=web"),
+    }
+}
+
+/// Waits for `/run/hold/go`, and says by `/run/hold/held` that it does, where the program is called with the words in
+/// `/run/hold/words`. Its cgroup is that of the connection that called it.
+const HELD: &str = r#"case "$*" in *"$(cat /run/hold/words)"*)
+    cat /proc/self/cgroup >/run/hold/cgroup
+    touch /run/hold/held
+    until [ -e /run/hold/go ]; do sleep 0.1; done
+esac
+real "$@""#;
+
+/// Has Nix' daemon build for root, as it does for everybody else, and wait in the middle of a build until it is let go.
+const HELD_IN_THE_BUILD: &str = r#"cat >/run/hold/hook <<'END'
+#!/bin/sh
+touch /run/hold/held
+until [ -e /run/hold/go ]; do sleep 0.1; done
+END
+chmod 755 /run/hold/hook
+/lab/tools/editable /etc/nix/nix.conf
+echo 'pre-build-hook = /run/hold/hook' >>/etc/nix/nix.conf
+systemctl restart nix-daemon.service"#;
+
+const BY_THE_DAEMON: Change = shim(
+    "nix",
+    r#"case "$*" in *--out-link*) export NIX_REMOTE=daemon ;; esac
+real "$@""#,
+);
+
+/// Has the program that the step of `cell` calls wait until it is let go.
+fn hold(cell: &str) -> String {
+    let folder = "mkdir -p -m 1777 /run/hold";
+    let step = match fault_and_step(cell) {
+        ("daemon_killed", "build") => {
+            return format!("{folder}\n{HELD_IN_THE_BUILD}\n{}", BY_THE_DAEMON.script());
+        }
+        // The end of the copy that is the host's.
+        ("daemon_killed" | "memory_exhausted", "copy") => "receive",
+        (_, step) => step,
+    };
+    let (program, words) = called_by(step);
+    let shim = shim(program, HELD).script();
+    format!("{folder}\necho '{words}' >/run/hold/words\n{shim}")
+}
+
+/// What happens, as a script for the host, which fails if it does not.
+fn fault(cell: &str) -> &'static str {
+    let (name, step) = fault_and_step(cell);
+    match name {
+        "killed" => "pkill -KILL -x nixos-deploy-co",
+        "interrupted" => "pkill -INT -x nixos-deploy-co",
+        "collection" => "nix-store --gc 2>&1",
+        "container_killed" => "systemctl kill --signal=KILL systemd-nspawn@web.service",
+        "manager_killed" => "kill -KILL \"$(machinectl show --property=Leader --value web)\"",
+        // The brackets keep the pattern from being found in the command line that has it.
+        "daemon_killed" if step == "copy" => "pkill -KILL -f '[n]ix-daemon --stdio'",
+        // With what it builds. Whoever asks it next would start it.
+        "daemon_killed" => {
+            "systemctl kill --signal=KILL nix-daemon.service
+            until systemctl is-failed --quiet nix-daemon.service; do sleep 0.1; done
+            systemctl start nix-daemon.service"
+        }
+        "clock_set_back" => "date --set='1 day ago'",
+        // All processes of connections together get 2 MiB more than they have. The unit of the host's sshd would be stopped for it,
+        // and that of a login session is not.
+        "memory_exhausted" => {
+            "cgroup=/sys/fs/cgroup$(sed -n 's/^0:://p' /run/hold/cgroup) unit=$(basename $cgroup)
+            mkdir -p /run/systemd/system/$unit.d
+            printf '[Service]\\nOOMPolicy=continue\\n' >/run/systemd/system/$unit.d/hold.conf
+            systemctl daemon-reload
+            anonymous=$(sed -n 's/^anon //p' $cgroup/memory.stat)
+            echo $((anonymous + 2097152)) >$cgroup/memory.max
+            echo max >$cgroup/memory.swap.max || true"
+        }
+        // Whatever is left, down to single blocks.
+        _ => {
+            "mkdir /full; for size in 4G 512M 64M 8M 1M 64K 4K; do
+                 for file in $(seq 99); do fallocate -l $size /full/$size-$file 2>/dev/null || break; done
+             done; ! fallocate -l 4K /full/more 2>/dev/null"
+        }
+    }
+}
+
+/// The fault and the step of `cell`, such as `disk_full_at_build`.
+fn fault_and_step(cell: &str) -> (&str, &str) {
+    cell.split_once("_at_").unwrap_or((cell, ""))
+}
+
+/// Waits until the deploy is at the step that it is held at.
+async fn is_there(host: &Host) -> Outcome {
+    host.wait_until_succeeds("test -e /run/hold/held", LIMIT)
+        .await?;
+    Ok(())
+}
+
+/// Holds a deploy at the step of `cell`, lets happen what it names, and lets go.
+pub(super) async fn is_held(lab: &Lab, cell: &str) -> Outcome {
+    let host = lab.host();
+    host.succeed(&hold(cell)).await?;
+    let (output, stopped) = tokio::join!(lab.deploy(Deploy::of("web-v2").into("web")), async {
+        is_there(host).await?;
+        let happened = host.execute_within(fault(cell), LIMIT).await?;
+        expect("what happens to it").succeeded(happened)?;
+        host.succeed("touch /run/hold/go").await?;
+        Outcome::Ok(())
+    });
+    stopped?;
+    let said = output?.stderr;
+    // What was taken from it, the host has again.
+    host.succeed(
+        "rm -rf /full
+        if [ -e /run/hold/cgroup ]; then echo max >/sys/fs/cgroup$(sed -n 's/^0:://p' /run/hold/cgroup)/memory.max; fi",
+    )
+    .await?;
+    is_whole(lab, &said).await?;
+    let output = lab.deploy(Deploy::of("web-v2").into("web")).await?;
+    expect("the next deploy").succeeded(output)?;
+    nothing_is_left(host, &said).await?;
+    serves(host, "system-2-link", "web version 2").await
+}
+
+/// Holds a deploy at the step of `cell` and takes the host down in the way that it names, which ends the deploy, too.
+pub(super) async fn is_held_when_the_host_goes_down(lab: &Lab, cell: &str) -> Outcome {
+    let (way, step) = fault_and_step(cell);
+    lab.host().succeed(NIX_AS_IT_IS).await?;
+    lab.host().succeed(&hold(cell)).await?;
+    let deploy = async {
+        let _ = lab.deploy(Deploy::of("web-v2").into("web")).await;
+        // What it said is lost with its host.
+        std::future::pending::<Outcome>().await
+    };
+    let down = async {
+        is_there(lab.host()).await?;
+        match way {
+            "rebooted" => reboot(lab.host()).await,
+            _ => {
+                let loss = match way {
+                    "power_cut_that_loses_nothing" => Loss::None,
+                    "power_cut_that_loses_some" => Loss::Some(step.len() as u64),
+                    _ => Loss::All,
+                };
+                lab.power_cut(loss).await?;
+                lab.power_on().await?;
+                Ok(())
+            }
+        }
+    };
+    tokio::select! {
+        ended = deploy => ended?,
+        down = down => down?,
+    }
+    let host = lab.host();
+    is_whole_after_a_boot(lab).await?;
+    let output = lab.deploy(Deploy::of("web-v2").into("web")).await?;
+    expect("the next deploy").succeeded(output)?;
+    nothing_is_left(host, "nothing that outlived the host").await?;
+    serves(host, "system-2-link", "web version 2").await?;
+    host.succeed("mkdir -p /run/hold").await?;
+    nix_finds_nothing(host).await
+}
+
+/// Reboots `host` as its administrator does. The lab's own disk is mounted by hand, so no boot does.
+async fn reboot(host: &Host) -> Outcome {
+    host.reboot().await?;
+    host.succeed(
+        "set -e; disk=/dev/disk/by-id/virtio-lab; udevadm wait --timeout=60 $disk; mkdir -p /lab; mount -o ro $disk /lab",
+    )
+    .await?;
+    Ok(())
+}
