@@ -142,7 +142,7 @@ pub struct RunArgs {
     /// Also what is part of soak runs only
     ///
     /// `spawnlab list` says of which scenarios that is so. One whose full name is a filter runs without this option, too.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub soak: bool,
     /// Of what.
     #[command(flatten)]
