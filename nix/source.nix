@@ -11,6 +11,7 @@ lib.fileset.toSource {
     ../docs/add-a-scenario.md
     ../docs/spawnlab-toml.md
     ../examples/deploys.toml
+    ../examples/machines.toml
     ../examples/spawnlab.toml
     ../harness
     ../scenarios
