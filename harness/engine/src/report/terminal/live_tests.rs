@@ -17,9 +17,9 @@ use crate::{
 };
 
 #[derive(Clone)]
-pub(super) struct Window(Arc<Mutex<vt100::Parser>>);
+pub(super) struct VirtualScreen(Arc<Mutex<vt100::Parser>>);
 
-impl Window {
+impl VirtualScreen {
     fn new(rows: u16, columns: u16) -> Self {
         Self(Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 100))))
     }
@@ -35,7 +35,7 @@ impl Window {
     }
 }
 
-impl Write for Window {
+impl Write for VirtualScreen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // As a terminal's line discipline has it.
         let text = String::from_utf8_lossy(bytes).replace('\n', "\r\n");
@@ -49,12 +49,12 @@ impl Write for Window {
 }
 
 /// A live view in a window of this size, with a memory in which booting takes 22 s.
-fn live(rows: u16, columns: u16) -> (Window, Display) {
+fn live(rows: u16, columns: u16) -> (VirtualScreen, Display) {
     live_in(rows, columns, false)
 }
 
-pub(super) fn live_in(rows: u16, columns: u16, colours: bool) -> (Window, Display) {
-    let window = Window::new(rows, columns);
+pub(super) fn live_in(rows: u16, columns: u16, colours: bool) -> (VirtualScreen, Display) {
+    let window = VirtualScreen::new(rows, columns);
     let size = window.clone();
     let screen = Screen::new(Box::new(move || {
         let (rows, columns) = size.parser().screen().size();
