@@ -258,6 +258,47 @@ async fn cut_while_copying_needs_no_cleaning_up(lab: &Lab) -> Outcome {
     runs_its_profile(host, "bare").await
 }
 
+/// Holds each build of a container's system until `/run/go` is there, and says by `/run/building` that it does.
+const HOLD_BUILDS: Change = shim(
+    "nix",
+    r#"case "$*" in *--out-link*)
+    touch /run/building
+    until [ -e /run/go ]; do sleep 0.1; done
+esac
+real "$@""#,
+);
+
+/// A network that is cut without a word while the host builds leaves the container as it was: the deploy has said so by
+/// the time the build is done. Once it is whole again, the next deploy succeeds.
+#[scenario(machines(laptop = Host, host = Host), limit = 300, needs = [GivesUpOnSilence], soak)]
+#[saboteur("goes-on-unasked", fails = "the profile after the build", on = "host",
+    spares = "remote::first_deploy_from_a_laptop" => shim("head", r#"case "$*" in "-n 1") echo go ;; *) real "$@" ;; esac"#))]
+async fn cut_while_building_leaves_the_container_as_it_was(lab: &Lab) -> Outcome {
+    let (laptop, host) = (lab.machine("laptop"), lab.machine("host"));
+    host.succeed(&HOLD_BUILDS.script()).await?;
+    let deploy = || {
+        let deploy = Deploy::of("bare").from(laptop).to(host);
+        deploy.flag("--connect-timeout=20s")
+    };
+    let (cut_short, held) = tokio::join!(lab.deploy(deploy()), async {
+        host.wait_until_succeeds("test -e /run/building", Duration::from_secs(90))
+            .await?;
+        lab.network().cut("host", Direction::Both)?;
+        host.succeed("touch /run/go").await
+    });
+    held?;
+    expect("the deploy that was cut").refused(cut_short?)?;
+    // Whoever still deploys has it locked.
+    let folder = "/nix/var/nix/profiles/per-container/bare";
+    host.wait_until_succeeds(&format!("flock -n {folder} true"), Duration::from_secs(60))
+        .await?;
+    let (link, _) = profile(host, "bare").await?;
+    expect("the profile after the build").equal(link.as_str(), "")?;
+    lab.network().heal("host")?;
+    expect("the next deploy").succeeded(lab.deploy(deploy()).await?)?;
+    runs_its_profile(host, "bare").await
+}
+
 /// Another machine reaches a container through the proxy of its host, by the host's name.
 #[scenario(machines(outside = Host, host = Deployed))]
 #[saboteur("proxy-stopped", fails = "the page through the proxy", on = "host", spares = "names::http_by_name" =>

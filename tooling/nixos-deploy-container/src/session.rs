@@ -230,6 +230,12 @@ impl<'a> Session<'a> {
                             limit = self.request.limits.of(step);
                             deadline = Instant::now() + limit + GRACE;
                         }
+                        // Whoever interrupted the tool does not want it any more.
+                        Meaning::Built if interrupted.is_some() => {}
+                        Meaning::Built => {
+                            record.told_to_switch = true;
+                            self.engine.write(session, "go\n");
+                        }
                         // What a host says first begins with an empty line.
                         Meaning::Text if text.is_empty() && record.step.is_none() => {}
                         Meaning::Text => output::line(text),

@@ -66,7 +66,8 @@ pub enum Guarantee {
     RollsBack,
     /// Deploys to hosts whose Nix is older than 2.13, and does not know `DRV^*`. All scenarios need it on such hosts.
     OldNix,
-    /// A host that says nothing ends the deploy after a limit that can be given (`--connect-timeout`).
+    /// A host that says nothing ends the deploy after a limit that can be given (`--connect-timeout`), and does not
+    /// switch to what it has built for such a deploy.
     GivesUpOnSilence,
     /// A power cut of the host at any instant leaves the old generation or the new one, whole, and what was said to have
     /// succeeded is there.

@@ -88,6 +88,10 @@ pub(crate) fn switch(nonce: &str, switch: &Switch<'_>) -> String {
         ("mode", mode),
         ("installable", switch.installable),
         ("nix_flags", &switch.nix_flags.join(" ")),
+        (
+            "connect_seconds",
+            &seconds(switch.limits.connect).to_string(),
+        ),
         ("build_seconds", &seconds(switch.limits.build).to_string()),
         (
             "activate_seconds",

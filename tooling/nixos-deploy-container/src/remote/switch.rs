@@ -38,6 +38,8 @@ pub(crate) struct Record {
     /// Status of what touches no profile: a build of several systems, or the look at what a power cut left.
     pub(crate) ended: Option<i32>,
     pub(crate) outcome: Option<Outcome>,
+    /// The host was told to switch to what it has built.
+    pub(crate) told_to_switch: bool,
     /// The host has said all.
     pub(crate) complete: bool,
     said: Vec<String>,
@@ -48,6 +50,8 @@ pub(crate) struct Record {
 pub(crate) enum Meaning {
     /// A step began.
     Begun(Step),
+    /// The host has built what it switches to next, and waits to be told to.
+    Built,
     /// Something for the record.
     Noted,
     /// Output of the step.
@@ -88,6 +92,7 @@ impl Record {
             "ended" => self.ended = value.parse().ok(),
             "result" => self.outcome = outcome(value),
             "end" => self.complete = true,
+            "built" => return Meaning::Built,
             _ => {}
         }
         Meaning::Noted
@@ -168,7 +173,7 @@ impl Record {
             Step::Verify,
             Step::Restore,
         ];
-        self.step.is_some_and(|step| switching.contains(&step))
+        self.told_to_switch || self.step.is_some_and(|step| switching.contains(&step))
     }
 
     /// The tool leaves because of a signal.
@@ -234,6 +239,10 @@ mod tests {
     use std::time::Duration;
 
     fn conclude(lines: &str) -> String {
+        conclude_from(Record::default(), lines)
+    }
+
+    fn conclude_from(mut record: Record, lines: &str) -> String {
         let limits = [1, 2, 3, 4, 5, 6].map(Duration::from_secs);
         let [evaluate, connect, copy, build, activate, verify] = limits;
         let limits = Limits {
@@ -244,7 +253,6 @@ mod tests {
             activate,
             verify,
         };
-        let mut record = Record::default();
         for line in lines.lines() {
             record.read("N", line.trim());
         }
@@ -277,6 +285,25 @@ mod tests {
         ");
         assert!(conclude("").contains("exit code 1"));
         assert!(conclude("N end").contains("the connection was lost"));
+    }
+
+    /// A connection can be lost at any moment; what the tool says of the host then has to be true.
+    #[rstest::rstest]
+    #[case::while_it_builds("N step build", false, "exit code 1")]
+    #[case::before_it_was_told("N step build\nN built", false, "exit code 1")]
+    #[case::after_it_was_told("N step build\nN built", true, "exit code 4")]
+    #[case::it_gave_up("N step build\nN built\nN failed build 1\nN end", true, "exit code 1")]
+    fn a_host_switches_when_it_was_told_to(
+        #[case] lines: &str,
+        #[case] told_to_switch: bool,
+        #[case] end: &str,
+    ) {
+        let told = Record {
+            told_to_switch,
+            ..Record::default()
+        };
+        let concluded = conclude_from(told, lines);
+        assert!(concluded.ends_with(end), "{concluded}");
     }
 
     #[test]

@@ -206,6 +206,18 @@ restore() {
     say result "$outcome"
 }
 
+# A connection whose network was cut without a word looks as it did before, and the tool has long said that nothing
+# was changed. So the profile moves only if the tool answers that it is there.
+is_still_wanted() {
+    say built
+    answer=$(timeout -k 5 "$connect_seconds" head -n 1 <&3)
+    if [ "$answer" = go ]; then
+        return 0
+    fi
+    echo "the build is done, and the deploy tool did not answer within $connect_seconds s: it or the connection is gone"
+    return 1
+}
+
 # Sets `built`. A link below the profiles keeps it from being collected until a generation does.
 build_next() {
     say step build
@@ -215,8 +227,8 @@ build_next() {
         status=143
     fi
     if [ "$status" = 0 ]; then
-        built=$(readlink "$next")
-        return
+        is_still_wanted && built=$(readlink "$next") && return
+        status=1
     fi
     forget_next
     say failed build "$status"

@@ -34,6 +34,29 @@ fn a_build_is_given_up_on_both_sides(#[case] signal: Signal, #[case] code: i32) 
     );
 }
 
+/// A host to which no word comes any more builds to the end, and leaves profile and guest alone.
+#[test]
+fn what_was_built_for_a_tool_that_is_gone_is_not_switched_to() {
+    let lab = Lab::new();
+    lab.succeed(&["web", "root@host"]);
+    lab.machine("web", "web-2");
+    lab.set("network-is-cut-in-the-build");
+    let finished = lab.run(&["--connect-timeout=2s", "web", "root@host"]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    insta::assert_snapshot!(finished.error(), @r"
+    error: step `build` of container `web` on root@host failed with status 1
+      | the build is done, and the deploy tool did not answer within 2 s: it or the connection is gone
+    no profile and no container was changed by this step
+    ");
+    assert_eq!(
+        (lab.profile("web").unwrap(), lab.guest("web").unwrap()),
+        ("web-1".into(), "web-1".into())
+    );
+    lab.unset("network-is-cut-in-the-build");
+    lab.succeed(&["web", "root@host"]);
+    assert_eq!(lab.guest("web").unwrap(), "web-2");
+}
+
 /// Half a switch is worse than either end of it: the host goes on by itself.
 #[rstest]
 #[case("fine", "web-2")]
