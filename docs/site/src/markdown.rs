@@ -50,9 +50,10 @@ pub fn render<E>(
     let mut headings = vec![];
     let mut seen = BTreeMap::new();
     for number in 0..events.len() {
-        let words = words(&events[number + 1..]);
-        match &mut events[number] {
+        let (event, behind) = events[number..].split_first_mut().expect("it is there");
+        match event {
             Event::Start(Tag::Heading { level, id, .. }) => {
+                let words = words(behind);
                 let anchor = anchor(&words, &mut seen);
                 *id = Some(anchor.clone().into());
                 let heading = Heading {
