@@ -9,6 +9,7 @@ use spawnlab::{prelude::*, scenario::ready::RESTART};
 use super::{
     deploy::REFUSE_COPIES,
     ports::{DROP_PAGES, FORWARD},
+    survives::{GO, HOLDS, hold},
 };
 use crate::{
     firewall::Firewall,
@@ -231,6 +232,25 @@ END
 chmod 755 /root/hold
 sed -i 's,^,command="/root/hold" ,' /root/.ssh/authorized_keys"#;
 
+/// Deploys, cuts the network of the machine `host` when the file `holds` on it says that the deploy is held there, and lets go by
+/// the file `go`. Returns what the deploy says.
+async fn cut_when(
+    lab: &Lab,
+    holds: &str,
+    go: &str,
+    deploy: Deploy<'_>,
+) -> Result<Output, ScenarioError> {
+    let host = lab.machine("host");
+    let (cut_short, held) = tokio::join!(lab.deploy(deploy), async {
+        host.wait_until_succeeds(&format!("test -e {holds}"), Duration::from_secs(60))
+            .await?;
+        lab.network().cut("host", Direction::Both)?;
+        host.succeed(&format!("touch {go}")).await
+    });
+    held?;
+    Ok(cut_short?)
+}
+
 /// A network that is cut while a deploy copies ends it in an error. Once it is whole again, the next deploy succeeds,
 /// and nobody has to clean up before.
 #[scenario(machines(laptop = Host, host = Host), limit = 300)]
@@ -243,30 +263,14 @@ async fn cut_while_copying_needs_no_cleaning_up(lab: &Lab) -> Outcome {
     let (laptop, host) = (lab.machine("laptop"), lab.machine("host"));
     host.succeed(HOLD_COPIES).await?;
     let deploy = || Deploy::of("bare").from(laptop).to(host);
-    let (cut_short, held) = tokio::join!(lab.deploy(deploy()), async {
-        host.wait_until_succeeds("test -e /run/copying", Duration::from_secs(60))
-            .await?;
-        lab.network().cut("host", Direction::Both)?;
-        host.succeed("touch /run/go").await
-    });
-    held?;
-    expect("the deploy that was cut").refused(cut_short?)?;
+    let cut_short = cut_when(lab, "/run/copying", "/run/go", deploy()).await?;
+    expect("the deploy that was cut").refused(cut_short)?;
     let (_, deployed) = profile(host, "bare").await?;
     expect("what was deployed").equal(deployed.as_str(), "")?;
     lab.network().heal("host")?;
     expect("the next deploy").succeeded(lab.deploy(deploy()).await?)?;
     runs_its_profile(host, "bare").await
 }
-
-/// Holds each build of a container's system until `/run/go` is there, and says by `/run/building` that it does.
-const HOLD_BUILDS: Change = shim(
-    "nix",
-    r#"case "$*" in *--out-link*)
-    touch /run/building
-    until [ -e /run/go ]; do sleep 0.1; done
-esac
-real "$@""#,
-);
 
 /// A network that is cut without a word while the host builds leaves the container as it was: the deploy has said so by
 /// the time the build is done. Once it is whole again, the next deploy succeeds.
@@ -275,19 +279,13 @@ real "$@""#,
     spares = "remote::first_deploy_from_a_laptop" => shim("head", r#"case "$*" in "-n 1") echo go ;; *) real "$@" ;; esac"#))]
 async fn cut_while_building_leaves_the_container_as_it_was(lab: &Lab) -> Outcome {
     let (laptop, host) = (lab.machine("laptop"), lab.machine("host"));
-    host.succeed(&HOLD_BUILDS.script()).await?;
+    host.succeed(&hold("cut_at_build")).await?;
     let deploy = || {
         let deploy = Deploy::of("bare").from(laptop).to(host);
         deploy.flag("--connect-timeout=20s")
     };
-    let (cut_short, held) = tokio::join!(lab.deploy(deploy()), async {
-        host.wait_until_succeeds("test -e /run/building", Duration::from_secs(90))
-            .await?;
-        lab.network().cut("host", Direction::Both)?;
-        host.succeed("touch /run/go").await
-    });
-    held?;
-    expect("the deploy that was cut").refused(cut_short?)?;
+    let cut_short = cut_when(lab, HOLDS, GO, deploy()).await?;
+    expect("the deploy that was cut").refused(cut_short)?;
     // Whoever still deploys has it locked.
     let folder = "/nix/var/nix/profiles/per-container/bare";
     host.wait_until_succeeds(&format!("flock -n {folder} true"), Duration::from_secs(60))

@@ -3,6 +3,7 @@
 mod container;
 mod down;
 mod held;
+mod memory;
 mod soaked;
 mod stopped;
 mod whole;
@@ -17,6 +18,7 @@ use spawnlab::{
     },
 };
 
+pub(super) use self::held::{GO, HOLDS, hold};
 use self::whole::NIX_AS_IT_IS;
 use crate::generation::{page, profile, runs_its_profile};
 
@@ -189,17 +191,9 @@ impl Recorded {
         deploy: Deploy<'_>,
         container: &'static str,
     ) -> Result<Self, ScenarioError> {
-        let (before, _) = profile(lab.host(), container).await?;
-        let (entries, output) = Self::logged(lab, deploy).await?;
+        let (recorded, output) = Self::logged(lab, name, deploy, container).await?;
         expect("the deploy").succeeded(output)?;
-        let (after, _) = profile(lab.host(), container).await?;
-        Ok(Self {
-            name,
-            container,
-            entries,
-            meanwhile: [before, after.clone()],
-            after,
-        })
+        Ok(recorded)
     }
 
     /// Records a deploy that fails when its generation is activated, and goes back.
@@ -209,30 +203,37 @@ impl Recorded {
         deploy: Deploy<'_>,
         container: &'static str,
     ) -> Result<Self, ScenarioError> {
-        let (before, _) = profile(lab.host(), container).await?;
-        let (entries, output) = Self::logged(lab, deploy).await?;
+        let (failed, output) = Self::logged(lab, name, deploy, container).await?;
         expect("the deploy that fails").refused(output)?;
-        let (after, _) = profile(lab.host(), container).await?;
-        expect("the generation after it").equal(&after, &before)?;
+        let [before, _] = failed.meanwhile;
+        expect("the generation after it").equal(&failed.after, &before)?;
         Ok(Self {
-            name,
-            container,
-            entries,
             meanwhile: [before, "system-2-link".to_owned()],
-            after,
+            ..failed
         })
     }
 
-    /// The part of the log that `deploy` makes, and what it says.
+    /// Records a deploy, however it ends, and returns what it says, too.
     async fn logged(
         lab: &Lab,
+        name: &'static str,
         deploy: Deploy<'_>,
-    ) -> Result<(RangeInclusive<usize>, Output), ScenarioError> {
+        container: &'static str,
+    ) -> Result<(Self, Output), ScenarioError> {
+        let (before, _) = profile(lab.host(), container).await?;
         let from = lab.logged_disk()?.log()?.entries.len();
         let output = lab.deploy(deploy).await?;
         // At once: what comes later is on the disk by chance.
         let to = lab.logged_disk()?.log()?.entries.len();
-        Ok((from..=to, output))
+        let (after, _) = profile(lab.host(), container).await?;
+        let recorded = Self {
+            name,
+            container,
+            entries: from..=to,
+            meanwhile: [before, after.clone()],
+            after,
+        };
+        Ok((recorded, output))
     }
 
     /// What is wrong with what was `found` after `cut`.

@@ -21,7 +21,6 @@ use crate::{
             args::{Disk, Memory, Writes},
             img,
         },
-        verbs::Verbs as _,
     },
 };
 
@@ -127,11 +126,7 @@ impl LoggedDisk {
         let machine = platform.start(&spec, None, evidence).await?;
         let host = Host::new(machine, platform.accel, evidence)?;
         host.wait_for_boot().await?;
-        // The lab mounts it by hand, so no boot does.
-        host.succeed(
-            "set -e; disk=/dev/disk/by-id/virtio-lab; udevadm wait --timeout=60 $disk; mkdir -p /lab; mount -o ro $disk /lab",
-        )
-        .await?;
+        host.mount_lab_disk().await?;
         Ok(host)
     }
 }

@@ -25,6 +25,10 @@ fn called_by(step: &str) -> (&'static str, &'static str) {
     }
 }
 
+/// What says that a deploy is held, and what lets it go.
+pub(in crate::areas) const HOLDS: &str = "/run/hold/held";
+pub(in crate::areas) const GO: &str = "/run/hold/go";
+
 /// Waits for `/run/hold/go`, and says by `/run/hold/held` that it does, where the program is called with the words in
 /// `/run/hold/words`. Its cgroup is that of the connection that called it.
 const HELD: &str = r#"case "$*" in *"$(cat /run/hold/words)"*)
@@ -52,7 +56,7 @@ real "$@""#,
 );
 
 /// Has the program that the step of `cell` calls wait until it is let go.
-fn hold(cell: &str) -> String {
+pub(in crate::areas) fn hold(cell: &str) -> String {
     let folder = "mkdir -p -m 1777 /run/hold";
     let step = match fault_and_step(cell) {
         ("daemon_killed", "build") => {
@@ -112,7 +116,7 @@ fn fault_and_step(cell: &str) -> (&str, &str) {
 
 /// Waits until the deploy is at the step that it is held at.
 async fn is_there(host: &Host) -> Outcome {
-    host.wait_until_succeeds("test -e /run/hold/held", LIMIT)
+    host.wait_until_succeeds(&format!("test -e {HOLDS}"), LIMIT)
         .await?;
     Ok(())
 }
@@ -125,7 +129,7 @@ pub(super) async fn is_held(lab: &Lab, cell: &str) -> Outcome {
         is_there(host).await?;
         let happened = host.execute_within(fault(cell), LIMIT).await?;
         expect("what happens to it").succeeded(happened)?;
-        host.succeed("touch /run/hold/go").await?;
+        host.succeed(&format!("touch {GO}")).await?;
         Outcome::Ok(())
     });
     stopped?;
@@ -156,7 +160,10 @@ pub(super) async fn is_held_when_the_host_goes_down(lab: &Lab, cell: &str) -> Ou
     let down = async {
         is_there(lab.host()).await?;
         match way {
-            "rebooted" => reboot(lab.host()).await,
+            "rebooted" => {
+                lab.host().reboot().await?;
+                lab.host().mount_lab_disk().await?;
+            }
             _ => {
                 let loss = match way {
                     "power_cut_that_loses_nothing" => Loss::None,
@@ -165,9 +172,9 @@ pub(super) async fn is_held_when_the_host_goes_down(lab: &Lab, cell: &str) -> Ou
                 };
                 lab.power_cut(loss).await?;
                 lab.power_on().await?;
-                Ok(())
             }
         }
+        Outcome::Ok(())
     };
     tokio::select! {
         ended = deploy => ended?,
@@ -179,16 +186,5 @@ pub(super) async fn is_held_when_the_host_goes_down(lab: &Lab, cell: &str) -> Ou
     expect("the next deploy").succeeded(output)?;
     nothing_is_left(host, "nothing that outlived the host").await?;
     serves(host, "system-2-link", "web version 2").await?;
-    host.succeed("mkdir -p /run/hold").await?;
     nix_finds_nothing(host).await
-}
-
-/// Reboots `host` as its administrator does. The lab's own disk is mounted by hand, so no boot does.
-async fn reboot(host: &Host) -> Outcome {
-    host.reboot().await?;
-    host.succeed(
-        "set -e; disk=/dev/disk/by-id/virtio-lab; udevadm wait --timeout=60 $disk; mkdir -p /lab; mount -o ro $disk /lab",
-    )
-    .await?;
-    Ok(())
 }

@@ -27,7 +27,7 @@ const LEFT: &str = "cd /nix/var/nix/profiles/per-container/web
 
 /// Compares the systems of guests and their derivations with Nix' database, which is what deploys here bring. The tree of the
 /// guests' distribution, which none brings, would take an emulated host minutes.
-const DAMAGED: &str = "nix-store --verify 2>&1 | grep 'disappeared, but'
+const DAMAGED: &str = "mkdir -p /run/hold; nix-store --verify 2>&1 | grep 'disappeared, but'
     find /nix/store -mindepth 1 -maxdepth 1 -name '*-guest-system-*' > /run/hold/paths
     xargs nix-store --check-validity --print-invalid < /run/hold/paths > /run/hold/invalid
     grep -vxF -f /run/hold/invalid /run/hold/paths | xargs nix-store --verify-path 2>&1

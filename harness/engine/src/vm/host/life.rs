@@ -38,6 +38,18 @@ impl Host {
         .await
     }
 
+    /// Mounts the lab's own disk after a boot: the lab mounts it by hand, so no boot does.
+    ///
+    /// # Errors
+    /// When the disk does not come, or can't be mounted.
+    pub async fn mount_lab_disk(&self) -> Result<()> {
+        self.succeed(
+            "set -e; disk=/dev/disk/by-id/virtio-lab; udevadm wait --timeout=60 $disk; mkdir -p /lab; mount -o ro $disk /lab",
+        )
+        .await?;
+        Ok(())
+    }
+
     /// Puts `program`, the lab's own agent, in the place of qemu-ga: it answers faster. When it
     /// ends, or can't run here, qemu-ga is started again.
     ///
