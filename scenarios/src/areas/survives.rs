@@ -139,8 +139,8 @@ async fn every_cut_of_a_deploy_leaves_it_whole(lab: &Lab) -> Outcome {
 /// The same for a deploy that fails, since the new generation does not start: the old one, whole, once the tool has said so.
 #[scenario(on = Deployed, limit = 300, per_iteration = 15, disk = Logged, needs = [SurvivesPowerCuts, RestoresAfterFailure])]
 #[expects(FailedUnit("broken.service") in "web", because = "the generation that is deployed is broken")]
-#[saboteur("nothing-is-flushed", fails = "power cuts that lose",
-    spares = "deploy::second_deploy_switches_without_restart" => NO_FLUSH)]
+#[saboteur("old-link-goes-first", fails = "power cuts that lose",
+    spares = "deploy::second_deploy_switches_without_restart" => OLD_LINK_GOES_FIRST)]
 async fn every_cut_of_a_failed_deploy_leaves_it_whole(lab: &Lab) -> Outcome {
     needs_programs()?;
     lab.host().succeed(NIX_AS_IT_IS).await?;
