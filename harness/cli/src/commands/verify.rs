@@ -135,7 +135,13 @@ fn compared(args: &VerifyArgs, plan: &VerifyPlan, ran: &Ran, dir: &Dir) -> Vec<C
             let [base, change] =
                 Side::ALL.map(|side| Runs::of(of_side(&records, name, side), dir.path()));
             let claim = wanted.scenario.claim();
-            verify::compare(name, &claim, again.command(name), base, change)
+            let mut one = verify::compare(name, &claim, again.command(name), base, change);
+            if let [base, change] = ran.sessions.as_slice() {
+                let facts = [base, change].map(|session| session.environment().facts());
+                let known = [0, 1].map(|side| &*plan.configs[side].policy.known);
+                one.known = verify::trackers(&one, [(known[0], &facts[0]), (known[1], &facts[1])]);
+            }
+            one
         });
     compared.collect()
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
-pub use compare::{compare, overall};
+pub use compare::{compare, overall, trackers};
 pub use observed::Observed;
 pub use page::page;
 
@@ -133,6 +133,9 @@ pub struct Compared {
     pub effect: Effect,
     /// The hops that are broken on one side and whole on the other, first to last.
     pub hops: Vec<Hop>,
+    /// Of what still fails for known bugs, and for nothing else: the URLs of their reports. Else none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<String>,
     /// What came of it on the base.
     pub base: Runs,
     /// What came of it with the change.
@@ -151,6 +154,13 @@ pub struct Runs {
     /// What was seen on the host of one run: the first that did not pass, else the first.
     #[serde(rename = "looked")]
     pub observed: Observed,
+}
+
+impl Compared {
+    /// What is said in brackets of what still fails for known bugs: their reports.
+    fn known_for(&self) -> Option<String> {
+        (!self.known.is_empty()).then(|| format!("known: {}", self.known.join(", ")))
+    }
 }
 
 impl Runs {

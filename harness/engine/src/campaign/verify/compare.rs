@@ -1,11 +1,12 @@
 //! From runs to effects, and from effects to the one line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Compared, Conclusion, Effect, Overall, Runs};
 use crate::{
     diagnose::{Condition, Step},
     report::text,
+    run::known::Known,
     verdict::{Verdict, event::Record, hop::Hop},
 };
 
@@ -23,10 +24,34 @@ pub fn compare(name: &str, claim: &str, again: String, base: Runs, change: Runs)
         claim: claim.to_owned(),
         effect,
         hops,
+        known: vec![],
         base,
         change,
         again,
     }
+}
+
+/// The reports of the known bugs that `compared` still fails for, each once: none if anything failed on one of the `sides`
+/// for another reason. Each side is its list of known bugs, and the facts of what it ran on.
+#[must_use]
+pub fn trackers(
+    compared: &Compared,
+    sides: [(&Known, &BTreeMap<String, String>); 2],
+) -> Vec<String> {
+    if compared.effect != Effect::StillFails {
+        return vec![];
+    }
+    let both = [&compared.base, &compared.change].into_iter().zip(sides);
+    let runs = both.flat_map(|(runs, side)| runs.records.iter().map(move |record| (record, side)));
+    let tracker =
+        |(record, (known, facts)): (&Record, (&Known, &BTreeMap<String, String>))| match known
+            .judge(&compared.name, facts, record.verdict.clone())
+        {
+            Verdict::ExpectedFailure { tracker, .. } => Some(tracker),
+            _ => None,
+        };
+    let all: Option<BTreeSet<String>> = runs.map(tracker).collect();
+    all.into_iter().flatten().collect()
 }
 
 /// How one side of a scenario came out.

@@ -44,7 +44,10 @@ fn case(compared: &Compared) -> JunitCase {
     };
     let message = match &compared.effect {
         Effect::Skipped { why } | Effect::Undecided { why } => format!("{word}: {why}"),
-        _ => word.to_owned(),
+        _ => match compared.known_for() {
+            Some(known) => format!("{word}: {known}"),
+            None => word.to_owned(),
+        },
     };
     let told = match compared.effect.is_telling() {
         true => printable(&evidence(compared).join("\n")),

@@ -83,6 +83,7 @@ fn missing(name: &str, reports: &[(String, Comparison)]) -> Compared {
         claim: String::new(),
         effect: Effect::Undecided { why },
         hops: vec![],
+        known: vec![],
         base: Runs::default(),
         change: Runs::default(),
         again: again.unwrap_or_default(),

@@ -119,7 +119,9 @@ fn scenarios(comparison: &Comparison) -> Block {
             ),
             _ => {
                 let rates = [rate(base.passed), rate(change.passed)];
-                let told = format!(" (passed: base {}, change {})", rates[0], rates[1]);
+                let known = compared.known_for();
+                let known = known.map_or_else(String::new, |known| format!("; {known}"));
+                let told = format!(" (passed: base {}, change {}{known})", rates[0], rates[1]);
                 (told, rates)
             }
         };
@@ -131,7 +133,10 @@ fn scenarios(comparison: &Comparison) -> Block {
         let effect = match effect {
             Effect::Skipped { why } | Effect::Undecided { why } => format!("{word}: {why}").into(),
             Effect::Fixed | Effect::Broken | Effect::Flaky => Span::Strong(word.to_owned()),
-            _ => word.into(),
+            _ => match compared.known_for() {
+                Some(known) => format!("{word} ({known})").into(),
+                None => word.into(),
+            },
         };
         let hops: Vec<String> = compared.hops.iter().map(ToString::to_string).collect();
         let [base, change] = rates.map(Span::from);

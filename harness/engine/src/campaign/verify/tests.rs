@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     campaign::shard::Shard,
     diagnose::{Condition, Step},
+    run::known::Known,
     verdict::{Failure, Verdict, event::Environment},
 };
 
@@ -188,6 +189,52 @@ fn a_comparison_for_a_ci_system() {
         ("sss", "sss"),
     ];
     insta::assert_snapshot!(junit::render(&comparison(&pairs)).expect("serialises"));
+}
+
+const TRACKER: &str = "https://example.org/issues/1";
+
+/// A row that expects `names::a` to fail at its lease where the firewall is NixOS' own.
+fn known() -> Known {
+    let row = format!(
+        "[[known]]\nscenarios = \"names::a\"\ntracker = \"{TRACKER}\"\nassertion = \"the lease\"\n\
+         when = [\"firewall = nixos\"]\nuntil = \"2027-03-31\"\n"
+    );
+    let today = "2026-03-09".parse().expect("a date");
+    Known::read(&row, &["names::a".to_owned()], today).expect("sound")
+}
+
+#[rstest::rstest]
+#[case::on_both_sides(("fff", "nixos"), ("fff", "nixos"), &[TRACKER])]
+#[case::not_where_the_row_does_not_count(("fff", "nixos"), ("fff", "off"), &[])]
+#[case::not_what_failed_in_another_way(("fff", "nixos"), ("ftf", "nixos"), &[])]
+#[case::not_what_is_mended(("fff", "nixos"), ("ppp", "nixos"), &[])]
+fn what_still_fails_is_known(
+    #[case] base: (&str, &str),
+    #[case] change: (&str, &str),
+    #[case] trackers: &[&str],
+) {
+    let facts = |firewall: &str| [("firewall".to_owned(), firewall.to_owned())].into();
+    let (known, facts) = (known(), [facts(base.1), facts(change.1)]);
+    let sides = [(&known, &facts[0]), (&known, &facts[1])];
+    let compared = compared(base.0, change.0);
+    assert_eq!(super::trackers(&compared, sides), trackers);
+}
+
+#[test]
+fn the_tracker_of_what_still_fails_stands_beside_it() {
+    let mut comparison = comparison(&[("fff", "fff"), ("ppp", "ppp")]);
+    comparison.scenarios[0].known = vec![TRACKER.into()];
+    let text = terminal(&comparison);
+    let line =
+        format!("still fails  names::a (passed: base 0 of 3, change 0 of 3; known: {TRACKER})\n");
+    assert!(text.contains(&line), "{text}");
+    let below = markdown(&comparison);
+    let cell = format!("| still fails (known: {TRACKER}) | 0 of 3 |");
+    assert!(below.contains(&cell), "{below}");
+    let xml = junit::render(&comparison).expect("serialises");
+    let message = format!("<skipped message=\"still fails: known: {TRACKER}\"");
+    assert!(xml.contains(&message), "{xml}");
+    assert_eq!(read(&render(&comparison).expect("JSON")), Ok(comparison));
 }
 
 #[test]
