@@ -25,7 +25,9 @@ async fn one_that_takes_a_slot() {
     let slots = Slots::open(Utf8Path::new(&cache), Bound::Machine { processors });
     let slots = slots.expect("a folder");
     println!("\nasks");
-    let _slot = slots.take(NonZeroUsize::MIN).await.expect("a slot");
+    let tell = |held| println!("\nwaits: {held}");
+    let slot = slots.take_telling(NonZeroUsize::MIN, tell).await;
+    let _slot = slot.expect("a slot");
     println!("\nhas one");
     std::future::pending::<()>().await;
 }
@@ -50,8 +52,9 @@ fn holder(cache: &Utf8Path) -> (Holder, Receiver<String>) {
     let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let (sender, said) = channel();
     std::thread::spawn(move || {
-        let said = lines.map_while(Result::ok);
-        for line in said.filter(|line| line == "asks" || line == "has one") {
+        let told =
+            |line: &String| line == "asks" || line == "has one" || line.starts_with("waits: ");
+        for line in lines.map_while(Result::ok).filter(told) {
             let _ = sender.send(line);
         }
     });
@@ -65,13 +68,23 @@ fn a_killed_process_gives_its_slot_to_one_that_waits() {
     let (first, said) = holder(cache);
     assert_eq!(said.recv_timeout(LIMIT).as_deref(), Ok("asks"));
     assert_eq!(said.recv_timeout(LIMIT).as_deref(), Ok("has one"));
-    let (_second, said) = holder(cache);
+    let (second, said) = holder(cache);
     assert_eq!(said.recv_timeout(LIMIT).as_deref(), Ok("asks"));
     assert_eq!(said.recv_timeout(LIMIT).as_deref(), Ok("has one"));
     let (_third, said) = holder(cache);
     assert_eq!(said.recv_timeout(LIMIT).as_deref(), Ok("asks"));
-    // That it does not get one can only be seen for a while; that it gets one at last is certain.
-    assert!(said.recv_timeout(Duration::from_secs(1)).is_err());
+    // It waits, and says for whom.
+    let waits = said.recv_timeout(LIMIT).expect("it says so");
+    for holder in [&first, &second] {
+        let words = format!("process {} (slots-", holder.0.id());
+        assert!(waits.contains(&words), "{waits}");
+    }
     drop(first);
-    assert_eq!(said.recv_timeout(LIMIT).as_deref(), Ok("has one"));
+    loop {
+        match said.recv_timeout(LIMIT).as_deref() {
+            Ok("has one") => break,
+            Ok(waits) => assert!(waits.starts_with("waits: 1 VM; "), "{waits}"),
+            Err(error) => panic!("it gets none: {error}"),
+        }
+    }
 }

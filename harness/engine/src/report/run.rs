@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::event::{Environment, Event, Record, RunRequest, Summary};
+use crate::verdict::event::{self, Environment, Event, Record, RunRequest, Summary};
 
 /// The layout of [`Run`] as it is written. It counts up when a reader of the old one would be misled.
 pub const VERSION: u32 = 1;
@@ -68,20 +68,8 @@ impl Run {
     /// were asked for and never ran to their end.
     #[must_use]
     pub fn unfinished(&self) -> Vec<&str> {
-        let open = |record: &&Record| !record.verdict.is_expected() || record.verdict.is_left_out();
-        let mut names: Vec<&str> = self
-            .records
-            .iter()
-            .filter(open)
-            .map(|one| one.name.as_str())
-            .collect();
-        let wanted = self.request.iter().flat_map(|request| &request.scenarios);
-        names.extend(
-            wanted
-                .map(String::as_str)
-                .filter(|name| self.records.iter().all(|one| one.name != *name)),
-        );
-        names
+        let wanted = self.request.as_ref();
+        event::unfinished(&self.records, wanted.map_or(&[], |one| &one.scenarios))
     }
 
     /// Takes in `event`; returns whether anything here changed.
@@ -112,6 +100,7 @@ impl Run {
             | Event::StepStarted { .. }
             | Event::StepPhase { .. }
             | Event::StepProgress { .. }
+            | Event::SlotsAwaited { .. }
             | Event::ScenarioStarted { .. }
             | Event::Interrupted => return false,
         }

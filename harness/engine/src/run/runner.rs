@@ -147,10 +147,13 @@ pub async fn run(
                     };
                     let (slots, events) = (options.slots.clone(), events.clone());
                     running.spawn(async move {
-                        let _slot = admitted(slots, task.machines, &watch.interrupt).await;
-                        events.send(Event::ScenarioStarted {
-                            name: task.name.clone(),
-                        });
+                        let name = task.name.clone();
+                        let told = |what: String| {
+                            let name = name.clone();
+                            events.send(Event::SlotsAwaited { name, what });
+                        };
+                        let _slot = admitted(slots, task.machines, &watch.interrupt, told).await;
+                        events.send(Event::ScenarioStarted { name });
                         (index, watch.over(task, evidence_folder).await)
                     });
                     continue;
@@ -198,10 +201,11 @@ async fn admitted(
     slots: Option<Slots>,
     machines: NonZeroUsize,
     interrupt: &Interrupt,
+    told: impl Fn(String) + Send + Sync,
 ) -> Option<Slot> {
     let slots = slots?;
     tokio::select! {
-        slot = slots.take(machines) => slot.map_err(|error| tracing::warn!(%error, "no slot")).ok(),
+        slot = slots.take_telling(machines, told) => slot.map_err(|error| tracing::warn!(%error, "no slot")).ok(),
         () = interrupt.raised() => None,
     }
 }

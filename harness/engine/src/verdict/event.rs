@@ -58,6 +58,14 @@ pub enum Event {
     },
     /// What the scenarios run on is known now.
     EnvironmentKnown(Environment),
+    /// A scenario can't begin, since other processes hold the slots of this machine. Sent again every few seconds, as long
+    /// as that is so.
+    SlotsAwaited {
+        /// `area::name`, with `+saboteur` behind it under `prove`.
+        name: String,
+        /// For how many VMs, and who holds the slots: `1 VM; process 4711 (spawnlab run names::) has 2`.
+        what: String,
+    },
     /// A scenario begins.
     ScenarioStarted {
         /// `area::name`, with `+saboteur` behind it under `prove`.
@@ -147,6 +155,19 @@ pub struct Record {
     pub evidence: Utf8PathBuf,
     /// The command that runs just this again.
     pub again: String,
+}
+
+/// The names of the scenarios that are still to come out as expected: those of `records` that did not, and those of
+/// `wanted` that never ran to their end.
+pub(crate) fn unfinished<'r>(records: &'r [Record], wanted: &'r [String]) -> Vec<&'r str> {
+    let open = |record: &&Record| !record.verdict.is_expected() || record.verdict.is_left_out();
+    let open = records.iter().filter(open).map(|one| one.name.as_str());
+    let ended = |name: &&str| records.iter().any(|one| one.name == *name);
+    let never = wanted
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !ended(name));
+    open.chain(never).collect()
 }
 
 /// The end of a run.

@@ -4,13 +4,24 @@
 //! its holder, so that others can tell how much of its clones' memory is in use already and how much is
 //! only to be expected.
 
-use std::{fs::File, io::Write, num::NonZeroUsize, sync::OnceLock, time::Duration};
+mod holders;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::File,
+    io::Write,
+    num::NonZeroUsize,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
 };
+use tokio::time::Instant;
 
 use crate::{
     util::{
@@ -35,6 +46,8 @@ const NEXT: &str = "next";
 
 /// Longer than any scenario of another process holds its slot.
 const LIMIT: Duration = Duration::from_secs(3600);
+/// How often one that waits says so. A shorter wait is nothing to tell of.
+const TOLD: Duration = Duration::from_secs(5);
 
 /// What bounds the clones that run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,13 +101,38 @@ impl Slots {
     /// # Errors
     /// [`crate::Error::Timeout`] after an hour, or when a file can't be locked.
     pub async fn take(&self, clones: NonZeroUsize) -> Result<Slot> {
+        self.take_telling(clones, |_| {}).await
+    }
+
+    /// The same, which calls `told` every few seconds as long as other processes hold slots that it waits for, with the
+    /// number of VMs and with those who hold them.
+    ///
+    /// # Errors
+    /// Those of [`Self::take`].
+    pub async fn take_telling(
+        &self,
+        clones: NonZeroUsize,
+        told: impl Fn(String) + Send + Sync,
+    ) -> Result<Slot> {
+        let last = Mutex::new(Instant::now());
         let pace = Duration::from_millis(100);
         let next = OnceLock::new();
         let what = match clones.get() {
             1 => "a slot for one more VM".to_owned(),
             many => format!("slots for {many} more VMs"),
         };
+        let tell = || {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.elapsed() >= TOLD {
+                if let Some(held) = self.held_by_others() {
+                    *last = Instant::now();
+                    let vms = if clones.get() == 1 { "VM" } else { "VMs" };
+                    told(format!("{clones} {vms}; {held}"));
+                }
+            }
+        };
         poll::until(&what, LIMIT, pace, || async {
+            tell();
             if self.bound != Bound::None && next.get().is_none() {
                 let file = self.file(NEXT)?;
                 if !granted(&file)? {
@@ -146,6 +184,17 @@ impl Slots {
             return Err(std::io::Error::from(std::io::ErrorKind::ResourceBusy).into());
         }
         Ok((free, holders))
+    }
+
+    /// Who else holds slots, if anybody does and it can be seen just now.
+    fn held_by_others(&self) -> Option<String> {
+        // Whoever counts locks free slots for a moment, and must not be taken for their holder.
+        let queue = self.file(QUEUE).ok()?;
+        if !granted(&queue).ok()? {
+            return None;
+        }
+        let (_, holders) = self.count(0).ok()?;
+        holders::others(&holders)
     }
 
     /// Whether there is room for `clones` more, or why there is none.
@@ -258,140 +307,4 @@ fn private(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| kib(&status, name);
     Some(field("RssAnon:")? + field("VmSwap:").unwrap_or(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn some(count: usize) -> Bound {
-        Bound::Machine {
-            processors: NonZeroUsize::new(count).unwrap(),
-        }
-    }
-
-    /// Slots in one folder, with files of their own as those of two processes have.
-    fn two(bounds: [Bound; 2]) -> (tempfile::TempDir, [Slots; 2]) {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Utf8Path::from_path(dir.path()).unwrap();
-        let slots = bounds.map(|bound| Slots::open(cache, bound).unwrap());
-        (dir, slots)
-    }
-
-    const MIB: u64 = 1 << 20;
-
-    #[rstest::rstest]
-    #[case::one_always_runs(1, 0, &[], true)]
-    #[case::memory_for_all(1200, 2, &[], true)]
-    #[case::the_others_may_still_use_theirs(1199, 2, &[], false)]
-    #[case::what_they_use_is_gone_already(700, 2, &[300, 250], true)]
-    #[case::what_they_use_is_not_enough(600, 2, &[300, 250], false)]
-    #[case::who_uses_too_much_makes_no_room(300, 2, &[900, 100], false)]
-    fn as_many_as_fit(
-        #[case] available: u64,
-        #[case] running: usize,
-        #[case] used: &[u64],
-        #[case] fit: bool,
-    ) {
-        let used: Vec<u64> = used.iter().map(|mib| mib * MIB).collect();
-        assert_eq!(fits(400 * MIB, available * MIB, (running, 1), &used), fit);
-    }
-
-    #[test]
-    fn a_clone_is_reckoned_with_what_was_measured() {
-        let guard = tempfile::tempdir().unwrap();
-        let cache = Utf8Path::from_path(guard.path()).unwrap();
-        Slots::open(cache, Bound::None).unwrap();
-        let dir = cache.join("slots");
-        assert_eq!(reckoned(measured(&dir)), CLONE);
-        note(cache, std::process::id());
-        let own = measured(&dir).unwrap();
-        assert!(own > 0 && own < 2 << 30, "{own} bytes");
-        assert_eq!(reckoned(Some(own)), (own + own / 4).max(LEAST));
-        fs_err::write(dir.join(MEASURED), (32 * own).to_string()).unwrap();
-        note(cache, std::process::id());
-        let slowly = measured(&dir).unwrap();
-        assert!(slowly < 32 * own && slowly > 30 * own, "{slowly}");
-        assert_eq!(fs_err::read_dir(&dir).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_the_kernel_says_is_read() {
-        assert_eq!(parent("12 (a) b (c) S 34 12 12"), Some(34));
-        let own = std::fs::read_to_string("/proc/self/stat").unwrap();
-        assert_eq!(parent(&own), Some(std::os::unix::process::parent_id()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_slot_is_free_again_when_its_holder_is_gone() {
-        let (_dir, [ours, theirs]) = two([some(2), some(2)]);
-        let first = ours.take(NonZeroUsize::MIN).await.unwrap();
-        let _second = theirs.take(NonZeroUsize::MIN).await.unwrap();
-        let soon = Duration::from_secs(10);
-        assert!(
-            tokio::time::timeout(soon, ours.take(NonZeroUsize::MIN))
-                .await
-                .is_err()
-        );
-        drop(first);
-        theirs.take(NonZeroUsize::MIN).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lab_takes_all_of_its_slots_or_none() {
-        let (_dir, [ours, theirs]) = two([some(3), some(3)]);
-        let count = |count| NonZeroUsize::new(count).unwrap();
-        let pair = ours.take(count(2)).await.unwrap();
-        let soon = Duration::from_secs(10);
-        let second = tokio::time::timeout(soon, theirs.take(count(2))).await;
-        assert!(second.is_err(), "one is free, and two are needed");
-        let one = ours.take(count(1)).await.unwrap();
-        drop(pair);
-        let second = theirs.take(count(2)).await.unwrap();
-        drop((one, second));
-        // More than this machine carries: by itself.
-        let large = ours.take(count(5)).await.unwrap();
-        assert!(
-            tokio::time::timeout(soon, theirs.take(count(1)))
-                .await
-                .is_err()
-        );
-        drop(large);
-        theirs.take(count(1)).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_comes_before_who_has_just_had_one() {
-        let (_dir, [busy, patient]) = two([some(1), some(1)]);
-        let held = busy.take(NonZeroUsize::MIN).await.unwrap();
-        let waits = tokio::spawn(async move { patient.take(NonZeroUsize::MIN).await.unwrap() });
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        drop(held);
-        // Asked for before the other one looks again.
-        let soon = Duration::from_secs(10);
-        assert!(
-            tokio::time::timeout(soon, busy.take(NonZeroUsize::MIN))
-                .await
-                .is_err()
-        );
-        drop(waits.await.unwrap());
-        busy.take(NonZeroUsize::MIN).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_is_not_bound_is_counted_nevertheless() {
-        let (_dir, [bound, free]) = two([some(2), Bound::None]);
-        let mut held = vec![bound.take(NonZeroUsize::MIN).await.unwrap()];
-        for _ in 0..3 {
-            held.push(free.take(NonZeroUsize::MIN).await.unwrap());
-        }
-        let soon = Duration::from_secs(10);
-        assert!(
-            tokio::time::timeout(soon, bound.take(NonZeroUsize::MIN))
-                .await
-                .is_err()
-        );
-        held.truncate(1);
-        bound.take(NonZeroUsize::MIN).await.unwrap();
-    }
 }

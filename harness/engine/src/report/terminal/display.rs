@@ -50,6 +50,8 @@ pub(super) struct Display {
     /// The command that runs again what is not as expected.
     again: Option<String>,
     skips: Option<Skips>,
+    /// Since when the run waits for slots, if that was said.
+    waits: Option<Duration>,
     grouped: bool,
 }
 
@@ -76,6 +78,7 @@ impl Display {
             unexpected: vec![],
             again: None,
             skips: None,
+            waits: None,
             grouped: false,
         }
     }
@@ -112,6 +115,7 @@ impl Display {
         let typical = |name: &str| self.typical.of(&thing(&self.platform, name));
         let ran = self.view.follow(event, now, typical);
         self.remember(event, ran);
+        self.wait(event);
         if self.compares {
             let live = matches!(self.mode, Mode::Live(_));
             match comparison::line(event, live) {
@@ -156,6 +160,7 @@ impl Display {
             Event::EnvironmentKnown(environment) => {
                 self.say(&format!("\n{}", text::head(environment)));
             }
+            Event::SlotsAwaited { .. } => {}
             Event::ScenarioStarted { name } => {
                 self.ungroup();
                 if self.volume == Volume::Verbose {
@@ -169,6 +174,30 @@ impl Display {
             Event::RunFinished(summary) => self.finished(summary),
         }
         self.draw("");
+    }
+
+    /// Says that nothing of this run goes on, since other processes have all room, and when it does again. What waits beside
+    /// scenarios that run is no news; a person sees it in the live view.
+    fn wait(&mut self, event: &Event) {
+        match event {
+            Event::SlotsAwaited { what, .. } if self.waits.is_none() && !self.view.runs() => {
+                self.ungroup();
+                self.waits = Some(self.now);
+                let word = self.paint(YELLOW, &format!("{:<16}", "waits"));
+                let what = printable(what);
+                self.say(&format!(
+                    "{word} for room for {what}; begins by itself, within an hour"
+                ));
+            }
+            Event::ScenarioStarted { .. } => {
+                if let Some(since) = self.waits.take() {
+                    let waited = super::view::clock(self.now.saturating_sub(since));
+                    self.say(&format!("{:<16} after {waited} more", "goes on"));
+                }
+            }
+            Event::Interrupted | Event::RunFinished(_) => self.waits = None,
+            _ => {}
+        }
     }
 
     /// Notes how long things took; `ran` is whether a scenario that ended had begun.

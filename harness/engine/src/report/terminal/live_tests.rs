@@ -271,3 +271,25 @@ fn a_comparison_moves_while_layers_are_made_and_a_failure_is_no_news() {
     let text = format!("{booting}\n----\n{running}\n----\n{}", window.text());
     insta::assert_snapshot!(text);
 }
+
+#[test]
+fn what_waits_for_others_is_seen_as_long_as_it_does() {
+    let (window, mut display) = live(12, 100);
+    display.tell_at(&started(3), seconds(0));
+    display.tell_at(&scenario("deploy::rollback"), seconds(1));
+    let waits = Event::SlotsAwaited {
+        name: "names::short".into(),
+        what: "1 VM; process 7 (spawnlab run) has 1".into(),
+    };
+    display.tell_at(&waits, seconds(5));
+    display.tick_at(seconds(12));
+    let line = "names::short  7 s  waits for room for 1 VM; process 7 (spawnlab run) has 1";
+    let text = window.text();
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains("1 running, 2 to go"), "{text}");
+    display.tell_at(&scenario("names::short"), seconds(13));
+    display.tick_at(seconds(14));
+    let text = window.text();
+    assert!(text.contains("names::short  1 s\n"), "{text}");
+    assert!(text.contains("2 running, 1 to go"), "{text}");
+}

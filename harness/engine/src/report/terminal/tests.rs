@@ -242,3 +242,25 @@ fn of_a_comparison_lines_are_told_without_a_terminal() {
     }
     insta::assert_snapshot!(paper.text());
 }
+
+#[test]
+fn a_run_that_waits_for_others_says_so_once_and_when_it_goes_on() {
+    let waits = |name: &str| Event::SlotsAwaited {
+        name: name.into(),
+        what: "1 VM; process 7 (spawnlab run) has 2".into(),
+    };
+    let started = |name: &str| Event::ScenarioStarted { name: name.into() };
+    let text = told([
+        waits("a::b"),
+        waits("a::c"),
+        waits("a::b"),
+        started("a::b"),
+        // One runs, which is told when it ends.
+        waits("a::c"),
+    ]);
+    assert_eq!(
+        text,
+        "waits            for room for 1 VM; process 7 (spawnlab run) has 2; begins by itself, within an hour\n\
+         goes on          after 0 s more\n"
+    );
+}

@@ -56,7 +56,17 @@ impl View {
             Event::StepPhase { step, phase } => self.phase(step, phase),
             Event::StepProgress { step, message } => self.phase(step, &printable(message)),
             Event::StepFinished { step, .. } => drop(self.end(step)),
-            Event::ScenarioStarted { name } => self.begin(name, true, now, typical(name)),
+            Event::SlotsAwaited { name, what } => {
+                if self.under_way.iter().all(|one| one.name != *name) {
+                    self.begin(name, false, now, None);
+                }
+                self.phase(name, &waits(what));
+            }
+            Event::ScenarioStarted { name } => {
+                // It may have waited until now.
+                self.end(name);
+                self.begin(name, true, now, typical(name));
+            }
             Event::ScenarioFinished(record) => {
                 self.ended += 1;
                 *self.counts.entry(record.verdict.word()).or_default() += 1;
@@ -83,6 +93,11 @@ impl View {
         if let Some(one) = self.under_way.iter_mut().find(|one| one.name == name) {
             phase.clone_into(&mut one.phase);
         }
+    }
+
+    /// Whether a scenario runs.
+    pub(super) fn runs(&self) -> bool {
+        self.under_way.iter().any(|one| one.scenario)
     }
 
     /// `name` is over; whether it was under way.
@@ -128,7 +143,7 @@ impl View {
             let more = format!("and {} more", self.under_way.len() - most);
             lines.push(cut(&more, width));
         }
-        if self.selected > 0 && (self.ended > 0 || self.under_way.iter().any(|one| one.scenario)) {
+        if self.selected > 0 && (self.ended > 0 || self.runs()) {
             lines.push(self.sums(now, width, window.colour));
         }
         lines
@@ -197,6 +212,11 @@ impl UnderWay {
             format!("{name}  {time}{phase}")
         }
     }
+}
+
+/// What is said of a scenario that waits for slots, and for `what`.
+pub(super) fn waits(what: &str) -> String {
+    format!("waits for room for {}", printable(what))
 }
 
 /// Whole seconds: anything finer only flickers.
