@@ -10,10 +10,13 @@ use spawnlab::{
     verdict::event::Events,
 };
 
-use crate::lab::diagnosis::{self, HostSource};
 use crate::{
     args::{LabArgs, LayerName},
-    lab::rerun::Rerun,
+    lab::{
+        diagnosis::{self, HostSource},
+        kept, report_dir,
+        rerun::Rerun,
+    },
     output::{error::CliError, exit::Exit, print},
 };
 
@@ -39,6 +42,9 @@ pub struct ExplainArgs {
     #[arg(long, value_enum, default_value = "deployed")]
     pub layer: LayerName,
     /// On the host of a scenario that failed, as `run --keep` kept it
+    ///
+    /// EVIDENCE is what `resume` takes: RUN/AREA::NAME, or the scenario's evidence folder; with /MACHINE behind it that machine of
+    /// its lab is meant, and else the container host.
     #[arg(long, value_name = "EVIDENCE", conflicts_with = "layer")]
     pub kept: Option<Utf8PathBuf>,
     /// On this very machine, which needs root
@@ -102,7 +108,7 @@ async fn diagnosed(
     suite: &Suite,
     endpoint: &Endpoint,
 ) -> Result<Diagnosis, CliError> {
-    let cli_error = |error| CliError::infrastructure("explain", error);
+    let cli_error = |error| CliError::of("explain", error);
     if args.here {
         if !rustix::process::geteuid().is_root() {
             let why = "the namespaces of a container are seen by root alone";
@@ -110,13 +116,17 @@ async fn diagnosed(
         }
         return diagnose::diagnose_here(endpoint).await.map_err(cli_error);
     }
+    let source = match &args.kept {
+        Some(wanted) => {
+            let (evidence, machine) = kept::meant(wanted, &report_dir::runs())
+                .map_err(|why| CliError::usage("--kept", why).hint(kept::HINT))?;
+            HostSource::Kept(evidence, machine)
+        }
+        None => HostSource::Layer(args.layer.into()),
+    };
     let config = args
         .lab
         .config(suite, Rerun::new(&["spawnlab", "run"], &args.lab))?;
-    let source = match &args.kept {
-        Some(kept) => HostSource::Kept(kept.clone()),
-        None => HostSource::Layer(args.layer.into()),
-    };
     let (events, receiver) = Events::channel();
     let mut terminal = Terminal::plain(Box::new(std::io::stderr()));
     let driver = drive(receiver, move |event| terminal.tell(event), None)

@@ -22,8 +22,8 @@ use crate::lab::hosts::{self, Cloned};
 pub enum HostSource {
     /// On a fresh clone of a layer.
     Layer(Start),
-    /// On the container host that was kept: the evidence folder of its scenario.
-    Kept(Utf8PathBuf),
+    /// On what was kept: the evidence folder of its scenario, and the machine; the container host if none is named.
+    Kept(Utf8PathBuf, Option<String>),
 }
 
 /// Diagnoses `endpoint` at `source`.
@@ -39,13 +39,21 @@ pub async fn diagnose(
     // Swept by a later run if this one is killed.
     let evidence = Scratch::new()?;
     let dir = evidence.path();
-    let lab = match source {
+    let (lab, machine) = match source {
         HostSource::Layer(start) => {
-            hosts::cloned(config, Cloned::Layer(start), dir, events).await?
+            let what = Cloned::Layer(start);
+            (hosts::cloned(config, what, dir, events).await?, None)
         }
-        HostSource::Kept(kept) => hosts::resumed(&kept, dir).await?,
+        HostSource::Kept(kept, machine) => (hosts::resumed(&kept, dir).await?, machine),
     };
-    let diagnosis = diagnose::diagnose(lab.lab().host(), endpoint).await;
+    let host = match machine.as_deref() {
+        Some(machine) => lab.machine(Some(machine)),
+        None => Ok(lab.lab().host()),
+    };
+    let diagnosis = match host {
+        Ok(host) => diagnose::diagnose(host, endpoint).await,
+        Err(error) => Err(error),
+    };
     lab.end().await?;
     diagnosis
 }

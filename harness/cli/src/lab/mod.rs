@@ -4,6 +4,7 @@ pub(crate) mod before;
 pub mod diagnosis;
 pub(crate) mod hosts;
 pub(crate) mod images;
+pub(crate) mod kept;
 pub mod known;
 pub(crate) mod ledger;
 pub(crate) mod report_dir;
