@@ -47,6 +47,20 @@ fn help_says_what_there_is(#[case] name: &str, #[case] args: &[&str]) {
 }
 
 #[test]
+fn what_was_never_kept_is_not_explained() {
+    let output = spawnlab(&["explain", "web", "--kept", "latest/names::no_such/host"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let message =
+        "error: --kept: latest/names::no_such/host is neither an evidence folder nor a scenario";
+    assert!(said.starts_with(message), "{said}");
+    assert!(
+        said.contains("\nhint: `spawnlab resume` alone lists"),
+        "{said}"
+    );
+}
+
+#[test]
 fn every_listed_scenario_has_a_claim_and_a_saboteur() {
     let output = spawnlab(&["list", "--json"]);
     let listed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");

@@ -177,6 +177,7 @@ fn written(dir: &Utf8Path, shard: Option<&str>) -> Qualification {
     let whole = Qualification {
         version: qualify::VERSION,
         started: "2026-03-09T10:00:00Z".into(),
+        request: None,
         plan,
         shard: shard.map(str::to_owned),
         cases,

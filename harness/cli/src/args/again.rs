@@ -2,9 +2,12 @@
 
 use clap::Parser;
 
-use super::{Cli, Command, OnUnstable, RunArgs};
+use camino::Utf8Path;
+use spawnlab::verdict::event::RunRequest;
+
+use super::{AccelArg, Cli, Command, OnUnstable, Promises, RunArgs, qualify::QualifyArgs};
 use crate::{
-    lab::{before::EarlierRun, rerun},
+    lab::{before::EarlierRun, before_qualify::EarlierQualification, rerun},
     output::error::CliError,
 };
 
@@ -17,7 +20,10 @@ impl RunArgs {
     /// # Errors
     /// The options of `before` are none that this command knows.
     pub(crate) fn as_before(&self, before: &EarlierRun) -> Result<(Self, String), CliError> {
-        let then = read(before)?;
+        let (Command::Run(then) | Command::Prove(then)) = read(&before.named, &before.request)?
+        else {
+            return Err(unknown(&before.named, &before.request));
+        };
         let mut args = self.clone();
         let mut said = Said::default();
         let another_image = args.lab.image.is_some() && args.lab.image != then.lab.image;
@@ -47,38 +53,54 @@ impl RunArgs {
         said.take("--known", &mut args.known, then.known);
         said.take("--repeat", &mut args.repeat, then.repeat);
         said.take("--loops", &mut args.iterations, then.iterations);
-        if let (None, Some(promises)) = (&args.lab.promises, then.lab.promises) {
-            said.taken
-                .extend(["--promises".to_owned(), promises.listed()]);
-            args.lab.promises = Some(promises);
-        }
+        said.take_promises(&mut args.lab.promises, then.lab.promises);
         if let (None, Some(OnUnstable::Fail)) = (args.unstable, then.unstable) {
             said.taken.extend(["--unstable", "fail"].map(str::to_owned));
             args.unstable = then.unstable;
         }
-        if let (None, Some(accel)) = (args.lab.accel, then.lab.accel) {
-            let name = accel.unusual().unwrap_or("auto");
-            said.taken.extend(["--accel".to_owned(), name.to_owned()]);
-            args.lab.accel = Some(accel);
-        }
+        said.take_accel(&mut args.lab.accel, then.lab.accel);
         Ok((args, said.lines()))
     }
 }
 
-/// The options of `before`, read as a command line.
-fn read(before: &EarlierRun) -> Result<RunArgs, CliError> {
-    let request = &before.request;
+impl QualifyArgs {
+    /// These, with what `before` was run with where they are silent; and what there is to say of that, as
+    /// lines behind a line's end.
+    ///
+    /// # Errors
+    /// The options of `before` are none that this command knows.
+    pub(crate) fn as_before(
+        &self,
+        before: &EarlierQualification,
+    ) -> Result<(Self, String), CliError> {
+        let Command::Qualify(then) = read(&before.named, &before.request)? else {
+            return Err(unknown(&before.named, &before.request));
+        };
+        let mut args = self.clone();
+        let mut said = Said::default();
+        said.take_as(|matrix| vec![matrix], &mut args.matrix, then.matrix);
+        let soak = |number| vec![format!("--soak={number}")];
+        said.take_as(soak, &mut args.soak, then.soak);
+        said.take_promises(&mut args.promises, then.promises);
+        said.take_accel(&mut args.accel, then.accel);
+        said.take("--known", &mut args.known, then.known);
+        Ok((args, said.lines()))
+    }
+}
+
+/// What `request`, that of the report `named`, asked for, read as a command line.
+fn read(named: &Utf8Path, request: &RunRequest) -> Result<Command, CliError> {
     let words = ["spawnlab", &request.command].map(str::to_owned);
     let words = words.iter().chain(&request.options);
-    match Cli::try_parse_from(words).map(|cli| cli.command) {
-        Ok(Command::Run(args) | Command::Prove(args)) => Ok(args),
-        _ => {
-            let options = rerun::joined(request.options.iter().map(String::as_str));
-            let why = format!("its options are none that this command knows: {options}");
-            Err(CliError::usage(format!("report {}", before.named), why)
-                .hint("another spawnlab wrote it: name the scenarios and the options"))
-        }
-    }
+    let read = Cli::try_parse_from(words).map(|cli| cli.command);
+    read.map_err(|_| unknown(named, request))
+}
+
+fn unknown(named: &Utf8Path, request: &RunRequest) -> CliError {
+    let options = rerun::joined(request.options.iter().map(String::as_str));
+    let why = format!("its options are none that this command knows: {options}");
+    CliError::usage(format!("report {named}"), why)
+        .hint("another spawnlab wrote it: name the scenarios and the options")
 }
 
 /// What is told of the options.
@@ -92,22 +114,49 @@ struct Said {
 
 impl Said {
     fn take<T: ToString + PartialEq>(&mut self, name: &str, now: &mut Option<T>, then: Option<T>) {
+        self.take_as(|value| vec![name.to_owned(), value], now, then);
+    }
+
+    /// The same for what `words` makes a part of a command line of.
+    fn take_as<T: ToString + PartialEq>(
+        &mut self,
+        words: impl Fn(String) -> Vec<String>,
+        now: &mut Option<T>,
+        then: Option<T>,
+    ) {
+        let said = |now: &T| {
+            let words = words(now.to_string());
+            rerun::joined(words.iter().map(String::as_str))
+        };
         match (&now, then) {
             (None, Some(then)) => {
-                self.taken.extend([name.to_owned(), then.to_string()]);
+                self.taken.extend(words(then.to_string()));
                 *now = Some(then);
             }
             (Some(now), Some(then)) if *now != then => {
-                let (now, then) = (now.to_string(), then.to_string());
-                let now = rerun::joined([name, now.as_str()]);
+                let (now, then) = (said(now), then.to_string());
                 self.changed.push(format!("{now}, which was {then}"));
             }
-            (Some(now), None) => {
-                let now = now.to_string();
-                let now = rerun::joined([name, now.as_str()]);
-                self.changed.push(format!("{now}, which was not given"));
-            }
+            (Some(now), None) => self
+                .changed
+                .push(format!("{}, which was not given", said(now))),
             _ => {}
+        }
+    }
+
+    fn take_promises(&mut self, now: &mut Option<Promises>, then: Option<Promises>) {
+        if let (None, Some(promises)) = (&now, then) {
+            self.taken
+                .extend(["--promises".to_owned(), promises.listed()]);
+            *now = Some(promises);
+        }
+    }
+
+    fn take_accel(&mut self, now: &mut Option<AccelArg>, then: Option<AccelArg>) {
+        if let (None, Some(accel)) = (&now, then) {
+            let name = accel.unusual().unwrap_or("auto");
+            self.taken.extend(["--accel".to_owned(), name.to_owned()]);
+            *now = Some(accel);
         }
     }
 

@@ -47,6 +47,7 @@ Examples:
   spawnlab qualify                           so many that any two values meet
   spawnlab qualify --list                    which cases that would be
   spawnlab qualify --full --shard 2/5 --soak
+  spawnlab qualify --failed                  again what was not as expected
 `spawnlab qualify --help` says what a matrix is.";
 
 /// The end of `spawnlab report -h`.
@@ -69,7 +70,7 @@ Examples:
 pub(crate) const EXPLAIN: &str = "\
 Examples:
   spawnlab explain web                       on a fresh clone of a host
-  spawnlab explain web --kept EVIDENCE       on a host that `run --keep` kept
+  spawnlab explain web --kept latest/names::http_by_name   on a kept host
   spawnlab explain db --here --port 5432     on this very machine";
 
 /// The end of `spawnlab doctor -h`.

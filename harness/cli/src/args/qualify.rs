@@ -34,7 +34,7 @@ Exit codes:
   130  interrupted: what had ended is in the report";
 
 /// Arguments of `qualify`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = help::QUALIFY)]
 #[command(after_long_help = help::long(&[help::QUALIFY, MATRIX, EXIT_CODES]))]
 pub struct QualifyArgs {
@@ -61,6 +61,13 @@ pub struct QualifyArgs {
     /// Filters are full names
     #[arg(long, requires = "scenario")]
     pub exact: bool,
+    /// Again what was not as expected, in the same cases [default: of the last qualify]
+    ///
+    /// RUN is the folder of a report, or its qualify.json. The matrix, --soak, --promises, --accel and --known are as
+    /// they were then, but for what is given now. What that run did not come to is run, too. --case, --scenario
+    /// and --shard take a part.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, conflicts_with = "full")]
+    pub failed: Option<Option<Utf8PathBuf>>,
     /// List the cases with the number of their scenarios, and run nothing
     #[arg(long)]
     pub list: bool,
@@ -71,9 +78,9 @@ pub struct QualifyArgs {
     #[arg(long, value_name = "LIST", value_parser = promises)]
     pub promises: Option<Promises>,
     /// auto, kvm or tcg; `auto` takes KVM only if it works
-    #[arg(long, value_enum, default_value = "auto", hide_default_value = true)]
-    #[arg(hide_possible_values = true, env = "SPAWNLAB_ACCEL", hide_env = true)]
-    pub accel: AccelArg,
+    #[arg(long, value_enum, hide_possible_values = true)]
+    #[arg(env = "SPAWNLAB_ACCEL", hide_env = true)]
+    pub accel: Option<AccelArg>,
     /// How many scenarios at once [default: what this machine carries]
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

@@ -22,7 +22,12 @@ use crate::{
         qualify_files,
         qualify_plan::{self, Cases},
     },
-    lab::{known, ledger},
+    lab::{
+        before_qualify::EarlierQualification,
+        known,
+        ledger::{self, Counter},
+        report_dir,
+    },
     output::{error::CliError, exit::Exit, print, signals},
 };
 
@@ -33,18 +38,47 @@ pub(crate) async fn qualify(
     bodies: Handle,
 ) -> Result<Exit, CliError> {
     // What can be wrong with the command line is found out before anything is written or started.
-    let Cases { plan, mut all } = qualify_plan::cases(args, suite)?;
+    let before = match &args.failed {
+        Some(named) => {
+            let runs = report_dir::runs();
+            Some(EarlierQualification::open(named.as_deref(), &runs)?)
+        }
+        None => None,
+    };
+    if let Some(before) = before.as_ref().filter(|before| before.open.is_empty()) {
+        return match args.list {
+            true => list(args, &[]),
+            false => {
+                print::stdout(&format!("{}\n", before.nothing()))?;
+                Ok(Exit::AsExpected)
+            }
+        };
+    }
+    let (args, same) = match &before {
+        Some(before) => args.as_before(before)?,
+        None => (args.clone(), String::new()),
+    };
+    let args = &args;
+    let Cases { plan, mut all } = qualify_plan::cases(args, suite, before.as_ref())?;
     if let Some(shard) = args.shard {
         all.retain(|(cell, _)| shard.holds(&cell.name()));
     }
     if args.list {
         return list(args, &all);
     }
+    if let Some(before) = &before {
+        let scenarios = all.iter().map(|(_, wanted)| wanted.len()).sum();
+        print::stdout(&format!("{}{same}\n", before.intro(scenarios, all.len())))?;
+    }
     qualify_plan::check_given(&all)?;
     let known = Arc::new(known::read(args.known.as_deref(), suite, &suite.names())?);
-    let stability = Arc::new(Stability::of(ledger::known(), false));
+    let (known_runs, counter) = ledger::open();
+    let stability = Arc::new(Stability::of(known_runs, false));
     let shard = args.shard.map(|shard| shard.to_string());
-    let mut qualification = Qualification::begun(plan, shard, all.iter().map(|(cell, _)| cell));
+    let mut qualification = Qualification {
+        request: Some(qualify_plan::request(args)),
+        ..Qualification::begun(plan, shard, all.iter().map(|(cell, _)| cell))
+    };
     let dir = qualify_files::open(args.report.as_deref(), &qualification)?;
     let interrupt =
         signals::listen().map_err(|error| CliError::infrastructure("signals", error))?;
@@ -70,7 +104,7 @@ pub(crate) async fn qualify(
             dir: &below,
             request: None,
         };
-        run(&runner, config, wanted, case).await?;
+        run(&runner, config, wanted, case, &counter).await?;
         qualification.took_ms = millis(begin);
         qualification.interrupted = interrupt.is_raised();
         // What has ended is kept, whatever becomes of the rest.
@@ -79,8 +113,15 @@ pub(crate) async fn qualify(
     qualification.took_ms = millis(begin);
     qualification.interrupted = not_whole(&qualification, &interrupt);
     qualify_files::write(&qualification, &dir)?;
+    let again = match (
+        &qualification.request,
+        qualification.unfinished().as_slice(),
+    ) {
+        (Some(request), [_, ..]) => format!("again    {}\n", request.again),
+        _ => String::new(),
+    };
     print::stdout(&format!(
-        "\n{}report in {dir}\n",
+        "\n{}{again}report in {dir}\n",
         qualify::page(&qualification).terminal()
     ))?;
     Ok(Exit::from(qualification.outcome()))
@@ -92,6 +133,7 @@ async fn run(
     config: RunConfig,
     wanted: &[Selected],
     case: &mut CaseReport,
+    counter: &Counter,
 ) -> Result<(), CliError> {
     let begin = Instant::now();
     let (ran, told, kept) = reported(Terminal::stdout(), runner.dir, async |events| {
@@ -101,7 +143,7 @@ async fn run(
     .await?;
     kept.map_err(|error| CliError::infrastructure("report", error))?;
     case.environment.clone_from(&told.environment);
-    ledger::counted(told).await;
+    counter.count(told).await;
     case.records = ran.finished.records;
     case.took_ms = millis(begin);
     case.missing = match ran.summary.error {

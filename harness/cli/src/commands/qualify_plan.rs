@@ -12,19 +12,23 @@ use spawnlab::campaign::{
 
 use crate::{
     args::{
-        LabArgs, Promises, Selection,
+        AccelArg, LabArgs, Promises, Selection,
         nixos::{self, NixosArgs},
         qualify::QualifyArgs,
     },
     commands::run::{ordinary, selected},
     lab::{
+        before_qualify::EarlierQualification,
         rerun::{self, Rerun},
         select::select,
         tool,
     },
     output::error::CliError,
 };
-use spawnlab::run::{config::RunConfig, selection::Selected, suite::Suite};
+use spawnlab::{
+    run::{config::RunConfig, selection::Selected, suite::Suite},
+    verdict::event::RunRequest,
+};
 
 /// The dimensions that there can be with the variables of `suite`, in the order in which cases name them.
 fn dimensions(suite: &Suite) -> Vec<&'static str> {
@@ -51,11 +55,15 @@ pub(crate) struct Cases {
     pub(crate) all: Vec<(Case, Vec<Selected>)>,
 }
 
-/// What `args` mean.
+/// What `args` mean; of an earlier qualification, what is to run again.
 ///
 /// # Errors
 /// A matrix that is wrong, or nothing selected.
-pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, CliError> {
+pub(crate) fn cases(
+    args: &QualifyArgs,
+    suite: &Suite,
+    before: Option<&EarlierQualification>,
+) -> Result<Cases, CliError> {
     let file = args.matrix.as_ref();
     let what = format!(
         "matrix {}",
@@ -76,8 +84,21 @@ pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, CliError
     };
     let matrix = Matrix::read(&text, &dimensions(suite)).map_err(wrong)?;
     check(&matrix, suite).map_err(wrong)?;
-    let cover = if args.full { Cover::Full } else { Cover::Pairs };
-    let mut cells = cover::cases(&matrix, cover);
+    let (cover, mut cells) = match before {
+        // A case that was named need not be among those that cover pairs.
+        Some(before) => {
+            let mut cells = matrix.product();
+            cells.retain(|cell| !before.of_case(&cell.name()).is_empty());
+            if cells.is_empty() {
+                return Err(before.gone());
+            }
+            (before.cover, cells)
+        }
+        None => {
+            let cover = if args.full { Cover::Full } else { Cover::Pairs };
+            (cover, cover::cases(&matrix, cover))
+        }
+    };
     if cells.is_empty() {
         return Err(wrong("it leaves every case out".into()));
     }
@@ -85,7 +106,7 @@ pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, CliError
         let cases = cells_of(&matrix, &args.case)?;
         cells.retain(|cell| cases.iter().any(|pairs| holds(cell, pairs)));
         // A case that --full would have is still a case to ask for by name.
-        if cells.is_empty() {
+        if cells.is_empty() && before.is_none() {
             cells = matrix.product();
             cells.retain(|cell| cases.iter().any(|pairs| holds(cell, pairs)));
         }
@@ -98,22 +119,31 @@ pub(crate) fn cases(args: &QualifyArgs, suite: &Suite) -> Result<Cases, CliError
     }
     let mut all = vec![];
     for cell in cells {
-        let selection = if args.scenario.is_empty() {
-            Selection {
+        let selection = match (args.scenario.as_slice(), before) {
+            ([], None) => Selection {
                 filters: matrix.filters(&cell).to_vec(),
                 exact: false,
-            }
-        } else {
-            Selection {
-                filters: args.scenario.clone(),
+            },
+            (filters, _) => Selection {
+                filters: filters.to_vec(),
                 exact: args.exact,
+            },
+        };
+        let mut scenarios = match (args.soak, before) {
+            (None, None) => ordinary(suite.to_run(), &selection)?,
+            _ => selected(suite.to_run(), &selection)?,
+        };
+        if let Some(before) = before {
+            let open = before.of_case(&cell.name());
+            scenarios.retain(|one| open.contains(&one.full_name()));
+            if scenarios.is_empty() {
+                continue;
             }
-        };
-        let scenarios = match args.soak {
-            Some(_) => selected(suite.to_run(), &selection)?,
-            None => ordinary(suite.to_run(), &selection)?,
-        };
+        }
         all.push((cell, scenarios));
+    }
+    if let (Some(before), []) = (before, all.as_slice()) {
+        return Err(before.gone());
     }
     let planned = all.iter().map(|(cell, selected)| Planned {
         name: cell.name(),
@@ -190,7 +220,7 @@ pub(crate) fn config(
         image: cell.value("image").map(str::to_owned),
         nixos: nixos_of(cell),
         guest: cell.value("guest").map(str::to_owned),
-        accel: Some(args.accel),
+        accel: args.accel,
         keep: false,
     };
     let mut config = lab.config(suite, again(args, cell))?;
@@ -232,22 +262,45 @@ pub(crate) fn check_given(cases: &[(Case, Vec<Selected>)]) -> Result<(), CliErro
     Ok(())
 }
 
+/// The command that runs one scenario of `cell` again.
 fn again(args: &QualifyArgs, cell: &Case) -> Rerun {
     let mut words = vec![rerun::program(), "qualify".to_owned()];
+    words.extend(options(args));
+    words.extend(["--case".to_owned(), cell.name()]);
+    Rerun::of_option(words, "--scenario")
+}
+
+/// What of `args` says how scenarios are run, as words of a command line.
+fn options(args: &QualifyArgs) -> Vec<String> {
+    let mut words = vec![];
     words.extend(args.matrix.as_ref().map(ToString::to_string));
     words.extend(args.soak.map(|iterations| format!("--soak={iterations}")));
     let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
     if let Some(promises) = &args.promises {
         option("--promises", promises.listed());
     }
-    if let Some(accel) = args.accel.unusual() {
+    if let Some(accel) = args.accel.and_then(AccelArg::unusual) {
         option("--accel", accel.to_owned());
     }
     if let Some(known) = &args.known {
         option("--known", known.to_string());
     }
-    option("--case", cell.name());
-    Rerun::of_option(words, "--scenario")
+    words
+}
+
+/// What a later `--failed` has to know of this qualification.
+pub(crate) fn request(args: &QualifyArgs) -> RunRequest {
+    let program = rerun::program();
+    let mut words = vec![program.as_str(), "qualify", "--failed"];
+    // A dated report is the newest one.
+    words.extend(args.report.as_ref().map(|dir| dir.as_str()));
+    RunRequest {
+        command: "qualify".into(),
+        options: options(args),
+        repeat: 1,
+        scenarios: vec![],
+        again: rerun::joined(words),
+    }
 }
 
 #[cfg(test)]
@@ -290,12 +343,12 @@ scenarios = []
 
     #[test]
     fn one_case_can_be_asked_for_whether_or_not_pairs_have_it() {
-        for planned in super::cases(&args(&["--full"]), &suite())
+        for planned in super::cases(&args(&["--full"]), &suite(), None)
             .expect("sound")
             .plan
             .cases
         {
-            let one = cases(&args(&["--case", &planned.name]), &suite()).expect("sound");
+            let one = cases(&args(&["--case", &planned.name]), &suite(), None).expect("sound");
             let names: Vec<_> = one
                 .plan
                 .cases
@@ -310,7 +363,7 @@ scenarios = []
     fn a_case_is_run_again_as_it_was() {
         let args = args(&["--soak", "--promises", "none", "--accel", "tcg"]);
         assert_eq!(args.iterations().get(), 20);
-        let cases = cases(&args, &suite()).expect("sound");
+        let cases = cases(&args, &suite(), None).expect("sound");
         let name = cases.all[0].0.name();
         assert_eq!(
             again(&args, &cases.all[0].0).command("a::b"),

@@ -99,7 +99,9 @@ pub(crate) async fn run(
         let names = selection::names(source.scenarios());
         config.policy.known = Arc::new(known::read(Some(file), suite, &names)?);
     }
-    config.policy.stability = Arc::new(stability(args));
+    let (known_runs, counter) = ledger::open();
+    let gates = args.unstable == Some(OnUnstable::Fail);
+    config.policy.stability = Arc::new(Stability::of(known_runs, gates));
     let dir = report_dir::open(args.report.as_deref())?;
 
     let volume = match (args.quiet, args.verbose) {
@@ -123,7 +125,7 @@ pub(crate) async fn run(
         (ran.summary.clone(), ran)
     })
     .await?;
-    ledger::counted(told).await;
+    counter.count(told).await;
     let given = |(_, error): &(String, Box<Error>)| matches!(**error, Error::Given(_));
     let exit = match ran.failed.as_ref().is_some_and(given) {
         true => Exit::Usage,
@@ -138,12 +140,6 @@ pub(crate) async fn run(
         }
         (Ok(()), exit) => Ok(exit),
     }
-}
-
-/// What earlier runs say. A ledger that can't be read is told, and keeps nobody from running.
-fn stability(args: &RunArgs) -> Stability {
-    let gates = args.unstable == Some(OnUnstable::Fail);
-    Stability::of(ledger::known(), gates)
 }
 
 /// The command that runs one scenario of `args` again.

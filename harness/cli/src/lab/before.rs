@@ -3,17 +3,14 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 use spawnlab::{
-    campaign::{
-        qualify,
-        verify::{self, Effect},
-    },
+    campaign::verify::{self, Effect},
     report::{
         dir::{COMPARISON, JSON, QUALIFICATION},
         json,
         run::Run,
     },
     run::selection::Selected,
-    verdict::event::{Record, RunRequest},
+    verdict::event::RunRequest,
 };
 
 use crate::output::error::CliError;
@@ -43,28 +40,20 @@ impl EarlierRun {
         runs: &Utf8Path,
         verb: &str,
     ) -> Result<Self, CliError> {
-        let (named, path) = found(named, runs)?;
+        let latest = runs.join("latest").canonicalize_utf8().ok();
+        let (named, path) = found(named, runs, latest, TAKES)?;
         let file = file_of(&path);
         let wrong = |why: String| CliError::usage(format!("report {named}"), why);
         let text =
             fs_err::read_to_string(&file).map_err(|error| wrong(error.to_string()).hint(TAKES))?;
         let unread = |why: String| wrong(format!("{file}: {why}")).hint(TAKES);
-        if let Some((what, commands)) = campaign(&text).map_err(unread)? {
-            let why = format!("it is a {what}, which is more than one run");
-            let commands = match commands.as_slice() {
-                [] => "all of it came out as expected".to_owned(),
-                commands => format!("what failed is run again by {}", commands.join("; ")),
-            };
-            return Err(wrong(why).hint(commands));
+        if let Some((what, hint)) = campaign(&text).map_err(unread)? {
+            return Err(wrong(format!("it is a {what}, which is more than one run")).hint(hint));
         }
         let run = json::read(&text).map_err(unread)?;
         let names = run.unfinished().into_iter().map(str::to_owned).collect();
         let cut = cut(&run);
-        let Some(request) = run.request else {
-            let why = "it does not say what it was run with: it is of an older spawnlab or of `cargo test`";
-            return Err(wrong(why.into())
-                .hint("each scenario in it has the command that runs it again, `again`"));
-        };
+        let request = run.request.ok_or_else(|| unsaid(&named))?;
         if request.command != verb {
             let command = &request.command;
             return Err(
@@ -140,16 +129,18 @@ impl EarlierRun {
     }
 }
 
-/// The report that `named` means, a path or the name of one in `runs`, and where it is.
-fn found(
+/// The report that `named` means, a path or the name of one in `runs`, and where it is: the `latest` if none is named.
+/// What `--failed` takes is in `takes`.
+pub(super) fn found(
     named: Option<&Utf8Path>,
     runs: &Utf8Path,
+    latest: Option<Utf8PathBuf>,
+    takes: &str,
 ) -> Result<(Utf8PathBuf, Utf8PathBuf), CliError> {
     let Some(named) = named else {
-        let latest = runs.join("latest");
-        let Ok(path) = latest.canonicalize_utf8() else {
-            let why = format!("there was no run yet: {latest} is not there");
-            return Err(CliError::usage("--failed", why).hint(TAKES));
+        let Some(path) = latest else {
+            let why = format!("there was no run yet: {runs} has no report of one");
+            return Err(CliError::usage("--failed", why).hint(takes));
         };
         return Ok((path.clone(), path));
     };
@@ -160,8 +151,15 @@ fn found(
             format!("report {named}"),
             format!("it is neither a path nor a report in {runs}"),
         )
-        .hint(TAKES)),
+        .hint(takes)),
     }
+}
+
+/// The message that the report `named` can't be run again.
+pub(super) fn unsaid(named: &Utf8Path) -> CliError {
+    let why = "it does not say what it was run with: it is of an older spawnlab or of `cargo test`";
+    CliError::usage(format!("report {named}"), why)
+        .hint("each scenario in it has the command that runs it again, `again`")
 }
 
 /// The file of the report at `path` that says most: a campaign's folder has run.json, too.
@@ -174,13 +172,12 @@ fn file_of(path: &Utf8Path) -> Utf8PathBuf {
     campaign.unwrap_or_else(|| path.join(JSON))
 }
 
-/// What kind of campaign `text` is a report of, if it is one, with the commands for what failed in it.
-fn campaign(text: &str) -> Result<Option<(&'static str, Vec<String>)>, String> {
+/// What kind of campaign `text` is a report of, if it is one, with the next step for who wants it run again.
+fn campaign(text: &str) -> Result<Option<(&'static str, String)>, String> {
     let value: Value = serde_json::from_str(text).unwrap_or_default();
     if value.get("plan").is_some() {
-        let cases = qualify::read(text)?.cases;
-        let commands = cases.iter().filter_map(|case| of_case(&case.records));
-        return Ok(Some(("qualification", commands.collect())));
+        let hint = "`spawnlab qualify --failed` takes it".to_owned();
+        return Ok(Some(("qualification", hint)));
     }
     if value.get("change").is_some() {
         let scenarios = verify::read(text)?.scenarios.into_iter();
@@ -190,20 +187,14 @@ fn campaign(text: &str) -> Result<Option<(&'static str, Vec<String>)>, String> {
                 Effect::Broken | Effect::Flaky | Effect::Undecided { .. }
             )
         });
-        return Ok(Some(("comparison", open.map(|one| one.again).collect())));
+        let commands: Vec<String> = open.map(|one| one.again).collect();
+        let hint = match commands.as_slice() {
+            [] => "all of it came out as expected".to_owned(),
+            commands => format!("what failed is run again by {}", commands.join("; ")),
+        };
+        return Ok(Some(("comparison", hint)));
     }
     Ok(None)
-}
-
-/// The command that runs again what failed in a case of a qualification, if anything did.
-fn of_case(records: &[Record]) -> Option<String> {
-    let mut failed = records
-        .iter()
-        .filter(|record| !record.verdict.is_expected());
-    let command = failed.next()?.again.clone();
-    Some(failed.fold(command, |command, record| {
-        format!("{command} --scenario {}", record.name)
-    }))
 }
 
 fn cut(run: &Run) -> &'static str {

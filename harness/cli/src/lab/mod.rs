@@ -1,6 +1,7 @@
 //! What several commands share: how a scenario is selected and run again, sides, shells, reports' folders.
 
 pub(crate) mod before;
+pub(crate) mod before_qualify;
 pub mod diagnosis;
 pub(crate) mod hosts;
 pub(crate) mod images;

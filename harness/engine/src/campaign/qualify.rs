@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `version` | number, 1; a reader refuses what it does not know |
 //! | `started` | string, UTC, RFC 3339 |
+//! | `request` | what was asked for, as in [`crate::report::json`], without scenarios; absent in reports of before it was kept |
 //! | `plan` | of all shards: `spawnlab`: string; `cover`: `pairs` or `full`; `loops`: number; `cases[]`: `name`: string, `scenarios`: strings; `excluded[]`: `when`: object, `why`: string |
 //! | `shard` | string such as `2/5`; absent for the whole |
 //! | `cases[]` | `name`, `folder` (relative to this file): strings; `values`: object of strings; `environment`, `records` as in [`crate::report::json`], evidence relative to the folder; `took_ms`: number; `missing`: only if it is incomplete: `kind` is `infrastructure` (with `why`), `interrupted`, `not-run` or `no-report` |
@@ -35,7 +36,7 @@ use crate::{
     util::layout,
     verdict::{
         Verdict,
-        event::{Environment, Record},
+        event::{self, Environment, Record, RunRequest},
     },
 };
 use cover::Cover;
@@ -77,6 +78,9 @@ pub struct Qualification {
     pub version: u32,
     /// When it began, in UTC, as RFC 3339.
     pub started: String,
+    /// What was asked for, without filters and scenarios: for `qualify --failed`. Absent in reports of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RunRequest>,
     /// What is run by all shards together.
     pub plan: Plan,
     /// Which shard this is, such as `2/5`; absent for the whole.
@@ -208,12 +212,29 @@ impl Qualification {
         Self {
             version: VERSION,
             started: jiff::Timestamp::now().to_string(),
+            request: None,
             plan,
             shard,
             cases: cells.map(CaseReport::new).collect(),
             interrupted: false,
             took_ms: 0,
         }
+    }
+
+    /// The cases with scenarios that are still to come out as expected, and the names of those: what did not, and what never
+    /// ran to its end.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<(String, Vec<String>)> {
+        let planned = |name: &str| {
+            let found = self.plan.cases.iter().find(|case| case.name == name);
+            found.map_or(&[][..], |case| case.scenarios.as_slice())
+        };
+        let of_case = |case: &CaseReport| {
+            let names = event::unfinished(&case.records, planned(&case.name));
+            let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+            (!names.is_empty()).then(|| (case.name.clone(), names))
+        };
+        self.cases.iter().filter_map(of_case).collect()
     }
 
     /// What all cases come to together. One that was cut short says nothing of what it left out,

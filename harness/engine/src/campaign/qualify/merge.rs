@@ -54,6 +54,7 @@ pub fn merge(reports: &[(String, Qualification)]) -> Result<Qualification, Strin
             .map(|report| report.started.clone())
             .min()
             .unwrap_or_default(),
+        request: one.request.clone(),
         plan: one.plan.clone(),
         shard: None,
         cases,

@@ -287,6 +287,7 @@ pub(super) fn qualification(letters: &[String], shard: Option<&str>) -> Qualific
         version: VERSION,
         started: format!("2026-03-09T10:00:0{salt}Z"),
         cases: cases.collect(),
+        request: None,
         plan,
         shard: shard.map(str::to_owned),
         interrupted: false,
