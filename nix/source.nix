@@ -12,6 +12,7 @@ lib.fileset.toSource {
     ../docs/spawnlab-toml.md
     ../examples/deploys.toml
     ../examples/machines.toml
+    ../examples/refused-lease.toml
     ../examples/spawnlab.toml
     ../harness
     ../scenarios

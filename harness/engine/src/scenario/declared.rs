@@ -11,6 +11,7 @@ mod check_machines;
 mod check_step;
 mod check_words;
 mod data;
+mod leases;
 mod parse;
 mod problem;
 mod raw;

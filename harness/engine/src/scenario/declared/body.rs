@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     data::{Declared, File, Sabotage},
+    leases,
     step::{Content, DeclaredStep, Do, ExpectedOutput, Text},
     words,
 };
@@ -139,36 +140,8 @@ async fn take(lab: &Lab, step: &'static DeclaredStep) -> Outcome {
                 .eventually(limit, "something that listens", look)
                 .await
         }
-        Do::WaitForLease(name) => {
-            let look = || async {
-                Ok(match host.container(name).lease().await? {
-                    Some(_) => Seen::Ready(()),
-                    None => Seen::NotYet("the guest says that it leased no address".to_owned()),
-                })
-            };
-            called
-                .eventually(limit, "a lease of the host's", look)
-                .await
-        }
-        Do::WaitForName(name) => {
-            let look = || async {
-                let leased = host.container(name).lease().await?;
-                let named = host.resolve(name).await?;
-                Ok(match (leased, named) {
-                    (Some(leased), Some(named)) if leased == named => Seen::Ready(()),
-                    (leased, named) => {
-                        let word = |address: Option<std::net::Ipv4Addr>| {
-                            address
-                                .map_or_else(|| "nothing".to_owned(), |address| address.to_string())
-                        };
-                        Seen::NotYet(format!("leased {}, named {}", word(leased), word(named)))
-                    }
-                })
-            };
-            called
-                .eventually(limit, "the name to mean the leased address", look)
-                .await
-        }
+        Do::WaitForLease(name) => leases::wait_for_lease(host, step, name).await,
+        Do::WaitForName(name) => leases::wait_for_name(host, step, name).await,
         Do::Deploy { fails, .. } => {
             let Some(deploy) = deploy_of(step) else {
                 return Ok(());

@@ -69,34 +69,7 @@ fn fill(scenario: &mut RawScenario, case: &str) {
 
 /// Fills in what a step says; shared steps are filled in where they are taken.
 pub(super) fn fill_step(step: &mut RawStep, case: &str) {
-    let texts = [
-        &mut step.succeed,
-        &mut step.fail,
-        &mut step.execute,
-        &mut step.wait_until_succeeds,
-        &mut step.wait_until_fails,
-        &mut step.wait_for_unit,
-        &mut step.wait_for_lease,
-        &mut step.wait_for_name,
-        &mut step.deploy,
-        &mut step.deploy_fails,
-        &mut step.put_file,
-        &mut step.impair,
-        &mut step.cut,
-        &mut step.heal,
-        &mut step.steps,
-        &mut step.into,
-        &mut step.to,
-        &mut step.flake,
-        &mut step.text,
-        &mut step.from,
-        &mut step.user,
-        &mut step.container,
-        &mut step.on,
-        &mut step.direction,
-        &mut step.called,
-    ];
-    for text in texts.into_iter().flatten() {
+    for text in step.texts() {
         word(text, case);
     }
     let flags = step.flags.iter_mut().flat_map(|flags| flags.get_mut());

@@ -15,9 +15,6 @@ use crate::vm::qemu::agent::first_line;
 /// What makes a verb of a script.
 type Make = fn(String) -> Do;
 
-const VERBS: &str = "a step has one of succeed, fail, execute, wait_until_succeeds, wait_until_fails, \
-wait_for_unit, wait_for_open_port, wait_for_lease, wait_for_name, deploy, deploy_fails, put_file, impair, cut, heal, steps";
-
 impl Checker<'_> {
     pub(super) fn step(
         &self,
@@ -167,7 +164,11 @@ impl Checker<'_> {
         let mut acts = acts.into_iter();
         match (acts.next(), acts.next()) {
             (Some((act, _)), None) => Ok(act),
-            (None, _) => self.wrong(location, "the step does nothing", VERBS),
+            (None, _) => {
+                let verbs = RawStep::VERBS.join(", ");
+                let hint = format!("a step has one of {verbs}");
+                self.wrong(location, "the step does nothing", hint)
+            }
             (Some(_), Some((_, second))) => self.wrong(
                 second,
                 "the step does two things",

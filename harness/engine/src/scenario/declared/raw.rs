@@ -64,46 +64,56 @@ pub(super) struct RawScenario {
     pub(super) saboteur: Vec<Spanned<RawSaboteur>>,
 }
 
-#[derive(Deserialize, Clone, Default, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawStep {
-    pub(super) succeed: Option<Spanned<String>>,
-    pub(super) fail: Option<Spanned<String>>,
-    pub(super) execute: Option<Spanned<String>>,
-    pub(super) wait_until_succeeds: Option<Spanned<String>>,
-    pub(super) wait_until_fails: Option<Spanned<String>>,
-    pub(super) wait_for_unit: Option<Spanned<String>>,
-    pub(super) wait_for_open_port: Option<Spanned<u16>>,
-    pub(super) wait_for_lease: Option<Spanned<String>>,
-    pub(super) wait_for_name: Option<Spanned<String>>,
-    pub(super) deploy: Option<Spanned<String>>,
-    pub(super) deploy_fails: Option<Spanned<String>>,
-    pub(super) put_file: Option<Spanned<String>>,
-    pub(super) impair: Option<Spanned<String>>,
-    pub(super) cut: Option<Spanned<String>>,
-    pub(super) heal: Option<Spanned<String>>,
-    pub(super) steps: Option<Spanned<String>>,
-    pub(super) into: Option<Spanned<String>>,
-    pub(super) to: Option<Spanned<String>>,
-    pub(super) flags: Option<Spanned<Vec<Spanned<String>>>>,
-    pub(super) flake: Option<Spanned<String>>,
-    pub(super) text: Option<Spanned<String>>,
-    pub(super) from: Option<Spanned<String>>,
-    pub(super) mode: Option<Spanned<String>>,
-    #[serde(rename = "as")]
-    pub(super) user: Option<Spanned<String>>,
-    #[serde(default)]
-    pub(super) env: BTreeMap<Spanned<String>, Spanned<String>>,
-    #[serde(rename = "in")]
-    pub(super) container: Option<Spanned<String>>,
-    pub(super) on: Option<Spanned<String>>,
-    pub(super) with: Option<Spanned<RawImpairment>>,
-    pub(super) direction: Option<Spanned<String>>,
-    pub(super) called: Option<Spanned<String>>,
-    pub(super) within: Option<Spanned<u64>>,
-    pub(super) status: Option<Spanned<i32>>,
-    pub(super) stdout: Option<Spanned<RawText>>,
-    pub(super) stderr: Option<Spanned<RawText>>,
+/// Declares [`RawStep`] with what is to be known of its keys: which are verbs, and which hold text that a case fills in.
+macro_rules! step {
+    (
+        verbs { $($kind:ident $verb:ident,)* }
+        texts { $($(#[$renamed:meta])? $text:ident,)* }
+        others { $($other:ident: $of:ty,)* }
+    ) => {
+        #[derive(Deserialize, Clone, Default, PartialEq)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct RawStep {
+            $(pub(super) $verb: Option<Spanned<step!(@type $kind)>>,)*
+            $($(#[$renamed])? pub(super) $text: Option<Spanned<String>>,)*
+            $(pub(super) $other: Option<Spanned<$of>>,)*
+            #[serde(default)]
+            pub(super) env: BTreeMap<Spanned<String>, Spanned<String>>,
+        }
+
+        impl RawStep {
+            /// The keys that say what a step does.
+            pub(super) const VERBS: &[&str] = &[$(stringify!($verb)),*];
+
+            /// Its texts, but for what is inside of lists and tables.
+            pub(super) fn texts(&mut self) -> impl Iterator<Item = &mut Spanned<String>> {
+                let verbs = [$(step!(@text $kind self.$verb)),*];
+                let texts = [$(self.$text.as_mut()),*];
+                verbs.into_iter().chain(texts).flatten()
+            }
+        }
+    };
+    (@type text) => { String };
+    (@type port) => { u16 };
+    (@text text $field:expr) => { $field.as_mut() };
+    (@text port $field:expr) => { None };
+}
+
+step! {
+    verbs {
+        text succeed, text fail, text execute, text wait_until_succeeds, text wait_until_fails, text wait_for_unit,
+        port wait_for_open_port, text wait_for_lease, text wait_for_name, text deploy, text deploy_fails, text put_file,
+        text impair, text cut, text heal, text steps,
+    }
+    texts {
+        into, to, flake, text, from, mode,
+        #[serde(rename = "as")] user,
+        #[serde(rename = "in")] container,
+        on, direction, called,
+    }
+    others {
+        flags: Vec<Spanned<String>>, with: RawImpairment, within: u64, status: i32, stdout: RawText, stderr: RawText,
+    }
 }
 
 #[derive(Deserialize, Clone, PartialEq)]

@@ -39,6 +39,61 @@ fn the_example_of_the_page_is_the_file() {
     );
 }
 
+/// The other examples of the page: parts of a file, and steps by themselves.
+fn parts() -> (Vec<&'static str>, Vec<&'static str>) {
+    let blocks = PAGE.split("```toml\n").skip(2);
+    let blocks = blocks.filter_map(|block| Some(block.split_once("```")?.0));
+    let steps = PAGE.lines().filter(|line| line.starts_with("    { "));
+    (blocks.collect(), steps.collect())
+}
+
+#[test]
+fn every_other_example_of_the_page_is_sound() {
+    let (blocks, steps) = parts();
+    assert_eq!((blocks.len(), steps.len()), (2, 1));
+    // What they take from the rest of their file.
+    let rest = with_steps("{ succeed = \"true\" },")
+        .replace("a::b", "network::container_is_reached_by_name");
+    for block in blocks {
+        let text = format!("{block}\n{rest}");
+        let file = parse("spawnlab.toml", text.as_bytes()).unwrap_or_else(|why| panic!("{why}"));
+        assert!(file.scenarios.len() > 1, "{block}");
+    }
+    for step in steps {
+        let text = with_steps(&format!("{step},"));
+        parse("spawnlab.toml", text.as_bytes()).unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
+/// The page on reports shows what it says when it runs.
+#[test]
+fn the_example_of_a_failure_is_sound() {
+    let text = include_str!("../../../../../examples/refused-lease.toml");
+    parse("refused-lease.toml", text.as_bytes()).unwrap_or_else(|why| panic!("{why}"));
+}
+
+#[rstest::rstest]
+#[case("as = \"")]
+#[case("env = { ")]
+#[case("flags = [")]
+#[case("flake = \"/")]
+#[case("to = \"")]
+#[case("deploy_fails = \"")]
+#[case("status = 1")]
+#[case("stderr = { ")]
+#[case("put_file = \"")]
+#[case("text = \"")]
+#[case("from = \"deploys.toml\"")]
+#[case("mode = \"")]
+#[case("{ steps = \"")]
+#[case("case = [")]
+#[case("{ deploy = \"{case}\"")]
+fn what_the_page_explains_is_in_an_example(#[case] key: &str) {
+    let (blocks, steps) = parts();
+    let examples = blocks.into_iter().chain(steps).chain([example(), DEPLOYS]);
+    assert!(examples.into_iter().any(|example| example.contains(key)));
+}
+
 #[rstest::rstest]
 #[case("^0$", "0\n", true)]
 #[case("^two$", "one\ntwo\nthree\n", true)]
@@ -61,7 +116,16 @@ fn every_verb_of_the_page_is_one() {
                 .step_by(2)
         });
     let verbs: Vec<&str> = verbs.collect();
-    assert_eq!(verbs.len(), 15, "{verbs:?}");
+    // The page speaks of shared steps by themselves.
+    let known = raw::RawStep::VERBS.iter().copied();
+    let known: std::collections::BTreeSet<&str> = known.filter(|verb| *verb != "steps").collect();
+    assert_eq!(
+        verbs
+            .iter()
+            .copied()
+            .collect::<std::collections::BTreeSet<_>>(),
+        known
+    );
     for verb in verbs {
         let (value, extra) = match verb {
             "wait_for_open_port" => ("80", ""),
