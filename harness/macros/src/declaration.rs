@@ -6,6 +6,7 @@ use syn::{
     Token, Type, bracketed, parenthesized,
     parse::{Parse, ParseStream, Parser},
     punctuated::Punctuated,
+    token::Paren,
 };
 
 use crate::saboteur::SaboteurSyntax;
@@ -35,6 +36,8 @@ pub(crate) struct Arguments {
     pub(crate) disk: Option<Ident>,
     pub(crate) soak: bool,
     pub(crate) cases: Vec<Ident>,
+    /// Those of the cases that only soak runs have.
+    pub(crate) soak_cases: Vec<Ident>,
     pub(crate) area: Option<LitStr>,
 }
 
@@ -84,7 +87,7 @@ impl Parse for Arguments {
                 "cases" => {
                     let inner;
                     parenthesized!(inner in input);
-                    read.cases = separated(&inner)?;
+                    read.cases(&inner)?;
                     if read.cases.len() < 2 {
                         return Err(Error::new(key.span(), "one case is none: name two or more"));
                     }
@@ -102,7 +105,36 @@ impl Parse for Arguments {
                 input.parse::<Token![,]>()?;
             }
         }
-        Ok(read)
+        match read.soak_cases.first().filter(|_| read.soak) {
+            None => Ok(read),
+            Some(case) => {
+                let why =
+                    "`soak` is said of the scenario already: leave it out there or among its cases";
+                Err(Error::new(case.span(), why))
+            }
+        }
+    }
+}
+
+impl Arguments {
+    /// Takes in what stands in `cases(..)`: names, and `soak(..)` around those that only soak runs have.
+    fn cases(&mut self, input: ParseStream<'_>) -> Result<()> {
+        while !input.is_empty() {
+            let case: Ident = input.parse()?;
+            if case == "soak" && input.peek(Paren) {
+                let inner;
+                parenthesized!(inner in input);
+                let cases: Vec<Ident> = separated(&inner)?;
+                self.soak_cases.extend(cases.iter().cloned());
+                self.cases.extend(cases);
+            } else {
+                self.cases.push(case);
+            }
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -110,7 +110,8 @@ impl Case<'_> {
         let expects = expects.collect::<Result<Vec<_>>>()?;
         let limit = seconds(arguments.limit.as_ref(), 60);
         let per_iteration = seconds(arguments.per_iteration.as_ref(), 0);
-        let soak = arguments.soak;
+        let case = arguments.cases.get(self.index);
+        let soak = arguments.soak || case.is_some_and(|it| arguments.soak_cases.contains(it));
         let saboteurs = self.saboteurs().map(|it| self.saboteur(it));
         let saboteurs = saboteurs.collect::<Result<Vec<_>>>()?;
         let call = self.call();

@@ -35,7 +35,7 @@ use proc_macro::TokenStream;
 /// | `brings = ["firewall"]` | the suite's variables that it sets by itself |
 /// | `disk = Logged` | every write of its host to its disk is logged, so that the power can be cut (`Lab::power_cut`) |
 /// | `cases(nftables, iptables)` | one scenario for each case, called `nftables_NAME` and `iptables_NAME` |
-/// | `soak` | only `qualify --soak`, `run --soak` and who names it has it: all of its kind together would take an ordinary run too long |
+/// | `soak` | only `qualify --soak`, `run --soak` and who names it has it: all of its kind together would take an ordinary run too long; around cases, `cases(nftables, soak(iptables))`, only these |
 /// | `area = "names"` | the area, if it is not the last part of the module's path |
 ///
 /// A function with cases has a second parameter: an enum whose variants are called as the cases are (`Nftables`), or a

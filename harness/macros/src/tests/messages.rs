@@ -31,6 +31,7 @@ fn each_mistake_has_a_message_that_says_what_to_write() {
         "on = Deployed, needs = Idempotent",
         "on = Deployed, cases(one)",
         "on = Deployed, cases(one, two)",
+        "on = Deployed, soak, cases(one, soak(two))",
         "on = Deployed, machines(laptop = Host, host = Host)",
         "machines(host = Host)",
         "machines(host = Host, host = Deployed)",

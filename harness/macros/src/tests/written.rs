@@ -53,6 +53,16 @@ fn only_what_says_so_is_of_soak_runs_only() {
         let text = expanded(arguments, CASES);
         assert_eq!(text.matches(&format!("soak:{soak},")).count(), 2, "{text}");
     }
+    let text = expanded("on = Host, cases(nftables, soak(iptables))", CASES);
+    let at = |part: &str| text.find(part).expect(part);
+    assert!(
+        at("soak:false,") < at(r#"name:"iptables_it_holds""#),
+        "{text}"
+    );
+    assert!(
+        at("soak:true,") > at(r#"name:"iptables_it_holds""#),
+        "{text}"
+    );
 }
 
 #[test]

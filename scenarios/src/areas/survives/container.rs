@@ -5,25 +5,14 @@ use spawnlab::prelude::*;
 
 use super::{held::is_held, whole::FAILING_UNIT};
 
-/// A container that is killed while a deploy is about to activate it serves the old generation or the new one, whole.
-#[scenario(on = Deployed, area = "survives", limit = 180, needs = [RestoresAfterFailure])]
-#[expects(
-    FailedUnit("systemd-nspawn@web.service"),
-    because = "its container is killed"
-)]
-#[saboteur("unit-fails", fails = "the host's state",
-    spares = "names::name_is_the_leased_address" => script(FAILING_UNIT))]
-async fn container_killed_at_activate_leaves_old_or_new(lab: &Lab) -> Outcome {
-    is_held(lab, "container_killed_at_activate").await
-}
-
 /// A container that is killed in the middle of a deploy, or whose service manager is, serves the old generation or the new one,
 /// whole, once the deploy is over; the next deploy needs no cleaning up: {case}.
-#[scenario(on = Deployed, area = "survives", limit = 180, soak, needs = [RestoresAfterFailure], cases(
-    container_killed_at_evaluate, container_killed_at_connect, container_killed_at_copy, container_killed_at_build,
-    container_killed_at_profile, container_killed_at_check,
-    manager_killed_at_evaluate, manager_killed_at_connect, manager_killed_at_copy, manager_killed_at_build,
-    manager_killed_at_profile, manager_killed_at_activate, manager_killed_at_check))]
+#[scenario(on = Deployed, area = "survives", limit = 180, needs = [RestoresAfterFailure], cases(
+    container_killed_at_activate, soak(
+        container_killed_at_evaluate, container_killed_at_connect, container_killed_at_copy, container_killed_at_build,
+        container_killed_at_profile, container_killed_at_check,
+        manager_killed_at_evaluate, manager_killed_at_connect, manager_killed_at_copy, manager_killed_at_build,
+        manager_killed_at_profile, manager_killed_at_activate, manager_killed_at_check)))]
 #[expects(
     FailedUnit("systemd-nspawn@web.service"),
     because = "its container is killed"
