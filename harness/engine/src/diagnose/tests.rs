@@ -65,6 +65,24 @@ fn a_broken_hop_is_named_with_its_facts(#[case] name: &str, #[case] hop: Hop) {
     insta::assert_snapshot!(format!("explained_{name}"), lines.join("\n"));
 }
 
+/// With a policy that drops what is forwarded a host was called sound: the way out were no hops.
+/// <https://github.com/moby/moby/issues/39439>
+#[rstest::rstest]
+#[case("forward-policy-drop")]
+#[case("forward-policy-drop-without-an-uplink")]
+fn moby_39439_a_policy_that_drops_what_is_forwarded_is_the_broken_hop(#[case] name: &str) {
+    let diagnosis = recorded(name);
+    let broken: Vec<Hop> = diagnosis
+        .steps
+        .iter()
+        .filter(|step| step.condition == Condition::Broken)
+        .map(|step| step.hop)
+        .collect();
+    assert_eq!(broken.first(), Some(&Hop::ForwardFilter), "{broken:?}");
+    let lines = diagnosis.explanation().join("\n");
+    assert!(lines.contains("chain FORWARD: drops"), "{lines}");
+}
+
 #[test]
 fn a_sound_host_is_called_sound() {
     let diagnosis = recorded("sound");

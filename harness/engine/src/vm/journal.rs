@@ -265,15 +265,15 @@ d243f2d6b0f240e1be9c9d11d6bf5e45 web
         ");
     }
 
+    /// <https://github.com/hugelgupf/vmtest/issues/91>
     #[test]
-    fn what_was_cut_is_said() {
+    fn vmtest_91_what_was_cut_of_a_journal_is_said() {
         let line = r#"{"__REALTIME_TIMESTAMP":"1773050401250000","MESSAGE":"again"}"#;
         let entries = parse(&vec![line; MOST].join("\n"));
         let text =
             |entries: &[JournalEntry], notes: &[String]| render(entries, &missing(entries, notes));
         assert!(text(&entries, &[]).starts_with("# only the last 5000 records"));
         assert!(!text(&entries[1..], &[]).contains('#'));
-        // https://github.com/hugelgupf/vmtest/issues/91
         let notes = ["70 bytes of its output were cut".to_owned()];
         insta::assert_snapshot!(text(&entries[4999..], &notes).lines().next().unwrap_or_default(), @"# records are missing between these: of journalctl, 70 bytes of its output were cut");
     }

@@ -64,8 +64,9 @@ fn keep(name: &str, picture: &[u8]) {
     eprintln!("{}", file.display());
 }
 
+/// R21: in a window of 420 pixels the page scrolled sideways.
 #[test]
-fn it_fits_every_window_in_both_schemes() {
+fn report_r21_it_fits_every_window_in_both_schemes() {
     let Some((browser, page, _folder)) = browser_and_page() else {
         return;
     };
