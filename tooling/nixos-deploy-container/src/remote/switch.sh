@@ -10,11 +10,15 @@ now() {
     printf '%s\n' "${uptime%%.*}"
 }
 
+# What a guest writes while it starts, several times over.
+room_bytes=16777216
+
 unit=systemd-nspawn@$container.service
 folder=$profiles/$container
 profile=$folder/system
 holder=$folder/.locked-by
 next=$folder/.next
+room=$folder/.room
 
 # Replaces the link in one step: a container that starts meanwhile, or after a power cut, finds the old one or the new one.
 point_profile_at() {
@@ -102,6 +106,19 @@ note_state() {
 
 meanwhile() { note_state; }
 
+# Starting a guest takes some room. What is held from before the build is given back when a switch fails: whoever fills
+# the disk meanwhile can't keep the old generation from starting. A file system without fallocate is written to instead.
+hold_room() {
+    # One that a power cut left may be somebody else's.
+    rm -f "$room"
+    fallocate -l "$room_bytes" "$room" 2>/dev/null || head -c "$room_bytes" /dev/zero >"$room" && return
+    echo "the way back from a switch that fails takes $room_bytes bytes on the disk, and there are less"
+    give_room_back
+    return 1
+}
+
+give_room_back() { rm -f "$room"; }
+
 # Runs a job of the service: its name, and how many seconds it may take.
 job() {
     timeout -k 10 "$2" systemctl --no-ask-password "$1" "$unit" </dev/null
@@ -177,6 +194,7 @@ restore_profile() {
 
 restore() {
     say step restore
+    give_room_back
     if [ -z "$was_link" ] || [ "$was_active" = no ]; then
         job stop "$restore_seconds"
         stopped=$?
@@ -221,6 +239,10 @@ is_still_wanted() {
 # Sets `built`. A link below the profiles keeps it from being collected until a generation does.
 build_next() {
     say step build
+    hold_room || {
+        say failed build 1
+        return 1
+    }
     build --out-link "$next" "$installable"
     status=$?
     if [ "$abandoned" = yes ]; then
@@ -278,6 +300,10 @@ choose_generation() {
         note_state
         generation=$(generation_before "$was_link") || {
             echo "there is no generation before ${was_link:-the first}"
+            say failed rollback 1
+            return 1
+        }
+        hold_room || {
             say failed rollback 1
             return 1
         }
@@ -341,6 +367,7 @@ main() {
             restore
         fi
     fi
+    give_room_back
     rm -f "$holder"
     end
 }

@@ -261,6 +261,46 @@ fn a_clock_that_is_set_back_makes_no_limit_longer() {
     assert_eq!(lab.profile("web").unwrap(), "web-1");
 }
 
+/// A disk that is full when the guest is switched: the new generation can't be activated, and the old one takes room to start, too.
+#[test]
+fn a_disk_that_is_full_at_the_switch_has_room_for_the_way_back() {
+    let lab = lab_with_web_1();
+    lab.set("disk-full");
+    let finished = lab.run(&["web", "root@host"]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(
+        finished
+            .error()
+            .ends_with("restored: profile and guest are back on system-1-link"),
+        "{}",
+        finished.error()
+    );
+    runs(&lab, "web-1");
+    assert!(lab.nothing_left());
+}
+
+#[test]
+fn without_room_for_the_way_back_nothing_is_begun() {
+    let lab = lab_with_web_1();
+    // Neither fallocate nor a redirection makes a file of a folder.
+    lab.put(
+        "nix/var/nix/profiles/per-container/web/.room/in-the-way",
+        "",
+    );
+    lab.forget_log();
+    let finished = lab.run(&["web", "root@host"]);
+    assert_eq!(finished.code, Some(1), "{}", finished.stderr);
+    assert!(
+        finished
+            .error()
+            .contains("the way back from a switch that fails takes 16777216 bytes on the disk"),
+        "{}",
+        finished.error()
+    );
+    assert_eq!(lab.logged("host nix"), [""; 0]);
+    runs(&lab, "web-1");
+}
+
 #[test]
 fn a_failed_first_deploy_leaves_nothing_behind() {
     let lab = Lab::new();

@@ -25,6 +25,11 @@ reload-or-restart | restart)
         echo >"$LAB/reload-began"
         read -r _ <"$LAB/reload-may-end"
     fi
+    # On a full disk nothing starts, as long as nobody gives room back.
+    if [ -e "$LAB/disk-full" ] && [ -e "$LAB/nix/var/nix/profiles/per-container/$container/.room" ]; then
+        echo "No space left on device" >&2
+        exit 1
+    fi
     if [ -e "$LAB/hangs-${closure##*/}" ]; then
         sleep 60
     fi
