@@ -10,9 +10,10 @@ use super::{held::is_held, whole::FAILING_UNIT};
 #[scenario(on = Deployed, area = "survives", limit = 180, needs = [RestoresAfterFailure], cases(
     container_killed_at_activate, soak(
         container_killed_at_evaluate, container_killed_at_connect, container_killed_at_copy, container_killed_at_build,
-        container_killed_at_profile, container_killed_at_check,
+        container_killed_at_profile, container_killed_at_switch, container_killed_at_check,
         manager_killed_at_evaluate, manager_killed_at_connect, manager_killed_at_copy, manager_killed_at_build,
-        manager_killed_at_profile, manager_killed_at_activate, manager_killed_at_check)))]
+        manager_killed_at_profile, manager_killed_at_activate, manager_killed_at_switch,
+        manager_killed_at_check)))]
 #[expects(
     FailedUnit("systemd-nspawn@web.service"),
     because = "its container is killed"

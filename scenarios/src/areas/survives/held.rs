@@ -1,6 +1,6 @@
 //! A deploy that is held at one of its steps, so that something happens there and not a little before or after.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use spawnlab::prelude::*;
 
@@ -11,17 +11,20 @@ use super::whole::{
 /// How long a deploy may take to come to a step, and what happens there may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The program that a step calls, and some of the words that it calls it with.
-fn called_by(step: &str) -> (&'static str, &'static str) {
+/// The program that a step calls, and some of the words that it calls it with: those of the lab's own tool, then what other tools
+/// say instead.
+fn called_by(step: &str) -> (&'static str, &'static [&'static str]) {
     match step {
-        "evaluate" => ("nix", "path-info --derivation"),
-        "connect" => ("ssh", "ControlMaster=yes"),
-        "copy" => ("nix", "copy --derivation"),
-        "receive" => ("nix-daemon", "--stdio"),
-        "build" => ("nix", "--out-link"),
-        "profile" => ("sync", "-f /nix/store"),
-        "activate" => ("systemctl", "reload-or-restart systemd-nspawn@web"),
-        _ => ("systemd-run", "--machine=web"),
+        "evaluate" => ("nix", &["path-info --derivation", "eval --raw"]),
+        "connect" => ("ssh", &["ControlMaster=yes", "ControlMaster=auto"]),
+        "copy" => ("nix", &["copy --derivation"]),
+        "receive" => ("nix-daemon", &["--stdio"]),
+        "build" => ("nix", &["--out-link", "--profile"]),
+        "profile" => ("sync", &["-f /nix/store"]),
+        "activate" => ("systemctl", &["reload-or-restart systemd-nspawn@web"]),
+        // The service's reload.
+        "switch" => ("systemd-run", &["switch-to-configuration"]),
+        _ => ("systemd-run", &["cd -P /run/current-system"]),
     }
 }
 
@@ -29,13 +32,15 @@ fn called_by(step: &str) -> (&'static str, &'static str) {
 pub(in crate::areas) const HOLDS: &str = "/run/hold/held";
 pub(in crate::areas) const GO: &str = "/run/hold/go";
 
-/// Waits for `/run/hold/go`, and says by `/run/hold/held` that it does, where the program is called with the words in
+/// Waits for `/run/hold/go`, and says by `/run/hold/held` that it does, where the program is called with the words of a line of
 /// `/run/hold/words`. Its cgroup is that of the connection that called it.
-const HELD: &str = r#"case "$*" in *"$(cat /run/hold/words)"*)
-    cat /proc/self/cgroup >/run/hold/cgroup
-    touch /run/hold/held
-    until [ -e /run/hold/go ]; do sleep 0.1; done
-esac
+const HELD: &str = r#"while read -r words; do
+    case "$*" in *"$words"*)
+        cat /proc/self/cgroup >/run/hold/cgroup
+        touch /run/hold/held
+        until [ -e /run/hold/go ]; do sleep 0.1; done
+    esac
+done </run/hold/words
 real "$@""#;
 
 /// Has Nix' daemon build for root, as it does for everybody else, and wait in the middle of a build until it is let go.
@@ -68,6 +73,7 @@ pub(in crate::areas) fn hold(cell: &str) -> String {
     };
     let (program, words) = called_by(step);
     let shim = shim(program, HELD).script();
+    let words = words.join("\n");
     format!("{folder}\necho '{words}' >/run/hold/words\n{shim}")
 }
 
@@ -109,6 +115,17 @@ fn fault(cell: &str) -> &'static str {
     }
 }
 
+/// Gives the host what [`fault`] took from it, as a script.
+fn given_back(cell: &str) -> &'static str {
+    match fault_and_step(cell) {
+        ("disk_full", _) => "rm -r /full",
+        ("memory_exhausted", _) => {
+            "echo max >/sys/fs/cgroup$(sed -n 's/^0:://p' /run/hold/cgroup)/memory.max"
+        }
+        _ => ":",
+    }
+}
+
 /// The fault and the step of `cell`, such as `disk_full_at_build`.
 fn fault_and_step(cell: &str) -> (&str, &str) {
     cell.split_once("_at_").unwrap_or((cell, ""))
@@ -121,12 +138,34 @@ async fn is_there(host: &Host) -> Outcome {
     Ok(())
 }
 
+/// Fails for a deploy that ended and was not at the step of `cell`: the tool does that step otherwise.
+fn was_not_held(cell: &str, deploy: &Output) -> Outcome {
+    let (_, step) = fault_and_step(cell);
+    let (program, words) = called_by(step);
+    expect("the step").that(
+        false,
+        format!(
+            "a deploy that calls `{program}` with `{}` at its step {step}",
+            words.join("` or `")
+        ),
+        format!(
+            "it ended with {} and made no such call: {}",
+            deploy.status,
+            deploy.stderr.trim_end()
+        ),
+    )
+}
+
 /// Holds a deploy at the step of `cell`, lets happen what it names, and lets go.
 pub(super) async fn is_held(lab: &Lab, cell: &str) -> Outcome {
     let host = lab.host();
     host.succeed(&hold(cell)).await?;
-    let (output, stopped) = tokio::join!(lab.deploy(Deploy::of("web-v2").into("web")), async {
-        is_there(host).await?;
+    let mut deploy = pin!(lab.deploy(Deploy::of("web-v2").into("web")));
+    tokio::select! {
+        output = &mut deploy => return was_not_held(cell, &output?),
+        there = is_there(host) => there?,
+    }
+    let (output, stopped) = tokio::join!(deploy, async {
         let happened = host.execute_within(fault(cell), LIMIT).await?;
         expect("what happens to it").succeeded(happened)?;
         host.succeed(&format!("touch {GO}")).await?;
@@ -134,12 +173,7 @@ pub(super) async fn is_held(lab: &Lab, cell: &str) -> Outcome {
     });
     stopped?;
     let said = output?.stderr;
-    // What was taken from it, the host has again.
-    host.succeed(
-        "rm -rf /full
-        if [ -e /run/hold/cgroup ]; then echo max >/sys/fs/cgroup$(sed -n 's/^0:://p' /run/hold/cgroup)/memory.max; fi",
-    )
-    .await?;
+    host.succeed(given_back(cell)).await?;
     is_whole(lab, &said).await?;
     let output = lab.deploy(Deploy::of("web-v2").into("web")).await?;
     expect("the next deploy").succeeded(output)?;
@@ -152,13 +186,12 @@ pub(super) async fn is_held_when_the_host_goes_down(lab: &Lab, cell: &str) -> Ou
     let (way, step) = fault_and_step(cell);
     lab.host().succeed(NIX_AS_IT_IS).await?;
     lab.host().succeed(&hold(cell)).await?;
-    let deploy = async {
-        let _ = lab.deploy(Deploy::of("web-v2").into("web")).await;
-        // What it said is lost with its host.
-        std::future::pending::<Outcome>().await
-    };
-    let down = async {
-        is_there(lab.host()).await?;
+    let mut deploy = pin!(lab.deploy(Deploy::of("web-v2").into("web")));
+    tokio::select! {
+        output = &mut deploy => return was_not_held(cell, &output?),
+        there = is_there(lab.host()) => there?,
+    }
+    let goes_down = async {
         match way {
             "rebooted" => {
                 lab.host().reboot().await?;
@@ -176,9 +209,14 @@ pub(super) async fn is_held_when_the_host_goes_down(lab: &Lab, cell: &str) -> Ou
         }
         Outcome::Ok(())
     };
+    // What it says is lost with its host, and so may be its end.
+    let deploy = async {
+        let _ = deploy.await;
+        std::future::pending::<Outcome>().await
+    };
     tokio::select! {
         ended = deploy => ended?,
-        down = down => down?,
+        down = goes_down => down?,
     }
     let host = lab.host();
     is_whole_after_a_boot(lab).await?;

@@ -16,6 +16,9 @@ use crate::{
 /// A file in memory that a resumed host has and a rebooted one has not.
 const NONCE: &str = "/run/spawnlab-layer";
 
+/// How long the answer to a command that may end what answers it is waited for.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
+
 impl Host {
     /// Reboots it and waits for the agent of the new boot.
     ///
@@ -23,8 +26,7 @@ impl Host {
     /// When it does not come back in time, or comes back without having rebooted.
     pub async fn reboot(&self) -> Result<()> {
         let before = self.boot_id().await?;
-        // The answer may be lost in the reboot.
-        let _ = self.execute("systemctl reboot --no-block").await;
+        self.execute_unanswered("systemctl reboot --no-block").await;
         let what = "a new boot id";
         poll::until(what, self.limit(BOOT), PACE, || async {
             self.machine.agent().forget();
@@ -36,6 +38,12 @@ impl Host {
             }
         })
         .await
+    }
+
+    /// Starts what ends the agent that would answer, as a reboot does: the answer may be lost, and what came of the
+    /// command is for the caller to find out.
+    async fn execute_unanswered(&self, script: &str) {
+        let _ = tokio::time::timeout(LAST_ANSWER, self.execute(script)).await;
     }
 
     /// Mounts the lab's own disk after a boot: the lab mounts it by hand, so no boot does.
@@ -72,12 +80,12 @@ impl Host {
             others("stop"),
             others("start")
         );
-        // The answer to this command may be lost on the way. A unit of NixOS' has a PATH without systemctl.
+        // A unit of NixOS' has a PATH without systemctl.
         let start = format!(
             "systemd-run --quiet --no-block --collect --unit=lab-agent -p OOMScoreAdjust=-900 --setenv={PATH} -- /bin/sh -c {}",
             quote(&serve)
         );
-        let _ = self.execute(&start).await;
+        self.execute_unanswered(&start).await;
         let own = self
             .machine
             .agent()
@@ -204,5 +212,37 @@ impl Host {
             monitor.save_to(state.as_str(), limit).await
         };
         self.machine.alive(save).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::vm::qemu::{
+        args::Accel,
+        scripted::{Reply, Script},
+    };
+
+    /// An agent that goes down before it has answered cost the two minutes that a command may take.
+    #[tokio::test]
+    async fn a_reboot_whose_answer_is_lost_in_it_is_noticed_by_the_new_boot_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let evidence = Utf8Path::from_path(folder.path()).unwrap();
+        let script = Arc::new(Script::default());
+        script.reply("boot_id", Reply::Ends(0, "the old boot".into()));
+        script.reply("systemctl reboot", Reply::Hangs);
+        let machine = script.machine(None, evidence).await.unwrap();
+        let host = Host::new(machine, Accel::Tcg, evidence).unwrap();
+        tokio::time::pause();
+        let comes_up = async {
+            while script.count("systemctl reboot") == 0 {
+                tokio::time::sleep(PACE).await;
+            }
+            script.reply("boot_id", Reply::Ends(0, "the new boot".into()));
+        };
+        let (rebooted, ()) = tokio::join!(tokio::time::timeout(COMMAND, host.reboot()), comes_up);
+        rebooted.expect("no answer is waited for").unwrap();
     }
 }
