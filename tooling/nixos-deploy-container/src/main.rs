@@ -42,7 +42,13 @@ fn main() -> ExitCode {
         }
     };
     let session = engine::Engine::new().and_then(|engine| {
-        let ssh = ssh::Ssh::prepare(&request.target, request.limits.connect, options)?;
+        let limits = &request.limits;
+        let ssh = ssh::Ssh::prepare(
+            &request.target,
+            limits.connect,
+            limits.sign_of_life(),
+            options,
+        )?;
         Ok(session::Session::new(&request, engine, ssh, nonce()?))
     });
     match session {

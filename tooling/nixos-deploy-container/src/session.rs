@@ -2,7 +2,7 @@
 
 use crate::cli::Request;
 use crate::command::CommandLine;
-use crate::engine::{Engine, Happening, ProcessId, Stream};
+use crate::engine::{Engine, Happening, Interrupted, ProcessId, Stream};
 use crate::failure::{Cause, Failure};
 use crate::names::Container;
 use crate::output;
@@ -30,6 +30,8 @@ pub(crate) struct Session<'a> {
     master: Option<ProcessId>,
     master_said: Vec<String>,
     connected_by: Instant,
+    /// When the host is told next that the tool is there.
+    next_sign: Instant,
     host: Host,
 }
 
@@ -49,6 +51,7 @@ impl<'a> Session<'a> {
             master: None,
             master_said: Vec::new(),
             connected_by: Instant::now(),
+            next_sign: Instant::now(),
             host: Host::default(),
         }
     }
@@ -257,7 +260,6 @@ impl<'a> Session<'a> {
     /// The next happening; what concerns the connection is dealt with here.
     fn pump(&mut self, step: Step, deadline: Instant) -> Result<Option<Happening>, Failure> {
         let happening = self
-            .engine
             .next(deadline)
             .map_err(|signal| Failure::interrupted(signal, step))?;
         match &happening {
@@ -282,6 +284,26 @@ impl<'a> Session<'a> {
             _ => {}
         }
         Ok(happening)
+    }
+
+    /// The next happening before `deadline`. Meanwhile the host hears that the tool is there: who hears nothing of it for long
+    /// takes the connection for lost.
+    fn next(&mut self, deadline: Instant) -> Result<Option<Happening>, Interrupted> {
+        loop {
+            // Before it has said all, what is written is still taken for a part of its script.
+            let Some(master) = self.master.filter(|_| self.host.complete) else {
+                return self.engine.next(deadline);
+            };
+            let now = Instant::now();
+            if now >= self.next_sign {
+                self.engine.write(master, ".\n");
+                self.next_sign = now + self.request.limits.sign_of_life();
+            }
+            let happening = self.engine.next(deadline.min(self.next_sign))?;
+            if happening.is_some() || Instant::now() >= deadline {
+                return Ok(happening);
+            }
+        }
     }
 
     fn hear_host(&mut self, line: &str) -> Result<(), Failure> {

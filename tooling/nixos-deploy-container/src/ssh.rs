@@ -24,6 +24,8 @@ pub(crate) struct Ssh {
     destination: String,
     socket: PathBuf,
     connect_timeout: Duration,
+    /// How often the other side is asked whether it is there.
+    sign_of_life: Duration,
     extra: Vec<String>,
     /// ssh is OpenSSH 8.7 or newer, as far as is known.
     newer: bool,
@@ -36,6 +38,7 @@ impl Ssh {
     pub(crate) fn prepare(
         target: &Target,
         connect_timeout: Duration,
+        sign_of_life: Duration,
         extra: Vec<String>,
     ) -> io::Result<Self> {
         let base = base_folder(&std::env::temp_dir());
@@ -47,6 +50,7 @@ impl Ssh {
             destination: target.destination(),
             socket: folder.path().join("ssh"),
             connect_timeout,
+            sign_of_life,
             extra,
             newer: true,
             _folder: folder,
@@ -100,6 +104,7 @@ impl Ssh {
     /// and the configuration files come last.
     fn options_with(&self, control: &str, own: &[&str]) -> Vec<String> {
         let timeout = format!("ConnectTimeout={}", seconds(self.connect_timeout));
+        let interval = format!("ServerAliveInterval={}", seconds(self.sign_of_life));
         let socket = format!("ControlPath={}", self.socket.display());
         let fixed = [
             control,
@@ -108,7 +113,7 @@ impl Ssh {
             // Nobody is there to answer a question: a password or an unknown host key ends the connection.
             "BatchMode=yes",
             &timeout,
-            "ServerAliveInterval=15",
+            &interval,
             "ServerAliveCountMax=4",
             // Settings that a user may have for interactive use of this host. A port that is forwarded already, by a
             // session of the user's, would end this one.
@@ -201,6 +206,7 @@ mod tests {
         let mut ssh = Ssh::prepare(
             &target,
             Duration::from_secs(30),
+            Duration::from_secs(15),
             vec!["-p".into(), "2222".into()],
         )
         .unwrap();
@@ -226,7 +232,13 @@ mod tests {
     #[test]
     fn the_folder_is_private_and_goes_with_its_owner() {
         let target = "host".parse().unwrap();
-        let ssh = Ssh::prepare(&target, Duration::from_secs(1), Vec::new()).unwrap();
+        let ssh = Ssh::prepare(
+            &target,
+            Duration::from_secs(1),
+            Duration::from_secs(5),
+            Vec::new(),
+        )
+        .unwrap();
         let folder = ssh.socket.parent().unwrap().to_owned();
         assert_eq!(
             folder.metadata().unwrap().permissions().mode() & 0o777,

@@ -55,11 +55,27 @@ impl Limits {
         }
     }
 
+    /// How often either side of the connection says that it is there.
+    pub(crate) fn sign_of_life(&self) -> Duration {
+        (self.connect / 2).clamp(SIGN_OF_LIFE_MIN, SIGN_OF_LIFE_MAX)
+    }
+
+    /// How long the host waits for a sign of life before it ends the connection. This side waits for four of them, and is the
+    /// first to give up.
+    pub(crate) fn silence(&self) -> Duration {
+        6 * self.sign_of_life()
+    }
+
     /// How long one reload, restart or stop may take on the way back.
     pub(crate) fn job_of_restore(&self) -> Duration {
         self.activate.max(RESTORE_MIN)
     }
 }
+
+/// A slow network is not a silent one.
+const SIGN_OF_LIFE_MIN: Duration = Duration::from_secs(5);
+/// Routers forget connections that are silent for some minutes.
+const SIGN_OF_LIFE_MAX: Duration = Duration::from_secs(15);
 
 /// The way back is not cut short because somebody was strict about the way forward.
 const RESTORE_MIN: Duration = Duration::from_secs(90);
@@ -122,6 +138,23 @@ mod tests {
             assert_eq!(Step::from_name(step.name()), Some(step));
         }
         assert_eq!(Step::from_name("dance"), None);
+    }
+
+    #[test]
+    fn signs_of_life_come_within_the_limit_for_connecting() {
+        let limits = |connect| Limits {
+            connect: Duration::from_secs(connect),
+            evaluate: Duration::ZERO,
+            copy: Duration::ZERO,
+            build: Duration::ZERO,
+            activate: Duration::ZERO,
+            verify: Duration::ZERO,
+        };
+        for (connect, sign, silence) in [(0, 5, 30), (20, 10, 60), (30, 15, 90), (600, 15, 90)] {
+            let limits = limits(connect);
+            assert_eq!(limits.sign_of_life().as_secs(), sign, "{connect}");
+            assert_eq!(limits.silence().as_secs(), silence, "{connect}");
+        }
     }
 
     #[test]

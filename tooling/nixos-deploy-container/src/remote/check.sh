@@ -1,6 +1,6 @@
 # Reads what a deploy needs to know about the host, and changes nothing. Afterwards it stays until the caller
-# closes its input: this session carries the connection that the later steps share. While it stays, it keeps
-# what the caller copies from being collected as garbage.
+# closes its input, or is silent for too long: this session carries the connection that the later steps share. While it
+# stays, it keeps what the caller copies from being collected as garbage.
 
 exists_any() {
     for candidate in "$@"; do
@@ -61,24 +61,54 @@ find_cut_short() {
     done
 }
 
+# Reads a line of the caller's, for which it has $silence_seconds. The shell of its own reads no further than that line.
+hear() {
+    # shellcheck disable=SC2016 # that shell expands it
+    line=$(timeout "$silence_seconds" sh -c 'IFS= read -r line && printf "%s\n" "$line"' <&3)
+    heard=$?
+    return "$heard"
+}
+
+# Ends the connection, and with it all sessions of this deploy: over a network that was cut without a word, its end is
+# not told. It belongs to the sshd that has started this shell, or the shell of the account before it.
+hang_up() {
+    process=$PPID
+    for _ in 1 2 3; do
+        read -r name <"/proc/$process/comm" || return
+        case $name in
+        sshd*)
+            kill "$process"
+            return
+            ;;
+        esac
+        process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status")
+    done
+} 2>/dev/null
+
 # A link below the profiles is a root, also to what is still on its way. It is on disk before anything is copied, so
 # that a deploy after a power cut knows of this one. Lines of the caller: container, derivation; an empty one when all
-# is switched.
+# is switched; a dot while there is nothing else to say.
 keep() {
     link=.deploying-$boot-$nonce
     under_way=no
-    while read -r container derivation; do
-        if [ -z "$container" ]; then
+    while hear; do
+        case $line in
+        .) continue ;;
+        '')
             under_way=no
             release
             say released
             continue
-        fi
+            ;;
+        esac
         under_way=yes
-        folder=$profiles/$container
-        ln -sfn "$derivation" "$folder/$link" && on_disk "$connect_seconds" "$folder"
+        folder=$profiles/${line%% *}
+        ln -sfn "${line#* }" "$folder/$link" && on_disk "$connect_seconds" "$folder"
         say kept "$?"
-    done <&3
+    done
+    if [ "$heard" = 124 ]; then
+        hang_up
+    fi
     # Of a deploy that was given up something may be registered and not on disk.
     if [ "$under_way" = yes ] && on_disk "$build_seconds" "$store" "$registered"; then
         release

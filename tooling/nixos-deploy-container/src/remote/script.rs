@@ -43,6 +43,7 @@ pub(crate) fn check(
         ("containers", &containers.join(" ")),
         ("detail", if detail { "yes" } else { "no" }),
         ("connect_seconds", &seconds(limits.connect).to_string()),
+        ("silence_seconds", &seconds(limits.silence()).to_string()),
         ("build_seconds", &seconds(limits.build).to_string()),
     ];
     compose(&parameters, &[COMMON, CHECK])

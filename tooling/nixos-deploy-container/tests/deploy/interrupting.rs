@@ -112,3 +112,26 @@ fn a_killed_tool_leaves_no_connection() {
     assert_eq!(tool.finish().code, None);
     assert_eq!(lab.guest("web").unwrap(), "web-1");
 }
+
+/// A network that is cut for good tells the host of no end of the connection. What it keeps for the deploy it keeps no longer
+/// than the tool says that it is there.
+#[test]
+fn a_host_that_hears_nothing_of_the_tool_keeps_nothing_for_it() {
+    let lab = Lab::new();
+    lab.set("host-has-little-patience");
+    for name in ["reload-began", "reload-may-end", "host-finished"] {
+        lab.fifo(name);
+    }
+    let tool = lab.start(&["web", "root@host"]);
+    lab.wait_for("reload-began");
+    tool.signal(Signal::STOP);
+    // The session that carries the connection.
+    lab.wait_for("host-finished");
+    assert!(lab.kept().is_empty(), "{:?}", lab.kept());
+    tool.signal(Signal::KILL);
+    std::fs::write(lab.path("reload-may-end"), "go\n").unwrap();
+    // The one that switches.
+    lab.wait_for("host-finished");
+    assert_eq!(tool.finish().code, None);
+    assert_eq!(lab.guest("web").unwrap(), "web-1");
+}

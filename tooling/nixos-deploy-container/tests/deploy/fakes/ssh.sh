@@ -57,11 +57,15 @@ lose=
 if [ -e "$LAB/network-is-cut-in-the-build" ]; then
     lose='/^go$/d'
 fi
+patience=
+if [ -e "$LAB/host-has-little-patience" ]; then
+    patience='s#^silence_seconds=.*#silence_seconds=5#'
+fi
 path=
 if [ -e "$LAB/nix-is-elsewhere" ]; then
     path='s#^login_path=.*#login_path=/nowhere#'
 fi
-sed -u -e "$hide" -e "$lose" -e "$path" -e "s#\([=:]\)/nix/var/#\1$LAB/nix/var/#g" -e "s#/etc/systemd/#$LAB/etc/systemd/#g" -e "s#/run/systemd/#$LAB/run/systemd/#g" \
+sed -u -e "$hide" -e "$lose" -e "$path" -e "$patience" -e "s#\([=:]\)/nix/var/#\1$LAB/nix/var/#g" -e "s#/etc/systemd/#$LAB/etc/systemd/#g" -e "s#/run/systemd/#$LAB/run/systemd/#g" \
     -e "s#^store=.*#store=$LAB/nix/store#" -e "s#/proc/sys/kernel/random/boot_id#$LAB/boot-id#" \
     -e "s#/proc/[$]leader/root/run/#$LAB/guests/\$container/#g" |
     setsid sh -c "${LAB_SHELL:-sh}"' | if [ "'"$tty"'" = force ]; then sed -u "s/$/\r/"; else cat; fi; if [ -p "$LAB/host-finished" ]; then timeout 60 sh -c "echo >\"$LAB/host-finished\""; fi'
