@@ -1,5 +1,6 @@
 //! Deploys that cross a network: from a laptop, which has the flake, a store and a key of its own, to a host.
 
+mod cut;
 mod router;
 
 use std::{net::Ipv6Addr, time::Duration};
@@ -9,7 +10,6 @@ use spawnlab::{prelude::*, scenario::ready::RESTART};
 use super::{
     deploy::REFUSE_COPIES,
     ports::{DROP_PAGES, FORWARD},
-    survives::{GO, HOLDS, hold},
 };
 use crate::{
     firewall::Firewall,
@@ -220,83 +220,6 @@ async fn bad_network_makes_a_deploy_slow_only(lab: &Lab) -> Outcome {
     runs_its_profile(host, "bare").await
 }
 
-/// Has the host hold each copy at its beginning until `/run/go` is there, and say by `/run/copying` that it does.
-const HOLD_COPIES: &str = r#"cat >/root/hold <<'END'
-#!/bin/sh
-case $SSH_ORIGINAL_COMMAND in *nix-daemon*)
-    touch /run/copying
-    until [ -e /run/go ]; do sleep 0.1; done
-esac
-exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
-END
-chmod 755 /root/hold
-sed -i 's,^,command="/root/hold" ,' /root/.ssh/authorized_keys"#;
-
-/// Deploys, cuts the network of the machine `host` when the file `holds` on it says that the deploy is held there, and lets go by
-/// the file `go`. Returns what the deploy says.
-async fn cut_when(
-    lab: &Lab,
-    holds: &str,
-    go: &str,
-    deploy: Deploy<'_>,
-) -> Result<Output, ScenarioError> {
-    let host = lab.machine("host");
-    let (cut_short, held) = tokio::join!(lab.deploy(deploy), async {
-        host.wait_until_succeeds(&format!("test -e {holds}"), Duration::from_secs(60))
-            .await?;
-        lab.network().cut("host", Direction::Both)?;
-        host.succeed(&format!("touch {go}")).await
-    });
-    held?;
-    Ok(cut_short?)
-}
-
-/// A network that is cut while a deploy copies ends it in an error. Once it is whole again, the next deploy succeeds,
-/// and nobody has to clean up before.
-#[scenario(machines(laptop = Host, host = Host), limit = 300)]
-#[saboteur("locked-out-afterwards", fails = "the next deploy", on = "host",
-    spares = "remote::first_deploy_from_a_laptop" =>
-    "systemd-run --quiet --unit=sabotage -E PATH sh -c '
-        until [ -e /run/copying ]; do sleep 0.1; done
-        mv /root/.ssh/authorized_keys /root/.ssh/away'")]
-async fn cut_while_copying_needs_no_cleaning_up(lab: &Lab) -> Outcome {
-    let (laptop, host) = (lab.machine("laptop"), lab.machine("host"));
-    host.succeed(HOLD_COPIES).await?;
-    let deploy = || Deploy::of("bare").from(laptop).to(host);
-    let cut_short = cut_when(lab, "/run/copying", "/run/go", deploy()).await?;
-    expect("the deploy that was cut").refused(cut_short)?;
-    let (_, deployed) = profile(host, "bare").await?;
-    expect("what was deployed").equal(deployed.as_str(), "")?;
-    lab.network().heal("host")?;
-    expect("the next deploy").succeeded(lab.deploy(deploy()).await?)?;
-    runs_its_profile(host, "bare").await
-}
-
-/// A network that is cut without a word while the host builds leaves the container as it was: the deploy has said so by
-/// the time the build is done. Once it is whole again, the next deploy succeeds.
-#[scenario(machines(laptop = Host, host = Host), limit = 300, needs = [GivesUpOnSilence], soak)]
-#[saboteur("goes-on-unasked", fails = "the profile after the build", on = "host",
-    spares = "remote::first_deploy_from_a_laptop" => shim("head", r#"case "$*" in "-n 1") echo go ;; *) real "$@" ;; esac"#))]
-async fn cut_while_building_leaves_the_container_as_it_was(lab: &Lab) -> Outcome {
-    let (laptop, host) = (lab.machine("laptop"), lab.machine("host"));
-    host.succeed(&hold("cut_at_build")).await?;
-    let deploy = || {
-        let deploy = Deploy::of("bare").from(laptop).to(host);
-        deploy.flag("--connect-timeout=20s")
-    };
-    let cut_short = cut_when(lab, HOLDS, GO, deploy()).await?;
-    expect("the deploy that was cut").refused(cut_short)?;
-    // Whoever still deploys has it locked.
-    let folder = "/nix/var/nix/profiles/per-container/bare";
-    host.wait_until_succeeds(&format!("flock -n {folder} true"), Duration::from_secs(60))
-        .await?;
-    let (link, _) = profile(host, "bare").await?;
-    expect("the profile after the build").equal(link.as_str(), "")?;
-    lab.network().heal("host")?;
-    expect("the next deploy").succeeded(lab.deploy(deploy()).await?)?;
-    runs_its_profile(host, "bare").await
-}
-
 /// Another machine reaches a container through the proxy of its host, by the host's name.
 #[scenario(machines(outside = Host, host = Deployed))]
 #[saboteur("proxy-stopped", fails = "the page through the proxy", on = "host", spares = "names::http_by_name" =>
@@ -436,4 +359,33 @@ async fn refuses_a_lease_to_another_machine(lab: &Lab, variant: &str) -> Outcome
         .let_through(|| async { outside.execute(&ask).await.map(drop) })
         .await?;
     expect("the requests that got past the filters").equal(past, Vec::<String>::new())
+}
+
+/// Answers in the host's network for the containers' addresses, and forwards what comes for them.
+const ANSWER_FOR_CONTAINERS: Change = script(
+    "sysctl -q net.ipv4.ip_forward=1
+    for proxy in /proc/sys/net/ipv4/conf/*/proxy_arp; do echo 1 >$proxy; done",
+);
+
+/// Another machine does not reach a container directly: it does not know the name, and nobody in the host's network answers
+/// for the address.
+#[scenario(machines(outside = Host, host = Deployed))]
+#[saboteur("name-is-known", fails = "the container's name on another machine", on = "outside",
+    spares = "remote::proxy_serves_another_machine" => "/lab/tools/name-in-hosts 192.0.2.9 web")]
+#[saboteur("host-answers-for-containers", fails = "the page by the container's address", on = "host",
+    spares = "names::http_by_name" => ANSWER_FOR_CONTAINERS)]
+async fn container_is_not_reached_directly(lab: &Lab) -> Outcome {
+    let (outside, host) = (lab.machine("outside"), lab.machine("host"));
+    let name = outside.execute("getent ahosts web").await?;
+    expect("the container's name on another machine").refused(name)?;
+    let web = host.container("web");
+    let address = expect("the lease").leased(&web, lab.seconds(20)).await?;
+    let fetch = format!("curl -fsS --connect-timeout 5 -m 10 http://{address}/");
+    expect("the page on the host").succeeded(host.execute(&fetch).await?)?;
+    // As if the container were in the same network: its address is asked for there.
+    let route = format!("ip route add {address}/32 dev {}", card(outside).await?);
+    outside.succeed(&route).await?;
+    let page = outside.execute(&fetch).await?;
+    expect("the page by the container's address").refused(page)?;
+    Ok(())
 }

@@ -18,8 +18,11 @@ use spawnlab::{
     },
 };
 
-pub(super) use self::held::{GO, HOLDS, hold};
 use self::whole::NIX_AS_IT_IS;
+pub(super) use self::{
+    held::{GO, HOLDS, hold},
+    whole::{DAMAGE, FAILING_UNIT, SERVER_STOPS, is_whole, nothing_is_left, serves},
+};
 use crate::generation::{page, profile, runs_its_profile};
 
 /// For each turn, how many power cuts of a deploy lose some of what is not flushed, beside one at each flush: 500 in a soak run.
@@ -66,7 +69,7 @@ async fn acknowledged_generation_outlives_a_power_cut(lab: &Lab) -> Outcome {
     let found = what_it_has(lab).await?;
     expect("what the host has after the power cut")
         .equal(found.as_str(), "system-1-link\nwhole")?;
-    serves(lab, "web version 1").await
+    is_up_and_serves(lab, "web version 1").await
 }
 
 /// The power is cut when a deploy has built and not yet moved the profile: the host comes up on the old generation, whole. What
@@ -107,7 +110,7 @@ async fn deploy_after_one_that_was_cut_short_heals(lab: &Lab) -> Outcome {
     let found = what_it_has(lab).await?;
     expect("what the host has after the power cut")
         .equal(found.as_str(), "system-1-link\nwhole")?;
-    serves(lab, "web version 1").await?;
+    is_up_and_serves(lab, "web version 1").await?;
     let output = lab.deploy(Deploy::of("web-v2").into("web")).await?;
     lab.host().succeed("touch /run/honest").await?;
     // It depends on what was lost whether a deploy that takes it for whole fails, or brings it into use.
@@ -118,7 +121,7 @@ async fn deploy_after_one_that_was_cut_short_heals(lab: &Lab) -> Outcome {
     };
     expect("what the host has after the next deploy")
         .equal(found.as_str(), "system-2-link\nwhole")?;
-    serves(lab, "web version 2").await
+    is_up_and_serves(lab, "web version 2").await
 }
 
 /// Wherever the power is cut while containers are deployed, for the first time and again, their profiles lead to the old
@@ -285,7 +288,7 @@ async fn what_it_has(lab: &Lab) -> Result<String> {
 }
 
 /// The host is up, and `web` serves `wanted` from the closure that its profile leads to.
-async fn serves(lab: &Lab, wanted: &str) -> Outcome {
+async fn is_up_and_serves(lab: &Lab, wanted: &str) -> Outcome {
     let host = lab.host();
     host.execute_within("systemctl is-system-running --wait", lab.seconds(30))
         .await?;

@@ -69,6 +69,7 @@ pub(in crate::areas) fn hold(cell: &str) -> String {
         }
         // The end of the copy that is the host's.
         ("daemon_killed" | "memory_exhausted", "copy") => "receive",
+        (fault, "copy") if fault.starts_with("cut") => "receive",
         (_, step) => step,
     };
     let (program, words) = called_by(step);

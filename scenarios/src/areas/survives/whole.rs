@@ -34,14 +34,15 @@ const DAMAGED: &str = "mkdir -p /run/hold; nix-store --verify 2>&1 | grep 'disap
     true";
 
 /// A unit that fails as soon as the deploy goes on.
-pub(super) const FAILING_UNIT: &str = "systemd-run --quiet --unit=sabotage -E PATH sh -c '
+pub(in crate::areas) const FAILING_UNIT: &str =
+    "systemd-run --quiet --unit=sabotage -E PATH sh -c '
     until [ -e /run/hold/go ]; do sleep 0.1; done; exit 1'";
 
 /// The guest's web server ends, and is not started again.
-pub(super) const SERVER_STOPS: &str = "/lab/tools/in-guest web 'systemctl mask --runtime nginx.service; systemctl stop nginx.service'";
+pub(in crate::areas) const SERVER_STOPS: &str = "/lab/tools/in-guest web 'systemctl mask --runtime nginx.service; systemctl stop nginx.service'";
 
 /// Appends to what no deploy here writes or reads.
-pub(super) const DAMAGE: &str =
+pub(in crate::areas) const DAMAGE: &str =
     "path=$(nix-store --query --deriver /nix/var/nix/profiles/per-container/web/system-1-link)
     chmod u+w $path; echo >> $path";
 
@@ -50,7 +51,7 @@ pub(super) const SOMETHING_IS_LEFT: &str =
     "ln -s lost /nix/var/nix/profiles/per-container/web/.half; sync";
 
 /// What is true of a host that a deploy is over on, whatever happened to it.
-pub(super) async fn is_whole(lab: &Lab, said: &str) -> Outcome {
+pub(in crate::areas) async fn is_whole(lab: &Lab, said: &str) -> Outcome {
     let host = lab.host();
     nothing_is_left(host, said).await?;
     host.container("web").wait_ready().await?;
@@ -92,7 +93,7 @@ pub(super) async fn nix_finds_nothing(host: &Host) -> Outcome {
 }
 
 /// Nothing is left of a deploy that is over, or about to be: a switch that has begun comes to its end by itself.
-pub(super) async fn nothing_is_left(host: &Host, said: &str) -> Outcome {
+pub(in crate::areas) async fn nothing_is_left(host: &Host, said: &str) -> Outcome {
     expect("what is left")
         .eventually(LIMIT, "nothing", || async {
             let left = host.succeed(LEFT).await?;
@@ -105,7 +106,7 @@ pub(super) async fn nothing_is_left(host: &Host, said: &str) -> Outcome {
 }
 
 /// `web` is at `generation` and serves the page `wanted`.
-pub(super) async fn serves(host: &Host, generation: &str, wanted: &str) -> Outcome {
+pub(in crate::areas) async fn serves(host: &Host, generation: &str, wanted: &str) -> Outcome {
     let (is, _) = profile(host, "web").await?;
     expect("the generation").equal(is.as_str(), generation)?;
     let page = expect("the page").succeeded(page(host, "web").await?)?;
