@@ -1,6 +1,6 @@
 //! The measuring itself.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use camino::Utf8Path;
 use spawnlab::{
@@ -20,7 +20,7 @@ pub(crate) struct Bench<'a> {
     /// Where cold hosts put their files: the disk that layers are on.
     pub(crate) disk: &'a Utf8Path,
     pub(crate) host: &'a Layer,
-    pub(crate) deployed: &'a Layer,
+    pub(crate) deployed: &'a Arc<Layer>,
     pub(crate) samples: Samples,
 }
 

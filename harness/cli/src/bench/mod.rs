@@ -1,5 +1,6 @@
 //! The benchmark: what is measured, how, and how it is shown.
 
+pub(crate) mod lab;
 pub(crate) mod measure;
 pub(crate) mod network;
 pub(crate) mod soak;
@@ -8,7 +9,7 @@ pub(crate) mod suite;
 pub(crate) mod table;
 
 /// What is measured: name, unit, and what it is.
-pub(crate) const METRICS: [(&str, &str, &str); 19] = [
+pub(crate) const METRICS: [(&str, &str, &str); 23] = [
     (
         "bare-start",
         "ms",
@@ -33,6 +34,22 @@ pub(crate) const METRICS: [(&str, &str, &str); 19] = [
     ("memory", "MiB", "private memory of a clone after that"),
     ("deploy-first", "ms", "first deploy of a container"),
     ("deploy-again", "ms", "deploying another generation into it"),
+    (
+        "lab",
+        "ms",
+        "a lab of two machines, clone to the first command that crosses its network",
+    ),
+    (
+        "bulk",
+        "MB/s",
+        "bulk from one machine of a lab to the other, over TCP",
+    ),
+    ("bulk-recorded", "MB/s", "the same, recorded"),
+    (
+        "recording",
+        "%",
+        "how much longer the recorded transfer takes",
+    ),
     (
         "switch-rate",
         "MB/s",

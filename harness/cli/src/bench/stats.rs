@@ -33,7 +33,7 @@ pub(crate) fn stats(samples: &[f64]) -> Option<Stats> {
 pub(crate) fn ratio(samples: &Samples, name: &str) -> Option<f64> {
     let median = |name: &str| Some(stats(samples.get(name)?)?.median);
     let cold = match name {
-        "memory" => return None,
+        "memory" | "bulk" | "bulk-recorded" | "recording" => return None,
         // They have nothing to do with a host.
         _ if name.starts_with("switch-") => return None,
         "suite-cold" | "suite-warm" => median("suite-cold")?,
@@ -63,6 +63,8 @@ mod tests {
         samples.insert("deploy-first".into(), vec![3000.0]);
         assert_eq!(ratio(&samples, "clone"), Some(100.0));
         assert_eq!(ratio(&samples, "memory"), None);
+        samples.insert("recording".into(), vec![2.0]);
+        assert_eq!(ratio(&samples, "recording"), None);
         samples.insert("switch-delay".into(), vec![20.0]);
         assert_eq!(ratio(&samples, "switch-delay"), None);
     }

@@ -14,6 +14,7 @@ use spawnlab::{
 };
 
 use crate::bench::{
+    lab,
     measure::Bench,
     network,
     soak::{self, Soaked},
@@ -153,6 +154,10 @@ async fn measure(
         if wanted(&["deploy-first", "deploy-again"]) {
             say("deploy");
             Box::pin(bench.deploy()).await?;
+        }
+        if wanted(&lab::NAMES) {
+            say("lab");
+            Box::pin(lab::measure(bench.deployed, &disk, &mut bench.samples)).await?;
         }
     }
     let mut samples = bench.samples;

@@ -1,12 +1,13 @@
 //! The machines of a lab for a person who looks around: fresh clones, or those that were kept.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 use camino::Utf8Path;
 
 use super::{attempt::Clones, session::Session};
 use crate::{
     layer::{kept::Kept, saved::Layer},
+    network::Recording,
     scenario::{Scenario, lab::Lab},
     util::error::{Error, Result},
     vm::host::Host,
@@ -40,6 +41,23 @@ impl OpenLab {
     pub async fn cloned(session: &Session, scenario: &Scenario, dir: &Utf8Path) -> Result<Self> {
         let layers = session.layers_of(scenario)?;
         let clones = Clones::start(scenario, &layers, NonZeroU32::MIN, dir).await?;
+        Ok(Self {
+            clones,
+            _kept: None,
+        })
+    }
+
+    /// A clone for each of `machines`, a name and a layer, joined by a network whose frames go into `recording`, if there is one. Their
+    /// logs go below `dir`.
+    ///
+    /// # Errors
+    /// When a machine can't be started, or does not come to its network.
+    pub async fn joined(
+        machines: &[(&str, &Arc<Layer>)],
+        recording: Option<Recording>,
+        dir: &Utf8Path,
+    ) -> Result<Self> {
+        let clones = Clones::of_several(machines, recording, NonZeroU32::MIN, dir).await?;
         Ok(Self {
             clones,
             _kept: None,

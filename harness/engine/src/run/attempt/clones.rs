@@ -95,8 +95,23 @@ impl Clones {
             .map(|machine| machine.name)
             .zip(layers.iter().copied())
             .collect();
+        let recording = Recording::new(dir.join(FRAMES));
+        Self::of_several(&machines, Some(recording), iterations, dir).await
+    }
+
+    /// Starts a clone for each of `machines`, joined by a network that is recorded as `recording` says. Evidence goes into a folder for
+    /// each below `dir`.
+    ///
+    /// # Errors
+    /// When a clone can't be started, or does not come to its network.
+    pub(in crate::run) async fn of_several(
+        machines: &[(&str, &Arc<Layer>)],
+        recording: Option<Recording>,
+        iterations: NonZeroU32,
+        dir: &Utf8Path,
+    ) -> Result<Self> {
         let identities: Vec<Identity> = (0..)
-            .zip(&machines)
+            .zip(machines)
             .map(|(position, (name, _))| Identity::of(name, position))
             .collect();
         let seed = seed()?;
@@ -106,18 +121,18 @@ impl Clones {
             name: LAN.into(),
             seed,
             machines: identities.iter().map(|it| it.name.clone()).collect(),
-            recording: Some(Recording::new(dir.join(FRAMES))),
+            recording,
             saved: None,
         })?;
         let about = About {
             name: LAN,
             seed,
-            machines: about(&identities, &machines),
+            machines: about(&identities, machines),
             statistics: serde_json::Value::Null,
             notes: vec![],
         };
         keep(dir, &about);
-        let (hosts, origins) = joined(&network, &machines, &identities, dir).await?;
+        let (hosts, origins) = joined(&network, machines, &identities, dir).await?;
         connected(&network, &hosts).await?;
         let lab = Lab::joined(hosts, network, iterations);
         Ok(Self {
