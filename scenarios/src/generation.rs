@@ -42,7 +42,13 @@ pub async fn profile(host: &Host, container: &str) -> Result<(String, String)> {
     let profile = quote(&format!(
         "/nix/var/nix/profiles/per-container/{container}/system"
     ));
-    let script = format!("if [ -L {profile} ]; then readlink {profile}; readlink -f {profile}; fi");
+    // A tool may put files of its own beside the closure: the profile is then a folder of links into it.
+    let script = format!(
+        "if [ -L {profile} ]; then
+            readlink {profile}
+            if [ -L {profile}/init ]; then dirname $(readlink -f {profile}/init); else readlink -f {profile}; fi
+        fi"
+    );
     let text = host.succeed(&script).await?;
     let mut lines = text.lines().map(str::to_owned);
     Ok((

@@ -1,5 +1,6 @@
 //! The claims about systemd-nspawn container hosts, what they run on, and what can be varied.
 
+pub mod adapters;
 pub mod areas;
 pub mod dhcp;
 pub mod evaluated;

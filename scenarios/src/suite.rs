@@ -2,7 +2,7 @@
 
 use spawnlab::run::{suite::Suite, target::programs::OwnPrograms};
 
-use crate::{fixture, registry, variable::FirewallVariable};
+use crate::{adapters::PYTHON_NIXOS_NSPAWN, fixture, registry, variable::FirewallVariable};
 
 /// The lists are built in, since an installed command has no repository around it.
 const KNOWN: &str = include_str!("../../ci/known.toml");
@@ -17,6 +17,7 @@ pub fn suite() -> Suite {
     Suite::of(registry::scenarios())
         .fixture(fixture::fixture())
         .own_programs(PROGRAMS)
+        .adapter(&PYTHON_NIXOS_NSPAWN)
         .known(KNOWN)
         .matrix(MATRIX)
         .variable(&FirewallVariable)

@@ -25,7 +25,8 @@ use crate::{
 pub struct LabArgs {
     /// The deploy tool under test [default: the lab's own]
     ///
-    /// It is called in a flake's folder as `TOOL [-v] MACHINE TARGET [CONTAINER]`.
+    /// It is called in a flake's folder as `TOOL [-v] MACHINE TARGET [CONTAINER]`. ADAPTER=PATH is a
+    /// checkout of a tool that is called in another way; docs/tools.md has the adapters.
     #[arg(long, value_name = "PATH", env = "SPAWNLAB_TOOL", hide_env = true)]
     pub tool: Option<Utf8PathBuf>,
     /// What the tool promises: a list, `all` or `none`
@@ -108,7 +109,8 @@ impl LabArgs {
         let image = self.image.as_deref();
         let image = self.nixos.with_environment(image).options(image);
         nixos::check(&image)?;
-        let tool = self.tool.as_deref().map(tool::checked).transpose()?;
+        let tool = self.tool.as_deref();
+        let tool = tool.map(|tool| tool::checked(tool, suite)).transpose()?;
         let promises = self.promises.as_ref().map(|Promises(all)| all.clone());
         let tested = suite.tested(tool, promises);
         let (tool, promises) = tested.map_err(|error| CliError::of("the suite's tool", error))?;

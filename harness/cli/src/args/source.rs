@@ -112,7 +112,7 @@ impl OpenFile {
         let mut lab = lab.clone();
         if let (Some(tool), None) = (&target.tool, &lab.tool) {
             let path = self.beside(&tool.value);
-            tool::checked(&path).map_err(|why| self.wrong(tool, why.why(), tool::HINT))?;
+            tool::checked(&path, suite).map_err(|why| self.wrong(tool, why.why(), tool::HINT))?;
             lab.tool = Some(path);
         }
         if lab.promises.is_none() {

@@ -7,7 +7,6 @@ use clap::Args;
 use spawnlab::{
     campaign::shard::Shard,
     run::{config::RunConfig, suite::Suite},
-    scenario::Guarantee,
 };
 
 use crate::lab::side::SideVariables;
@@ -103,7 +102,6 @@ impl VerifyArgs {
     /// # Errors
     /// A tool that can't be executed.
     pub fn config(&self, suite: &Suite, side: &SideVariables) -> Result<RunConfig, CliError> {
-        let none = Promises(Vec::<Guarantee>::new());
         let named = side.tool.is_some();
         let mut nixos = self.nixos.clone();
         if side.nixpkgs.is_some() {
@@ -111,7 +109,7 @@ impl VerifyArgs {
         }
         let lab = LabArgs {
             tool: side.tool.as_ref().map(Utf8PathBuf::from),
-            promises: named.then(|| self.promises.clone().unwrap_or(none)),
+            promises: self.promises.clone().filter(|_| named),
             image: side.image.clone(),
             nixos,
             guest: side.guest.clone(),

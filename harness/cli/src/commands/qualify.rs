@@ -70,7 +70,7 @@ pub(crate) async fn qualify(
         let scenarios = all.iter().map(|(_, wanted)| wanted.len()).sum();
         print::stdout(&format!("{}{same}\n", before.intro(scenarios, all.len())))?;
     }
-    qualify_plan::check_given(&all)?;
+    qualify_plan::check_given(&all, suite)?;
     let known = Arc::new(known::read(args.known.as_deref(), suite, &suite.names())?);
     let (known_runs, counter) = ledger::open();
     let stability = Arc::new(Stability::of(known_runs, false));

@@ -27,6 +27,7 @@ use crate::{
 };
 use spawnlab::{
     run::{config::RunConfig, selection::Selected, suite::Suite},
+    scenario::adapter::GivenTool,
     verdict::event::RunRequest,
 };
 
@@ -213,10 +214,15 @@ pub(crate) fn config(
     cell: &Case,
 ) -> Result<RunConfig, CliError> {
     let tool = cell.value("tool").filter(|tool| *tool != OURS);
-    let none = || Promises(vec![]);
+    let given = tool
+        .map(|tool| tool::checked(tool.into(), suite))
+        .transpose()?;
     let lab = LabArgs {
         tool: tool.map(Utf8PathBuf::from),
-        promises: tool.map(|_| args.promises.clone().unwrap_or_else(none)),
+        // An adapter knows what its tool promises.
+        promises: given
+            .filter(|tool| matches!(tool, GivenTool::Program(_)))
+            .map(|_| args.promises.clone().unwrap_or(Promises(vec![]))),
         image: cell.value("image").map(str::to_owned),
         nixos: nixos_of(cell),
         guest: cell.value("guest").map(str::to_owned),
@@ -250,13 +256,13 @@ fn nixos_of(cell: &Case) -> NixosArgs {
 ///
 /// # Errors
 /// A tool that can't be executed, an image that takes no nixpkgs, or the lack of one.
-pub(crate) fn check_given(cases: &[(Case, Vec<Selected>)]) -> Result<(), CliError> {
+pub(crate) fn check_given(cases: &[(Case, Vec<Selected>)], suite: &Suite) -> Result<(), CliError> {
     for (cell, _) in cases {
         nixos::check(&nixos_of(cell).options(cell.value("image"))).map_err(|cli_error| {
             cli_error.hint("leave such cases out with [[exclude]] in the matrix")
         })?;
         if let Some(tool) = cell.value("tool").filter(|tool| *tool != OURS) {
-            tool::checked(tool.into())?;
+            tool::checked(tool.into(), suite)?;
         }
     }
     Ok(())

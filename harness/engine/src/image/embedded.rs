@@ -9,6 +9,7 @@ pub const EMBEDDED_RECIPES: &[&str] = &[
     "trixie",
     "bookworm",
     "sid",
+    "trixie-python",
     "nixos",
     "nixos-nftables",
     "nixos-firewalld",
@@ -34,6 +35,7 @@ const FILES: &[(&str, &str)] = embed![
     "files/spawnlab-agent.service",
     "files/uplink.network",
     "sid.toml",
+    "trixie-python.toml",
     "trixie.toml",
 ];
 

@@ -36,6 +36,8 @@ struct RecipeFile {
     mirrors: Option<Vec<String>>,
     apt_options: Option<Vec<String>>,
     packages: Option<Vec<String>>,
+    #[serde(default)]
+    more_packages: Vec<String>,
     excludes: Option<Vec<String>>,
     disk_mib: Option<u32>,
     memory_mib: Option<u32>,
@@ -180,6 +182,7 @@ impl RecipeFile {
             mirrors: self.mirrors.or(below.mirrors),
             apt_options: self.apt_options.or(below.apt_options),
             packages: self.packages.or(below.packages),
+            more_packages: [below.more_packages, self.more_packages].concat(),
             excludes: self.excludes.or(below.excludes),
             disk_mib: self.disk_mib.or(below.disk_mib),
             memory_mib: self.memory_mib.or(below.memory_mib),
@@ -213,8 +216,12 @@ impl RecipeFile {
             name: self.name.ok_or("name")?,
             variant: self.variant.unwrap_or_else(minbase),
             packages: match kind {
-                ImageKind::Debian => self.packages.ok_or("packages")?,
-                ImageKind::Nixos => self.packages.unwrap_or_default(),
+                ImageKind::Debian => {
+                    [self.packages.ok_or("packages")?, self.more_packages].concat()
+                }
+                ImageKind::Nixos => {
+                    [self.packages.unwrap_or_default(), self.more_packages].concat()
+                }
             },
             excludes: self.excludes.unwrap_or_default(),
             disk_mib: self.disk_mib.ok_or("disk_mib")?,

@@ -115,7 +115,7 @@ fn refusals_say_what_is_wrong() {
 fn an_unknown_embedded_recipe_is_refused() {
     insta::assert_snapshot!(
         Recipe::embedded("woody").expect_err("there is none"),
-        @"recipe woody: there is no such recipe; known are trixie, bookworm, sid, nixos, nixos-nftables, nixos-firewalld, anything else by the path of its .toml file"
+        @"recipe woody: there is no such recipe; known are trixie, bookworm, sid, trixie-python, nixos, nixos-nftables, nixos-firewalld, anything else by the path of its .toml file"
     );
 }
 

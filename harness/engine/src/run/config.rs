@@ -2,8 +2,6 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc};
 
-use camino::Utf8PathBuf;
-
 use super::{
     known::Known,
     stability::Stability,
@@ -12,7 +10,7 @@ use super::{
 };
 use crate::{
     image::Manifest,
-    scenario::{Guarantee, Scenario, fixture::Fixture, lab::ITERATIONS},
+    scenario::{Guarantee, Scenario, adapter::GivenTool, fixture::Fixture, lab::ITERATIONS},
     vm::qemu::accel::Choice,
 };
 
@@ -27,8 +25,8 @@ pub struct Target {
     pub guest: Option<String>,
     /// The accelerator.
     pub accel: Choice,
-    /// The deploy tool under test: absolute, an executable file. Ours if there is none.
-    pub tool: Option<Utf8PathBuf>,
+    /// The deploy tool under test. Ours if there is none.
+    pub tool: Option<GivenTool>,
     /// Our own tool and agent, where the command carries them along.
     pub own: OwnPrograms,
     /// What the tool promises.

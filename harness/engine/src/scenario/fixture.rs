@@ -18,8 +18,11 @@ pub const OWN_CONTAINERS: &str = "lab-containers.nix";
 /// The folder with the program `apply`, which declares them on a host.
 pub const DECLARATION: &str = "nix";
 
+/// What makes a booted host the lab's.
+pub const PROVISION: &str = "provision";
+
 /// The host's provisioning, which is the lab's for whatever fixture.
-const PROVISION: &[u8] = include_bytes!("../../lab/provision");
+const PROVISIONING: &[u8] = include_bytes!("../../lab/provision");
 
 macro_rules! library {
     ($($name:literal),* $(,)?) => {
@@ -66,7 +69,7 @@ impl Fixture {
     #[must_use]
     pub fn provisioned() -> Self {
         let mut fixture = Self::default();
-        fixture.put_file("provision", PROVISION.to_vec());
+        fixture.put_file(PROVISION, PROVISIONING.to_vec());
         fixture
     }
 

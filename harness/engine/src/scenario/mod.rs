@@ -37,6 +37,7 @@
 //! }
 //! ```
 
+pub mod adapter;
 pub mod capability;
 mod change;
 mod declaration;

@@ -1,7 +1,10 @@
 //! What goes onto the lab disk: a fixture's files, and the programs of a run.
 
 use super::open::LabPrograms;
-use crate::{Error, Result, layer::labdisk::LabFile, scenario::fixture::Fixture};
+use crate::{
+    Error, Result, layer::labdisk::LabFile, run::target::programs::LabProgram,
+    scenario::fixture::Fixture,
+};
 
 /// Where provisioning looks for the tool under test.
 const TOOL: &str = "tool/nixos-deploy-container";
@@ -32,7 +35,11 @@ pub(super) fn lab_files(fixture: &Fixture, programs: &LabPrograms) -> Result<Vec
             content: agent.read()?,
         }),
     };
-    let files = fixture.files.iter().cloned();
+    let mut fixture = fixture.clone();
+    if let LabProgram::Adapter(adapted) = &programs.tool {
+        adapted.put(&mut fixture)?;
+    }
+    let files = fixture.files.into_iter();
     Ok(files.chain([tool]).chain(agent).collect())
 }
 
@@ -41,7 +48,7 @@ mod tests {
     use camino::Utf8Path;
 
     use super::*;
-    use crate::{run::target::programs::LabProgram, scenario::fixture::CONTAINERS};
+    use crate::scenario::fixture::CONTAINERS;
 
     fn fixture() -> Fixture {
         let mut fixture = Fixture::provisioned();

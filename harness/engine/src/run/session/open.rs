@@ -35,7 +35,7 @@ use crate::{
             programs::LabProgram,
         },
     },
-    scenario::{Base, Scenario, capability},
+    scenario::{Base, Scenario, adapter::GivenTool, capability},
     util::{
         error::{Error, Result},
         scratch::{self, Scratch},
@@ -183,7 +183,7 @@ async fn opened(
     let target = &config.target;
     let programs = LabPrograms {
         tool: match &target.tool {
-            Some(tool) => LabProgram::File(tool.clone()),
+            Some(tool) => LabProgram::from(tool.clone()),
             None => target.own.own_tool()?,
         },
         agent: target.own.own_agent()?,
@@ -191,6 +191,12 @@ async fn opened(
     // A NixOS host's containers are part of its system.
     let image = ImageChoice::read(&target.image, &target.declared(), cache.root())?;
     let image = image.image(&cache, events).await?;
+    if let Some(GivenTool::Adapted(adapted)) = &target.tool {
+        let table = image.dir().join(&image.manifest().provenance.packages);
+        if let Some(why) = adapted.lacks(&fs_err::read_to_string(table)?) {
+            return Err(Error::Given(why));
+        }
+    }
     let guest = Guest::choose(&image, target.guest.as_deref(), &cache, events).await?;
     let (platform, mut environment) =
         platform(&image, &guest, (target, &programs.tool), cache.root()).await?;

@@ -96,6 +96,10 @@ impl Session {
             return Some(why);
         }
         let target = &self.config.target;
+        let tool = target.tool.as_ref();
+        if let Some(why) = tool.and_then(|tool| tool.not_applicable(scenario)) {
+            return Some(why);
+        }
         let brings = target.unfit_to_bring(&self.manifest, scenario);
         brings.or_else(|| capability::unpromised(&target.promises, scenario))
     }

@@ -6,6 +6,7 @@ use crate::{
     run::{selection, target::programs::OwnPrograms, variable::Variable},
     scenario::{
         Guarantee, Scenario,
+        adapter::Adapter,
         fixture::{CONTAINERS, DECLARATION, Deployed, FLAKE, Fixture},
     },
     util::error::{Error, Result},
@@ -17,6 +18,7 @@ pub struct Suite {
     pub(super) scenarios: Vec<&'static Scenario>,
     pub(super) fixture: Fixture,
     pub(super) tool: Option<Utf8PathBuf>,
+    pub(super) adapters: Vec<&'static Adapter>,
     pub(super) own: OwnPrograms,
     pub(super) promises: Option<Vec<Guarantee>>,
     pub(super) known: &'static str,
@@ -36,6 +38,7 @@ impl Suite {
             scenarios: scenarios.into_iter().collect(),
             fixture: Fixture::provisioned(),
             tool: None,
+            adapters: vec![],
             own: OwnPrograms::default(),
             promises: None,
             known: "",
@@ -100,6 +103,13 @@ impl Suite {
     pub fn tool(mut self, program: &str, promises: &[Guarantee]) -> Self {
         self.tool = Some(beside(program));
         self.promises = Some(promises.to_vec());
+        self
+    }
+
+    /// With what makes another command line one of a deploy tool: the user names it, and a checkout.
+    #[must_use]
+    pub fn adapter(mut self, adapter: &'static Adapter) -> Self {
+        self.adapters.push(adapter);
         self
     }
 

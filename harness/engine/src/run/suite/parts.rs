@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use camino::Utf8PathBuf;
-
 use super::Suite;
 use crate::{
     run::{
@@ -12,7 +10,12 @@ use crate::{
         target::programs::OwnPrograms,
         variable::{Setting, Variable},
     },
-    scenario::{Guarantee, Scenario, fixture::Fixture, tool},
+    scenario::{
+        Guarantee, Scenario,
+        adapter::{Adapter, GivenTool},
+        fixture::Fixture,
+        tool,
+    },
     util::error::{Error, Result},
 };
 
@@ -41,6 +44,12 @@ impl Suite {
         selection::to_prove(&self.scenarios)
     }
 
+    /// What makes command lines of others ones of deploy tools.
+    #[must_use]
+    pub fn adapters(&self) -> &[&'static Adapter] {
+        &self.adapters
+    }
+
     /// What hosts are provisioned with, and what is deployed.
     #[must_use]
     pub fn fixture_of_hosts(&self) -> &Fixture {
@@ -54,17 +63,24 @@ impl Suite {
     }
 
     /// The tool under test, ours if there is none, and what it promises: `tool` and `promises` as the user gave them,
-    /// and the suite's own where the user is silent. A tool of the user's promises nothing unless it is said.
+    /// and the suite's own where the user is silent. A program of the user's promises nothing unless it is said, a tool
+    /// with an adapter what the adapter says.
     ///
     /// # Errors
     /// [`Error::Given`]: the suite's own tool can't be executed.
     pub fn tested(
         &self,
-        tool: Option<Utf8PathBuf>,
+        tool: Option<GivenTool>,
         promises: Option<Vec<Guarantee>>,
-    ) -> Result<(Option<Utf8PathBuf>, Vec<Guarantee>)> {
-        if tool.is_some() {
-            return Ok((tool, promises.unwrap_or_default()));
+    ) -> Result<(Option<GivenTool>, Vec<Guarantee>)> {
+        match &tool {
+            None => {}
+            Some(GivenTool::Program(_)) => return Ok((tool, promises.unwrap_or_default())),
+            Some(GivenTool::Adapted(adapted)) => {
+                let its_own = || adapted.adapter.promises.to_vec();
+                let promises = promises.unwrap_or_else(its_own);
+                return Ok((tool, promises));
+            }
         }
         let Some(own) = &self.tool else {
             return Ok((None, promises.unwrap_or(Guarantee::ALL.to_vec())));
@@ -72,7 +88,8 @@ impl Suite {
         let checked = tool::checked(own);
         let checked = checked.map_err(|why| Error::Given(format!("tool {own}: {why}")))?;
         let promises = promises.or_else(|| self.promises.clone());
-        Ok((Some(checked), promises.unwrap_or_default()))
+        let tool = GivenTool::Program(checked);
+        Ok((Some(tool), promises.unwrap_or_default()))
     }
 
     /// The known bugs.

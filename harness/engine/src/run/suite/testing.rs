@@ -21,6 +21,7 @@ use crate::{
         selection::Selected,
         session::Session,
     },
+    scenario::adapter::GivenTool,
     util::error::{Error, Result},
     verdict::{
         Verdict,
@@ -114,8 +115,8 @@ async fn session(
     dir: &Utf8Path,
     events: &Events,
 ) -> Result<Arc<Session>> {
-    let given = (environment.tool.clone(), environment.promises.clone());
-    let (tool, promises) = suite.tested(given.0, given.1)?;
+    let tool = environment.tool.clone().map(GivenTool::Program);
+    let (tool, promises) = suite.tested(tool, environment.promises.clone())?;
     let target = Target {
         image: environment.image.clone(),
         guest: environment.guest.clone(),

@@ -4,7 +4,10 @@ use std::{fmt, path::PathBuf};
 
 use camino::Utf8PathBuf;
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    scenario::adapter::{Adapted, GivenTool},
+};
 
 /// The name of our deploy tool's program.
 const TOOL: &str = "nixos-deploy-container";
@@ -43,7 +46,7 @@ impl OwnPrograms {
 }
 
 /// A program for the lab disk: a file, or what this command carries along.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum LabProgram {
     /// A file of this machine.
     File(Utf8PathBuf),
@@ -54,6 +57,17 @@ pub enum LabProgram {
         /// The program.
         content: &'static [u8],
     },
+    /// What calls a checkout of the user's as the contract says.
+    Adapter(Adapted),
+}
+
+impl From<GivenTool> for LabProgram {
+    fn from(tool: GivenTool) -> Self {
+        match tool {
+            GivenTool::Program(path) => Self::File(path),
+            GivenTool::Adapted(adapted) => Self::Adapter(adapted),
+        }
+    }
 }
 
 impl LabProgram {
@@ -65,6 +79,7 @@ impl LabProgram {
         Ok(match self {
             Self::File(path) => fs_err::read(path)?,
             Self::BuiltIn { content, .. } => content.to_vec(),
+            Self::Adapter(adapted) => adapted.adapter.deploy.to_vec(),
         })
     }
 }
@@ -73,6 +88,7 @@ impl fmt::Display for LabProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.fmt(f),
+            Self::Adapter(adapted) => adapted.fmt(f),
             Self::BuiltIn { name, .. } => {
                 write!(f, "{name} of spawnlab {}", env!("CARGO_PKG_VERSION"))
             }
@@ -132,14 +148,12 @@ mod tests {
     fn what_the_user_names_wins_over_what_is_built_in() {
         let named = std::env::var("PATH").expect("a PATH");
         let chosen = choose("cargo", "PATH", Some(b"ELF")).unwrap();
-        assert_eq!(chosen, Some(LabProgram::File(named.into())));
+        assert!(matches!(chosen, Some(LabProgram::File(path)) if path == named));
     }
 
     #[test]
     fn a_program_that_is_nowhere_is_none() {
-        assert_eq!(
-            choose("no-such-program", "SPAWNLAB_NO_SUCH_TOOL", None).unwrap(),
-            None
-        );
+        let chosen = choose("no-such-program", "SPAWNLAB_NO_SUCH_TOOL", None).unwrap();
+        assert!(chosen.is_none(), "{chosen:?}");
     }
 }
