@@ -87,6 +87,11 @@ fn what_is_wrong_is_one_clear_message() {
         "image = [\"trixie\"]\n[[exclude]]\nwhen = { image = \"*\" }\nwhy = \"so\"\n",
     );
     let tool = matrix("tool.toml", "tool = [\"/nowhere/tool\"]\n");
+    let checkout = matrix(
+        "checkout.toml",
+        "tool = [\"python-nixos-nspawn=/nowhere\"]\n",
+    );
+    let adapter = matrix("adapter.toml", "tool = [\"nspawn=/nowhere\"]\n");
     let known = matrix(
         "known.toml",
         "[[known]]\nscenarios = \"names::*\"\ntracker = \"https://example.org/1\"\nuntil = \"2020-01-01\"\n",
@@ -99,6 +104,8 @@ fn what_is_wrong_is_one_clear_message() {
         (&[&suite], 2),
         (&[&empty], 2),
         (&[&tool], 2),
+        (&[&checkout], 2),
+        (&[&adapter], 2),
         (&["--shard", "6/5"], 2),
         (&["--soak=0"], 2),
         (&["--case", "image=plan9"], 2),
