@@ -108,12 +108,13 @@ meanwhile() { note_state; }
 
 # Starting a guest takes some room. What is held from before the build is given back when a switch fails: whoever fills
 # the disk meanwhile can't keep the old generation from starting. A file system without fallocate is written to instead.
+# Fails in the step $1.
 hold_room() {
     # One that a power cut left may be somebody else's.
     rm -f "$room"
     fallocate -l "$room_bytes" "$room" 2>/dev/null || head -c "$room_bytes" /dev/zero >"$room" && return
     echo "the way back from a switch that fails takes $room_bytes bytes on the disk, and there are less"
-    give_room_back
+    say failed "$1" 1
     return 1
 }
 
@@ -239,10 +240,7 @@ is_still_wanted() {
 # Sets `built`. A link below the profiles keeps it from being collected until a generation does.
 build_next() {
     say step build
-    hold_room || {
-        say failed build 1
-        return 1
-    }
+    hold_room build || return
     build --out-link "$next" "$installable"
     status=$?
     if [ "$abandoned" = yes ]; then
@@ -303,10 +301,7 @@ choose_generation() {
             say failed rollback 1
             return 1
         }
-        hold_room || {
-            say failed rollback 1
-            return 1
-        }
+        hold_room rollback || return
         move_profile
         return
     fi
