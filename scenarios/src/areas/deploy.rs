@@ -7,6 +7,11 @@ use crate::generation::{guest, page, profile, runs_its_profile};
 /// The derivations of the lab's machines that the host's store holds, one per line.
 const COPIED: &str = "find /nix/store -maxdepth 1 -name '*-guest-system-*.drv'";
 
+/// The guest of `web` runs a copy of the closure that it ran.
+pub(super) const RUN_A_COPY: Change = script(
+    "/lab/tools/in-guest web 'cp -a `readlink -f /run/current-system` /run/other; ln -sfn /run/other /run/current-system'",
+);
+
 /// Refuses whatever is copied to root over ssh.
 pub(super) const REFUSE_COPIES: Change = script(
     r#"printf '%s\n' '#!/bin/sh' 'case $SSH_ORIGINAL_COMMAND in *nix-daemon*) exit 1 ;; esac' \
@@ -97,8 +102,7 @@ async fn second_deploy_switches_without_restart(lab: &Lab) -> Outcome {
 /// What is deployed already is not deployed again: no new generation, no reload, no restart.
 #[scenario(on = Deployed, needs = [Idempotent])]
 #[saboteur("guest-runs-something-else", fails = "the last change of the unit's state",
-    spares = "names::name_is_the_leased_address" =>
-    "/lab/tools/in-guest web 'cp -a `readlink -f /run/current-system` /run/other; ln -sfn /run/other /run/current-system'")]
+    spares = "names::name_is_the_leased_address" => RUN_A_COPY)]
 async fn same_closure_twice_changes_nothing(lab: &Lab) -> Outcome {
     let host = lab.host();
     let state = "systemctl show -P StateChangeTimestampMonotonic systemd-nspawn@web.service";

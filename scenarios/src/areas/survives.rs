@@ -21,7 +21,9 @@ use spawnlab::{
 use self::whole::NIX_AS_IT_IS;
 pub(super) use self::{
     held::{GO, HOLDS, hold},
-    whole::{DAMAGE, FAILING_UNIT, SERVER_STOPS, is_whole, nothing_is_left, serves},
+    whole::{
+        DAMAGE, FAILING_UNIT, SERVER_STOPS, SOMETHING_IS_LEFT, is_whole, nothing_is_left, serves,
+    },
 };
 use crate::generation::{page, profile, runs_its_profile};
 

@@ -7,9 +7,10 @@ use spawnlab::prelude::*;
 use super::NO_FLAKE;
 use crate::{
     areas::{
-        deploy::REFUSE_COPIES,
+        deploy::{REFUSE_COPIES, RUN_A_COPY},
         survives::{
-            DAMAGE, FAILING_UNIT, GO, HOLDS, SERVER_STOPS, hold, is_whole, nothing_is_left, serves,
+            DAMAGE, FAILING_UNIT, GO, HOLDS, SERVER_STOPS, SOMETHING_IS_LEFT, hold, is_whole,
+            nothing_is_left, serves,
         },
     },
     generation::{profile, runs_its_profile},
@@ -30,6 +31,12 @@ sed -i 's,^,command="/root/hold" ,' /root/.ssh/authorized_keys"#;
 /// There is a connection to the host, and all that the host has sent over any has arrived.
 const NOTHING_ON_ITS_WAY: &str =
     "ss -Htn state established sport = :22 | awk '{ sent += $2 } END { exit !NR || sent }'";
+
+/// A host that has built takes silence for the word to switch.
+const GO_UNASKED: Change = shim(
+    "head",
+    r#"case "$*" in "-n 1") echo go ;; *) real "$@" ;; esac"#,
+);
 
 /// Deploys, cuts the network of the machine `host` when the file `holds` on it says that the deploy is held there, and lets go by
 /// the file `go`. Returns what the deploy says.
@@ -102,7 +109,7 @@ async fn cut_while_copying_needs_no_cleaning_up(lab: &Lab) -> Outcome {
 /// the time the build is done. Once it is whole again, the next deploy succeeds.
 #[scenario(area = "remote", machines(laptop = Host, host = Host), limit = 300, needs = [GivesUpOnSilence], soak)]
 #[saboteur("goes-on-unasked", fails = "the profile after the build", on = "host",
-    spares = "remote::first_deploy_from_a_laptop" => shim("head", r#"case "$*" in "-n 1") echo go ;; *) real "$@" ;; esac"#))]
+    spares = "remote::first_deploy_from_a_laptop" => GO_UNASKED)]
 async fn cut_while_building_leaves_the_container_as_it_was(lab: &Lab) -> Outcome {
     let (laptop, host) = (lab.machine("laptop"), lab.machine("host"));
     host.succeed(&hold("cut_at_build")).await?;
@@ -185,17 +192,15 @@ fn untrue(said: &Output, generation: &str) -> Option<String> {
     spares = "remote::first_deploy_from_a_laptop" =>
     "systemd-run --quiet --uid=deployer --setenv=HOME=/home/deployer -E PATH ssh -o ServerAliveInterval=0 root@host sleep infinity")]
 #[saboteur("something-is-left", fails = "what is left", on = "host", case = cut_at_copy,
-    spares = "names::name_is_the_leased_address" =>
-    "ln -s lost /nix/var/nix/profiles/per-container/web/.half")]
+    spares = "names::name_is_the_leased_address" => script(SOMETHING_IS_LEFT))]
 #[saboteur("goes-on-unasked", fails = "what the deploy said", on = "host", case = cut_at_build,
-    spares = "names::name_is_the_leased_address" => shim("head", r#"case "$*" in "-n 1") echo go ;; *) real "$@" ;; esac"#))]
+    spares = "names::name_is_the_leased_address" => GO_UNASKED)]
 #[saboteur("server-stopped", fails = "the page", on = "host", case = cut_to_the_host_at_build,
     spares = "names::name_is_the_leased_address" => script(SERVER_STOPS))]
 #[saboteur("store-is-damaged", fails = "what Nix finds", on = "host", case = cut_at_activate,
     spares = "names::name_is_the_leased_address" => script(DAMAGE))]
 #[saboteur("guest-runs-something-else", fails = "the running closure", on = "host", case = cut_to_the_host_at_copy,
-    spares = "names::name_is_the_leased_address" =>
-    "/lab/tools/in-guest web 'cp -a `readlink -f /run/current-system` /run/other; ln -sfn /run/other /run/current-system'")]
+    spares = "names::name_is_the_leased_address" => RUN_A_COPY)]
 #[saboteur("copy-refused", fails = "the next deploy", on = "host", case = cut_at_evaluate,
     spares = "names::name_is_the_leased_address" => REFUSE_COPIES)]
 async fn leaves_old_or_new(lab: &Lab, cell: &str) -> Outcome {

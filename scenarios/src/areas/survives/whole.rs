@@ -47,7 +47,7 @@ pub(in crate::areas) const DAMAGE: &str =
     chmod u+w $path; echo >> $path";
 
 /// Something is left in the profile's folder, also after a power cut.
-pub(super) const SOMETHING_IS_LEFT: &str =
+pub(in crate::areas) const SOMETHING_IS_LEFT: &str =
     "ln -s lost /nix/var/nix/profiles/per-container/web/.half; sync";
 
 /// What is true of a host that a deploy is over on, whatever happened to it.
