@@ -127,6 +127,11 @@ fn compared(args: &VerifyArgs, plan: &VerifyPlan, ran: &Ran, dir: &Dir) -> Vec<C
         .into_iter()
         .zip(ran.finished.records.iter().cloned())
         .collect();
+    // A side that could not be opened has run nothing.
+    let sides = match ran.sessions.as_slice() {
+        [base, change] => Some([base, change].map(|session| session.environment().facts())),
+        _ => None,
+    };
     let compared = plan
         .scenarios
         .iter()
@@ -136,10 +141,9 @@ fn compared(args: &VerifyArgs, plan: &VerifyPlan, ran: &Ran, dir: &Dir) -> Vec<C
                 Side::ALL.map(|side| Runs::of(of_side(&records, name, side), dir.path()));
             let claim = wanted.scenario.claim();
             let mut one = verify::compare(name, &claim, again.command(name), base, change);
-            if let [base, change] = ran.sessions.as_slice() {
-                let facts = [base, change].map(|session| session.environment().facts());
-                let known = [0, 1].map(|side| &*plan.configs[side].policy.known);
-                one.known = verify::trackers(&one, [(known[0], &facts[0]), (known[1], &facts[1])]);
+            if let Some(facts) = &sides {
+                let side = |side: usize| (&*plan.configs[side].policy.known, &facts[side]);
+                one.known = verify::trackers(&one, [side(0), side(1)]);
             }
             one
         });

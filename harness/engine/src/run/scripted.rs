@@ -13,7 +13,7 @@ use crate::{
     diagnose::Facts,
     image::Manifest,
     layer::{kept, saved::Layer, scripted::ScriptedCache},
-    scenario::{Base, Body, DiskLog, Saboteur, Scenario, capability::is_nixos, script},
+    scenario::{Body, Saboteur, Scenario, capability::is_nixos, script},
     util::{
         error::{Error, Timeout},
         poll::BoxFuture,
@@ -139,20 +139,10 @@ pub(super) fn words(verdict: &Verdict) -> String {
 /// `tests::NAME` with `body`, and 30 s for it.
 pub(super) fn scenario(name: &'static str, body: Body) -> Scenario {
     Scenario {
-        area: "tests",
-        name,
         claim: "it is so",
-        machines: Base::Host.alone(),
-        needs: &[],
-        wants: &[],
-        brings: &[],
-        disk: DiskLog::Unlogged,
-        expects: &[],
         limit: Duration::from_secs(30),
-        per_iteration: Duration::ZERO,
-        soak: false,
-        saboteurs: &[],
         body,
+        ..Scenario::idle("tests", name)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     fixture::{Fixture, PROVISION},
     tool,
 };
-use crate::util::error::Result;
+use crate::{image::build::packages::version_on_host, util::error::Result};
 
 /// Where provisioning finds the tool's own files, below `/lab`.
 pub const SUBJECT: &str = "subject";
@@ -159,10 +159,7 @@ impl Adapted {
     #[must_use]
     pub fn lacks(&self, table: &str) -> Option<String> {
         let (needed, image) = self.adapter.packages;
-        let has = |package: &str| {
-            let mut lines = table.lines().map(|line| line.split('\t'));
-            lines.any(|mut words| words.next() == Some("host") && words.next() == Some(package))
-        };
+        let has = |package: &str| version_on_host(table, package).is_some();
         let missing: Vec<_> = needed.iter().copied().filter(|one| !has(one)).collect();
         (!missing.is_empty()).then(|| {
             format!(

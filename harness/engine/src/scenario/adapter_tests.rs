@@ -1,5 +1,4 @@
 use super::*;
-use crate::scenario::{Base, Body, DiskLog};
 
 static OTHER: Adapter = Adapter {
     name: "other",
@@ -34,25 +33,6 @@ fn adapted() -> (tempfile::TempDir, GivenTool) {
     let (folder, words) = checkout("code");
     let tool = GivenTool::read(&words, ALL).expect("a checkout");
     (folder, tool)
-}
-
-fn scenario(area: &'static str, name: &'static str) -> Scenario {
-    Scenario {
-        area,
-        name,
-        claim: "",
-        machines: Base::Host.alone(),
-        needs: &[],
-        wants: &[],
-        brings: &[],
-        disk: DiskLog::Unlogged,
-        expects: &[],
-        limit: std::time::Duration::ZERO,
-        per_iteration: std::time::Duration::ZERO,
-        soak: false,
-        saboteurs: &[],
-        body: Body::of(&|_| Box::pin(async { Ok(()) })),
-    }
 }
 
 #[test]
@@ -142,7 +122,7 @@ fn a_host_without_its_packages_is_refused_with_an_image_that_has_them() {
 #[test]
 fn a_claim_that_is_none_about_it_has_a_reason() {
     let (_folder, tool) = adapted();
-    let why = |area, name| tool.not_applicable(&scenario(area, name));
+    let why = |area, name| tool.not_applicable(&Scenario::idle(area, name));
     assert_eq!(
         why("team", "deploys").as_deref(),
         Some("other: it runs as root")
@@ -153,5 +133,8 @@ fn a_claim_that_is_none_about_it_has_a_reason() {
     );
     assert_eq!(why("deploy", "first"), None);
     let program = GivenTool::Program("/bin/sh".into());
-    assert_eq!(program.not_applicable(&scenario("team", "deploys")), None);
+    assert_eq!(
+        program.not_applicable(&Scenario::idle("team", "deploys")),
+        None
+    );
 }

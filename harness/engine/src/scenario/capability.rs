@@ -96,10 +96,7 @@ pub fn is_nixos(manifest: &Manifest) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::scenario::{Base, Body, DiskLog};
 
     fn host(change: impl FnOnce(&mut Manifest)) -> Manifest {
         let text = include_str!("../../../../vm-images/nixos/tests/image.json");
@@ -128,20 +125,8 @@ mod tests {
 
     fn scenario(name: &'static str, wants: &'static [Feature]) -> Scenario {
         Scenario {
-            area: "tests",
-            name,
-            claim: "",
-            machines: Base::Host.alone(),
-            needs: &[],
             wants,
-            brings: &[],
-            disk: DiskLog::Unlogged,
-            expects: &[],
-            limit: Duration::ZERO,
-            per_iteration: Duration::ZERO,
-            soak: false,
-            saboteurs: &[],
-            body: Body::of(&|_| Box::pin(async { Ok(()) })),
+            ..Scenario::idle("tests", name)
         }
     }
 

@@ -251,6 +251,29 @@ pub struct Scenario {
     pub body: Body,
 }
 
+#[cfg(test)]
+impl Scenario {
+    /// One on a host that asks for nothing and does nothing, for tests of what is said of scenarios.
+    pub(crate) fn idle(area: &'static str, name: &'static str) -> Self {
+        Self {
+            area,
+            name,
+            claim: "",
+            machines: Base::Host.alone(),
+            needs: &[],
+            wants: &[],
+            brings: &[],
+            disk: DiskLog::Unlogged,
+            expects: &[],
+            limit: Duration::ZERO,
+            per_iteration: Duration::ZERO,
+            soak: false,
+            saboteurs: &[],
+            body: Body::of(&|_| Box::pin(async { Ok(()) })),
+        }
+    }
+}
+
 impl Scenario {
     /// `area::name`.
     #[must_use]

@@ -11,7 +11,7 @@ pub(crate) mod initrd;
 mod mounts;
 pub(crate) mod nixos;
 mod overlay;
-mod packages;
+pub(crate) mod packages;
 pub(crate) mod plan;
 mod preflight;
 pub(crate) mod programs;

@@ -54,13 +54,18 @@ impl Records {
 
     /// The version of the host's `package`.
     pub(crate) fn version(&self, package: &str) -> Option<&str> {
-        self.packages.lines().find_map(|line| {
-            let mut fields = line.split('\t');
-            (fields.next()? == "host" && fields.next()? == package)
-                .then(|| fields.next())
-                .flatten()
-        })
+        version_on_host(&self.packages, package)
     }
+}
+
+/// The version of the host's `package` in `table`, which has the form of [`Records::packages`].
+pub(crate) fn version_on_host<'t>(table: &'t str, package: &str) -> Option<&'t str> {
+    table.lines().find_map(|line| {
+        let mut fields = line.split('\t');
+        (fields.next()? == "host" && fields.next()? == package)
+            .then(|| fields.next())
+            .flatten()
+    })
 }
 
 #[cfg(test)]
